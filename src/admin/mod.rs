@@ -1,0 +1,11 @@
+//! Administration: one set of verbs, whoever speaks them.
+//!
+//! The command line speaks them today; a later `$CONTROL` mouth becomes the same [`Command`]s. Must
+//! not: read passwords from anywhere, hash them, print, or know which kind of store it changes.
+#![forbid(unsafe_code)]
+
+mod apply;
+mod command;
+
+pub use apply::{Error, Outcome, apply};
+pub use command::{Change, Command, Rotation};

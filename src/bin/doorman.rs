@@ -1,0 +1,4 @@
+//! `doorman`, the command line.
+#![forbid(unsafe_code)]
+
+fn main() {}

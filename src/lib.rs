@@ -1,0 +1,21 @@
+//! mosquitto-doorman: who may enter an Eclipse Mosquitto broker.
+//!
+//! This file is the map of the house and holds no code. A room may use rooms on lower floors and
+//! never higher ones; `tests/shape/floors.rs` fails when one does.
+//!
+//! ```text
+//!  5   ffi (the broker's door)          cli (the operator's door)
+//!  4   engine
+//!  3   admin ── store       watch
+//!  2   credential    verified    audit
+//!  1   request  verdict  model  config  secret  show
+//! ```
+
+pub mod admin;
+pub mod config;
+pub mod model;
+pub mod request;
+pub mod secret;
+pub mod show;
+pub mod store;
+pub mod verdict;

@@ -1,0 +1,202 @@
+//! What is stored about those who may enter.
+//!
+//! Must not: know where it is stored or how a password is checked. Names are checked once, here, and
+//! believed everywhere else. A stored credential is a secret: `Debug` never shows it.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+/// An account's name: what clients send as username. 1 to 65535 bytes of UTF-8 without control
+/// characters, as MQTT 5 section 1.5.4 and the broker's own check have it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountName(Box<str>);
+
+/// Why a text cannot be an account's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing there: the broker reads an empty username as anonymous.
+    #[error("a username cannot be empty")]
+    Empty,
+    /// MQTT lengths are 16 bits.
+    #[error("a username can have at most 65535 bytes, not {0}")]
+    TooLong(usize),
+    /// Control characters are refused by every broker.
+    #[error("a username cannot contain control characters")]
+    Control,
+}
+
+impl AccountName {
+    /// Checks a text and takes it as a name.
+    ///
+    /// # Errors
+    /// When no MQTT client could send it.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > usize::from(u16::MAX) {
+            return Err(NameError::TooLong(text.len()));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(NameError::Control);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How to read a stored credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// The text says itself what it is (`$7$…`, `$argon2id$…`).
+    #[default]
+    Marked,
+    /// RabbitMQ's base64 of salt and SHA-256.
+    RabbitMq,
+    /// EMQX's hex digest with a salt beside it.
+    Emqx(EmqxDigest, SaltPlace),
+}
+
+/// EMQX's `password_hash_algorithm.name`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EmqxDigest {
+    /// Not hashed at all.
+    Plain,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+/// EMQX's `salt_position`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SaltPlace {
+    /// The salt is hashed before the password.
+    Prefix,
+    /// The salt is hashed after the password.
+    Suffix,
+}
+
+/// A credential as its source stores it, not yet understood.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredCredential {
+    /// The stored text.
+    pub text: Box<str>,
+    /// The salt, where the source keeps it in a column of its own.
+    pub salt: Option<Box<str>>,
+    /// How to read both.
+    pub scheme: Scheme,
+}
+
+impl StoredCredential {
+    /// A credential whose text says what it is.
+    #[must_use]
+    pub fn marked(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            salt: None,
+            scheme: Scheme::Marked,
+        }
+    }
+}
+
+impl fmt::Debug for StoredCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// What the client sends as username.
+    pub name: AccountName,
+    /// The credential; without one nobody can log in with a password.
+    pub credential: Option<StoredCredential>,
+    /// A second credential that is accepted too, while devices move from one to the other.
+    pub second_credential: Option<StoredCredential>,
+    /// Switched off.
+    pub disabled: bool,
+    /// Refused before this moment.
+    pub valid_from: Option<Timestamp>,
+    /// Refused from this moment on.
+    pub valid_until: Option<Timestamp>,
+    /// The only client id that may use the account.
+    pub client_id: Option<Box<str>>,
+    /// The only networks it may be used from; empty for everywhere.
+    pub networks: Vec<IpNet>,
+    /// Whatever the operator wants to remember.
+    pub notes: Box<str>,
+    /// The last successful login, where the source records it.
+    pub last_login: Option<Timestamp>,
+}
+
+impl Account {
+    /// An enabled account with nothing but a name.
+    #[must_use]
+    pub fn named(name: AccountName) -> Self {
+        Self {
+            name,
+            credential: None,
+            second_credential: None,
+            disabled: false,
+            valid_from: None,
+            valid_until: None,
+            client_id: None,
+            networks: Vec::new(),
+            notes: "".into(),
+            last_login: None,
+        }
+    }
+
+    /// The credentials that may be tried, the first one first.
+    pub fn credentials(&self) -> impl Iterator<Item = &StoredCredential> {
+        self.credential.iter().chain(&self.second_credential)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_any_visible_character_is_taken() {
+        for name in ["roger", "a:b", "+/#", "späť", &"x".repeat(65_535)] {
+            assert_eq!(
+                AccountName::new(name).map(|n| n.as_str().len()),
+                Ok(name.len())
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_no_client_can_send_is_refused() {
+        assert_eq!(AccountName::new(""), Err(NameError::Empty));
+        assert_eq!(
+            AccountName::new(&"x".repeat(65_536)),
+            Err(NameError::TooLong(65_536))
+        );
+        assert_eq!(AccountName::new("a\nb"), Err(NameError::Control));
+    }
+
+    #[test]
+    fn debug_of_an_account_shows_no_credential() {
+        let mut account = Account::named(AccountName::new("roger").unwrap());
+        account.credential = Some(StoredCredential::marked("$7$1$tulip$rose"));
+        assert!(!format!("{account:?}").contains("tulip"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The broker's questions as borrowed values.
+//!
+//! Must not: hold a pointer, own text, or say how the broker asked. A name that is not UTF-8 never
+//! gets this far; a password is bytes and may be anything.
+#![forbid(unsafe_code)]
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+/// One connection, numbered by the broker's door and never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Who is asking, as far as the broker can tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// The connection, or `None` for a caller that is not an MQTT connection (the HTTP API).
+    pub connection: Option<ConnectionId>,
+    /// The client id.
+    pub id: Option<&'a str>,
+    /// The peer's address as the broker writes it: an IP address, or a unix socket's path.
+    pub address: Option<&'a str>,
+    /// The listener's port, where the broker tells (2.1).
+    pub listener: Option<u16>,
+    /// Whether this is a session that the broker keeps without ever having seen its client:
+    /// restored from disk and now asked for again because of a reload.
+    pub restored: bool,
+}
+
+impl Client<'_> {
+    /// The peer's address as a number, an IPv4 address written as IPv6 brought back to IPv4.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address?
+            .parse::<IpAddr>()
+            .ok()
+            .map(|ip| ip.to_canonical())
+    }
+}
+
+/// "May this client enter?"
+#[derive(Clone, Copy)]
+pub struct Connect<'a> {
+    /// Who asks.
+    pub client: Client<'a>,
+    /// The username; the broker delivers an empty one as none.
+    pub username: Option<&'a str>,
+    /// The password; the broker delivers an empty one as none.
+    pub password: Option<&'a [u8]>,
+}
+
+/// The time of the question: one reading of both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For intervals.
+    pub mono: Instant,
+    /// For dates.
+    pub wall: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> Option<IpAddr> {
+        Client {
+            connection: None,
+            id: None,
+            address: Some(address),
+            listener: None,
+            restored: false,
+        }
+        .ip()
+    }
+
+    #[test]
+    fn a_mapped_address_is_its_ipv4_address() {
+        assert_eq!(at("::ffff:192.0.2.7"), at("192.0.2.7"));
+        assert!(at("192.0.2.7").is_some_and(|ip| ip.is_ipv4()));
+    }
+
+    #[test]
+    fn a_socket_path_is_no_address() {
+        assert_eq!(at("/run/mosquitto.sock"), None);
+    }
+}

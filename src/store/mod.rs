@@ -1,0 +1,148 @@
+//! Where accounts are kept: password files and SQLite databases.
+//!
+//! Two faces. The engine reads through [`Source`], on the broker's thread, and must never wait; the
+//! watcher keeps a source fresh through [`Watched`], on a thread of its own; administration writes
+//! through [`Store`]. Must not: check a password, decide who may enter, or read a clock.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use crate::model::{Account, AccountName, StoredCredential};
+
+/// What went wrong with a source, told by what can be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Cannot be asked just now: deny, and try again later.
+    #[error("{}: {why}", path.display())]
+    Unavailable {
+        /// The file.
+        path: PathBuf,
+        /// What the system or SQLite said.
+        why: String,
+    },
+    /// It is there and it is not what it should be: the operator must act.
+    #[error("{}: {why}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The source cannot hold or do what was asked.
+    #[error("{}: {why}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be done.
+        why: String,
+    },
+}
+
+/// A source as the engine asks it: from the broker's thread, and in 2.1 from the HTTP API's too.
+pub trait Source: Send + Sync {
+    /// The account of this name, by a look into memory or one prepared statement.
+    ///
+    /// # Errors
+    /// When the source cannot be asked; never because the name is unknown.
+    fn account(&self, name: &str, client_id: Option<&str>) -> Result<Option<Account>, Error>;
+
+    /// A fair sample of the credentials stored here, at most a few hundred: an unknown username is
+    /// made to cost what a known one costs.
+    fn sample(&self) -> Vec<StoredCredential>;
+}
+
+/// A source as the watcher keeps it fresh. Lives on the watcher's thread.
+pub trait Watched: Send {
+    /// Looks whether the source has changed and, if it has, puts the new state in force whole. A
+    /// state that cannot be read changes nothing.
+    ///
+    /// # Errors
+    /// Each time the source cannot be read; the watcher says so once.
+    fn refresh(&mut self, hurry: Hurry) -> Result<News, Error>;
+
+    /// Writes down successful logins, where the source keeps such a record.
+    ///
+    /// # Errors
+    /// When they cannot be written; they are then forgotten.
+    fn record_logins(&mut self, logins: &[Login]) -> Result<(), Error>;
+}
+
+/// How sure a change must be before it is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hurry {
+    /// A file that is still being written may be left for the next look.
+    Settled,
+    /// The operator sent SIGHUP: now, as it is.
+    Now,
+}
+
+/// What a look at a source found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing that matters to anybody who is connected.
+    Nothing,
+    /// These accounts were changed or removed.
+    Accounts(Vec<AccountName>),
+    /// Anything may have changed.
+    Everything,
+}
+
+/// A successful login to be remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Whose.
+    pub name: AccountName,
+    /// When.
+    pub at: jiff::Timestamp,
+}
+
+/// A place that administration reads and changes, with or without a running broker.
+pub trait Store {
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error>;
+
+    /// Shows every account, in the place's own order, until the visitor fails.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or the visitor's own.
+    fn accounts(
+        &mut self,
+        visit: &mut dyn FnMut(Account) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+
+    /// Begins a change that others see whole or not at all, and that no other writer interrupts.
+    ///
+    /// # Errors
+    /// When somebody else holds the place, or it cannot be read.
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error>;
+}
+
+/// A change being made; dropped without [`Transaction::commit`] it has never been.
+pub trait Transaction {
+    /// The account of this name as this change sees it.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error>;
+
+    /// Writes the account as a whole, new or in place of the one of its name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the place cannot hold what the account says.
+    fn put(&mut self, account: &Account) -> Result<(), Error>;
+
+    /// Takes the account away.
+    ///
+    /// # Errors
+    /// When the place cannot be changed.
+    fn remove(&mut self, name: &AccountName) -> Result<(), Error>;
+
+    /// Makes it so, on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing has changed.
+    fn commit(self: Box<Self>) -> Result<(), Error>;
+}

@@ -1,0 +1,111 @@
+//! What the engine answers, and what it asks the broker's door to do.
+//!
+//! Must not: have a default. `MOSQ_ERR_SUCCESS` is 0, so an answer nobody wrote would let someone in.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+/// The answer to one question of the broker.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The client is who it says it is.
+    Allow,
+    /// Refused. The reason is for the log; the client always learns the same "not authorised".
+    Deny(Reason),
+    /// Not ours: whoever the broker asks next decides.
+    Defer(Deferral),
+}
+
+/// Why a client was refused: one stable word each, found in the log and in `docs/options.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No source knows the username, and the configuration says that this ends it.
+    UnknownUser,
+    /// The password does not fit.
+    BadPassword,
+    /// A username without a password.
+    NoPassword,
+    /// The account is switched off.
+    Disabled,
+    /// The account's validity has not begun.
+    NotYetValid,
+    /// The account's validity is over.
+    Expired,
+    /// The account is bound to another client id.
+    WrongClientId,
+    /// The client's address is outside the account's networks.
+    WrongNetwork,
+    /// What is stored for the account cannot be checked: damaged, or beyond the cost limits.
+    UnusableCredential,
+    /// The password holds a NUL byte, which the broker would cut short.
+    NulInPassword,
+    /// A source could not be asked.
+    SourceUnavailable,
+    /// The request itself could not be understood.
+    BadRequest,
+}
+
+impl Reason {
+    /// Every reason, for the documentation and its test.
+    pub const ALL: [Self; 12] = [
+        Self::UnknownUser,
+        Self::BadPassword,
+        Self::NoPassword,
+        Self::Disabled,
+        Self::NotYetValid,
+        Self::Expired,
+        Self::WrongClientId,
+        Self::WrongNetwork,
+        Self::UnusableCredential,
+        Self::NulInPassword,
+        Self::SourceUnavailable,
+        Self::BadRequest,
+    ];
+
+    /// The word in the log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::UnknownUser => "unknown_user",
+            Self::BadPassword => "bad_password",
+            Self::NoPassword => "no_password",
+            Self::Disabled => "disabled",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Expired => "expired",
+            Self::WrongClientId => "wrong_client_id",
+            Self::WrongNetwork => "wrong_network",
+            Self::UnusableCredential => "unusable_credential",
+            Self::NulInPassword => "nul_in_password",
+            Self::SourceUnavailable => "source_unavailable",
+            Self::BadRequest => "bad_request",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Why a question is left to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deferral {
+    /// No username was sent: `allow_anonymous` decides.
+    Anonymous,
+    /// No source knows the username, and `plugin_opt_unknown_user defer` is in force.
+    UnknownUser,
+}
+
+/// Something to be done to the broker once the engine has let go of all its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// End this connection, without its will.
+    Kick {
+        /// The connection as the broker's door numbered it.
+        connection: crate::request::ConnectionId,
+        /// Its client id.
+        client_id: Box<str>,
+    },
+}
