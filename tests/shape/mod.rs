@@ -1,0 +1,2 @@
+//! The architecture as tests: what the map of `src/lib.rs` promises is looked up in the sources and
+//! in the built plugin.
