@@ -183,6 +183,13 @@ impl Broker {
         answered == Some(true)
     }
 
+    /// Whether the broker ended because somebody else had taken its port.
+    pub(super) fn lost_its_port(&self) -> bool {
+        let log = self.log();
+        let log = log.get(self.log_start..).unwrap_or_default();
+        log.contains("Address already in use")
+    }
+
     fn first_port_is_open(&self) -> bool {
         let port = self.ports.first();
         port.is_none_or(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())

@@ -76,8 +76,7 @@ impl Startup {
             if broker.comes_up() {
                 return broker;
             }
-            let lost_the_port = broker.log().contains("Address already in use");
-            assert!(lost_the_port, "the broker did not start");
+            assert!(broker.lost_its_port(), "the broker did not start");
             broker.spawn_again(text);
         }
         panic!("the broker never got its ports");
@@ -87,8 +86,18 @@ impl Startup {
     #[track_caller]
     pub fn start_fails(self, text: &str) -> Refusal {
         let mut broker = Broker::spawn(self, text);
+        for _ in 0..PORT_RACES {
+            assert!(
+                !broker.comes_up(),
+                "the broker started, and should not have"
+            );
+            if !broker.lost_its_port() {
+                break;
+            }
+            broker.spawn_again(text);
+        }
         let status = broker.wait_for_exit(PATIENCE);
-        let status = status.unwrap_or_else(|| panic!("the broker started, and should not have"));
+        let status = status.unwrap_or_else(|| panic!("the broker neither starts nor ends"));
         Refusal {
             code: status.code(),
             log: broker.log(),
