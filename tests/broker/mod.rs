@@ -1,0 +1,4 @@
+//! Questions to real brokers, every supported version.
+
+mod harness;
+mod stock;
