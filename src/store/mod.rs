@@ -9,9 +9,11 @@ mod file;
 pub mod password_file;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use file::Owner;
 
+use crate::config::{CostLimits, SourceConfig};
 use crate::model::{Account, AccountName, StoredCredential};
 
 /// What went wrong with a source, told by what can be done about it.
@@ -41,6 +43,26 @@ pub enum Error {
         /// What cannot be done.
         why: String,
     },
+}
+
+/// An open source, seen from both sides.
+pub struct Opened {
+    /// For the engine.
+    pub source: Arc<dyn Source>,
+    /// For the watcher.
+    pub watched: Box<dyn Watched>,
+}
+
+/// Opens a source.
+///
+/// # Errors
+/// When it cannot be read or is not what it should be.
+pub fn open(config: &SourceConfig, limits: &CostLimits) -> Result<Opened, Error> {
+    match config {
+        SourceConfig::PasswordFile(path) => password_file::open(path, limits),
+        SourceConfig::Database(path) => sqlite::open(path),
+        SourceConfig::Query(query) => sqlite::open_foreign(query),
+    }
 }
 
 /// A source as the engine asks it: from the broker's thread, and in 2.1 from the HTTP API's too.
