@@ -13,6 +13,7 @@
 
 pub mod admin;
 pub mod config;
+pub mod credential;
 pub mod model;
 pub mod request;
 pub mod secret;
