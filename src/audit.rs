@@ -64,7 +64,12 @@ mod tests {
             listener: Some(1883),
             restored: false,
         };
-        Who(&Connect { client, username, password: Some(b"tulip") }).to_string()
+        Who(&Connect {
+            client,
+            username,
+            password: Some(b"tulip"),
+        })
+        .to_string()
     }
 
     #[test]

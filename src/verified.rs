@@ -35,9 +35,17 @@ impl Verified {
     }
 
     fn bounded(key: &[u8; 32], most: usize) -> Self {
-        // An HMAC key may have any length: 32 bytes are never refused.
-        let key = <Hmac<Sha256> as KeyInit>::new(key.into());
-        Self { key, tags: LruCache::unbounded(), most }
+        // HMAC fills a key shorter than the digest's block with zeros (RFC 2104).
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        for (to, from) in block.iter_mut().zip(key) {
+            *to = *from;
+        }
+        let key = <Hmac<Sha256> as KeyInit>::new(&block);
+        Self {
+            key,
+            tags: LruCache::unbounded(),
+            most,
+        }
     }
 
     /// The fingerprint of an account's stored credential. Another text, salt or account is another
@@ -56,16 +64,13 @@ impl Verified {
     ) -> bool {
         let asked = self.mac(name, credential, Some(password));
         let about = self.mac(name, credential, None);
-        self.tags.get(&about).is_some_and(|known| known.0.ct_eq(&asked.0).into())
+        self.tags
+            .get(&about)
+            .is_some_and(|known| known.0.ct_eq(&asked.0).into())
     }
 
     /// Remembers that this password is right for this credential.
-    pub fn remember(
-        &mut self,
-        name: &AccountName,
-        credential: &StoredCredential,
-        password: &[u8],
-    ) {
+    pub fn remember(&mut self, name: &AccountName, credential: &StoredCredential, password: &[u8]) {
         let about = self.mac(name, credential, None);
         let tag = self.mac(name, credential, Some(password));
         self.tags.put(about, tag);
@@ -82,7 +87,11 @@ impl Verified {
     ) -> Tag {
         let mut mac = self.key.clone();
         let salt = credential.salt.as_deref().unwrap_or("");
-        let parts = [name.as_str().as_bytes(), credential.text.as_bytes(), salt.as_bytes()];
+        let parts = [
+            name.as_str().as_bytes(),
+            credential.text.as_bytes(),
+            salt.as_bytes(),
+        ];
         for part in parts.into_iter().chain(password) {
             // Lengths in front, so that no two lists of parts read alike.
             mac.update(&(part.len() as u64).to_be_bytes());

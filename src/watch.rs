@@ -45,15 +45,21 @@ impl Watcher {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(watched: Vec<Box<dyn Watched>>, duties: Duties) -> std::io::Result<Self> {
-        let (orders, inbox) = channel();
+        let (orders, mut inbox) = channel();
         let mut round = Round {
-            watched: watched.into_iter().map(|source| Kept { source, trouble: None }).collect(),
+            watched: watched
+                .into_iter()
+                .map(|source| Kept {
+                    source,
+                    trouble: None,
+                })
+                .collect(),
             duties,
             looks: 0,
         };
         let thread = std::thread::Builder::new()
             .name("doorman-watch".to_owned())
-            .spawn(move || round.supervised(&inbox))?;
+            .spawn(move || round.supervised(&mut inbox))?;
         Ok(Self { orders, thread })
     }
 
@@ -86,9 +92,9 @@ struct Kept {
 
 impl Round {
     /// Runs until it is told to stop; a panic while looking does not end the looking.
-    fn supervised(&mut self, inbox: &Receiver<Order>) {
+    fn supervised(&mut self, inbox: &mut Receiver<Order>) {
         loop {
-            let ended = std::thread::scope(|scope| scope.spawn(|| self.run(inbox)).join());
+            let ended = std::thread::scope(|scope| scope.spawn(|| self.run(&mut *inbox)).join());
             match ended {
                 Ok(()) => return,
                 Err(_) => log::error!("looking after the sources failed; trying again"),
@@ -96,7 +102,7 @@ impl Round {
         }
     }
 
-    fn run(&mut self, inbox: &Receiver<Order>) {
+    fn run(&mut self, inbox: &mut Receiver<Order>) {
         loop {
             let hurry = match inbox.recv_timeout(INTERVAL) {
                 Ok(Order::Look) => Hurry::Now,
@@ -179,7 +185,10 @@ mod tests {
             match self.answers.try_recv() {
                 Ok(Ok(news)) => Ok(news),
                 Ok(Err("panic")) => panic!("as told"),
-                Ok(Err(why)) => Err(Error::Unavailable { path: "/x".into(), why: why.into() }),
+                Ok(Err(why)) => Err(Error::Unavailable {
+                    path: "/x".into(),
+                    why: why.into(),
+                }),
                 Err(_) => Ok(News::Nothing),
             }
         }
@@ -212,7 +221,13 @@ mod tests {
             }),
         };
         let watcher = Watcher::start(vec![Box::new(Told { answers, asked })], duties).unwrap();
-        Rig { tell, asked: was_asked, news, recorded, watcher }
+        Rig {
+            tell,
+            asked: was_asked,
+            news,
+            recorded,
+            watcher,
+        }
     }
 
     #[test]

@@ -19,7 +19,11 @@ use crate::verdict::Reason;
 pub(super) fn admit(account: &Account, client: &Client<'_>, now: Timestamp) -> Result<(), Reason> {
     bounds(account, client.id, now)?;
     // A session restored from disk has no address, and no client that could use it from a wrong one.
-    if client.restored { Ok(()) } else { network(account, client.ip()) }
+    if client.restored {
+        Ok(())
+    } else {
+        network(account, client.ip())
+    }
 }
 
 /// Judges a login that was allowed, after the account changed or time went by.
@@ -71,7 +75,10 @@ mod tests {
             valid_from: Some(Timestamp::from_second(100).unwrap()),
             valid_until: Some(Timestamp::from_second(200).unwrap()),
             client_id: Some("c1".into()),
-            networks: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            networks: vec![
+                "192.0.2.0/24".parse().unwrap(),
+                "2001:db8::/32".parse().unwrap(),
+            ],
             ..Account::named(AccountName::new("ann").unwrap())
         }
     }
@@ -96,13 +103,34 @@ mod tests {
 
     #[test]
     fn each_bound_refuses_with_its_own_reason() {
-        let disabled = Account { disabled: true, ..bounded() };
-        assert_eq!(asked(&disabled, "c1", "192.0.2.9", 150), Err(Reason::Disabled));
-        assert_eq!(asked(&bounded(), "c1", "192.0.2.9", 99), Err(Reason::NotYetValid));
-        assert_eq!(asked(&bounded(), "c1", "192.0.2.9", 200), Err(Reason::Expired));
-        assert_eq!(asked(&bounded(), "c2", "192.0.2.9", 150), Err(Reason::WrongClientId));
-        assert_eq!(asked(&bounded(), "c1", "192.0.3.9", 150), Err(Reason::WrongNetwork));
-        assert_eq!(asked(&bounded(), "c1", "/run/m.sock", 150), Err(Reason::WrongNetwork));
+        let disabled = Account {
+            disabled: true,
+            ..bounded()
+        };
+        assert_eq!(
+            asked(&disabled, "c1", "192.0.2.9", 150),
+            Err(Reason::Disabled)
+        );
+        assert_eq!(
+            asked(&bounded(), "c1", "192.0.2.9", 99),
+            Err(Reason::NotYetValid)
+        );
+        assert_eq!(
+            asked(&bounded(), "c1", "192.0.2.9", 200),
+            Err(Reason::Expired)
+        );
+        assert_eq!(
+            asked(&bounded(), "c2", "192.0.2.9", 150),
+            Err(Reason::WrongClientId)
+        );
+        assert_eq!(
+            asked(&bounded(), "c1", "192.0.3.9", 150),
+            Err(Reason::WrongNetwork)
+        );
+        assert_eq!(
+            asked(&bounded(), "c1", "/run/m.sock", 150),
+            Err(Reason::WrongNetwork)
+        );
     }
 
     #[test]
@@ -114,8 +142,13 @@ mod tests {
     #[test]
     fn a_restored_session_has_no_network_but_all_other_bounds() {
         let now = Timestamp::from_second(150).unwrap();
-        let mut client =
-            Client { connection: None, id: Some("c1"), address: None, listener: None, restored: true };
+        let mut client = Client {
+            connection: None,
+            id: Some("c1"),
+            address: None,
+            listener: None,
+            restored: true,
+        };
         assert_eq!(admit(&bounded(), &client, now), Ok(()));
         client.id = Some("c2");
         assert_eq!(admit(&bounded(), &client, now), Err(Reason::WrongClientId));

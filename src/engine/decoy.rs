@@ -19,7 +19,10 @@ pub(super) struct Decoys {
 impl Decoys {
     /// Nothing seen yet.
     pub(super) fn new() -> Self {
-        Self { choice: RandomState::new(), costs: RwLock::new(Vec::new()) }
+        Self {
+            choice: RandomState::new(),
+            costs: RwLock::new(Vec::new()),
+        }
     }
 
     /// Takes over the costs of a sample of the accounts there are now.
@@ -34,7 +37,10 @@ impl Decoys {
 
     fn cost(&self, username: &str) -> Cost {
         let costs = self.costs.read().unwrap_or_else(PoisonError::into_inner);
-        let chosen = self.choice.hash_one(username).checked_rem(costs.len() as u64);
+        let chosen = self
+            .choice
+            .hash_one(username)
+            .checked_rem(costs.len() as u64);
         chosen
             .and_then(|index| usize::try_from(index).ok())
             .and_then(|index| costs.get(index).copied())
@@ -51,7 +57,9 @@ mod tests {
 
     fn cost(iterations: u32) -> Cost {
         let text = format!("$7${iterations}$AAAAAAAAAAAAAAAA${}==", "A".repeat(86));
-        Credential::parse(&StoredCredential::marked(&text), &CostLimits::STANDARD).unwrap().cost()
+        Credential::parse(&StoredCredential::marked(&text), &CostLimits::STANDARD)
+            .unwrap()
+            .cost()
     }
 
     #[test]
@@ -64,7 +72,9 @@ mod tests {
         let decoys = Decoys::new();
         decoys.replace(vec![cost(1), cost(2)]);
         assert_eq!(decoys.cost("x"), decoys.cost("x"));
-        let first = (0..1000).filter(|n| decoys.cost(&n.to_string()) == cost(1)).count();
+        let first = (0..1000)
+            .filter(|n| decoys.cost(&n.to_string()) == cost(1))
+            .count();
         assert!((300..700).contains(&first), "{first} of 1000");
     }
 }

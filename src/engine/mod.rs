@@ -19,7 +19,7 @@ use self::sessions::{Session, Sessions};
 use crate::audit;
 use crate::config::{Config, CostLimits, UnknownUser};
 use crate::credential::{Credential, Match};
-use crate::model::{Account, AccountName};
+use crate::model::Account;
 use crate::request::{Connect, ConnectionId, Now};
 use crate::show::Shown;
 use crate::store::{self, Login, News, Source, Watched};
@@ -143,7 +143,8 @@ impl Engine {
         }
         let mut sessions = lock(&self.sessions);
         let effects = sessions.take_effects();
-        self.effects.store(sessions.has_effects(), Ordering::Release);
+        self.effects
+            .store(sessions.has_effects(), Ordering::Release);
         effects
     }
 
@@ -201,9 +202,9 @@ impl Engine {
 
     /// The index of the credential that the password fits.
     fn fitting(&self, account: &Account, password: &[u8]) -> Result<usize, Reason> {
-        let known = account.credentials().position(|credential| {
-            lock(&self.verified).holds(&account.name, credential, password)
-        });
+        let known = account
+            .credentials()
+            .position(|credential| lock(&self.verified).holds(&account.name, credential, password));
         if let Some(index) = known {
             return Ok(index);
         }
@@ -241,7 +242,10 @@ impl Engine {
         if self.record_last_login && !connect.client.restored {
             let mut logins = lock(&self.logins);
             if logins.len() < MOST_LOGINS {
-                logins.push(Login { name: account.name.clone(), at: now });
+                logins.push(Login {
+                    name: account.name.clone(),
+                    at: now,
+                });
             }
         }
         let (Some(connection), Some(client_id)) = (connect.client.connection, connect.client.id)
@@ -268,7 +272,9 @@ impl Engine {
     /// Ends the connections among these whose login would not be repeated now.
     fn judge(&self, connections: Vec<ConnectionId>, now: Timestamp) {
         for connection in connections {
-            let Some(session) = lock(&self.sessions).find(connection) else { continue };
+            let Some(session) = lock(&self.sessions).find(connection) else {
+                continue;
+            };
             match self.account(session.name.as_str(), Some(&session.client_id)) {
                 Ok(account) => {
                     if let Err(why) = self.still_holds(&session, account.as_ref(), now) {
@@ -294,11 +300,18 @@ impl Engine {
         account: Option<&Account>,
         now: Timestamp,
     ) -> Result<(), &'static str> {
-        let Some(account) = account else { return Err("account_removed") };
+        let Some(account) = account else {
+            return Err("account_removed");
+        };
         admission::readmit(account, &session.client_id, session.ip, now).map_err(Reason::word)?;
-        let Some(fingerprint) = session.fingerprint else { return Ok(()) };
+        let Some(fingerprint) = session.fingerprint else {
+            return Ok(());
+        };
         let verified = lock(&self.verified);
-        if account.credentials().any(|c| verified.fingerprint(&account.name, c) == fingerprint) {
+        if account
+            .credentials()
+            .any(|c| verified.fingerprint(&account.name, c) == fingerprint)
+        {
             Ok(())
         } else {
             Err("password_changed")

@@ -51,7 +51,10 @@ impl Sessions {
     pub(super) fn begin(&mut self, connection: ConnectionId, session: Session) {
         self.end(connection);
         self.next_end = self.next_end.into_iter().chain(session.ends).min();
-        self.by_account.entry(session.name.clone()).or_default().insert(connection);
+        self.by_account
+            .entry(session.name.clone())
+            .or_default()
+            .insert(connection);
         self.by_connection.insert(connection, session);
     }
 
@@ -59,7 +62,9 @@ impl Sessions {
     pub(super) fn end(&mut self, connection: ConnectionId) {
         self.doubtful.remove(&connection);
         self.kicked.remove(&connection);
-        let Some(session) = self.by_connection.remove(&connection) else { return };
+        let Some(session) = self.by_connection.remove(&connection) else {
+            return;
+        };
         if let Some(connections) = self.by_account.get_mut(&session.name) {
             connections.remove(&connection);
             if connections.is_empty() {
@@ -75,7 +80,12 @@ impl Sessions {
 
     /// The connections of these accounts.
     pub(super) fn of_accounts(&self, names: &[AccountName]) -> Vec<ConnectionId> {
-        names.iter().filter_map(|name| self.by_account.get(name)).flatten().copied().collect()
+        names
+            .iter()
+            .filter_map(|name| self.by_account.get(name))
+            .flatten()
+            .copied()
+            .collect()
     }
 
     /// Every connection.
@@ -95,9 +105,18 @@ impl Sessions {
         let mut due: Vec<_> = self.doubtful.drain().collect();
         if self.next_end.is_some_and(|end| end <= now) {
             let over = |session: &Session| session.ends.is_some_and(|end| end <= now);
-            due.extend(self.by_connection.iter().filter(|(_, s)| over(s)).map(|(id, _)| *id));
-            self.next_end =
-                self.by_connection.values().filter_map(|s| s.ends).filter(|end| *end > now).min();
+            due.extend(
+                self.by_connection
+                    .iter()
+                    .filter(|(_, s)| over(s))
+                    .map(|(id, _)| *id),
+            );
+            self.next_end = self
+                .by_connection
+                .values()
+                .filter_map(|s| s.ends)
+                .filter(|end| *end > now)
+                .min();
         }
         due
     }
@@ -116,12 +135,19 @@ impl Sessions {
 
     /// The connections to be ended now.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        let Self { kicked, by_connection, .. } = self;
+        let Self {
+            kicked,
+            by_connection,
+            ..
+        } = self;
         std::iter::from_fn(|| kicked.pop_first())
             .take(MOST_EFFECTS)
             .filter_map(|connection| {
                 let session = by_connection.get(&connection)?;
-                Some(Effect::Kick { connection, client_id: session.client_id.clone() })
+                Some(Effect::Kick {
+                    connection,
+                    client_id: session.client_id.clone(),
+                })
             })
             .collect()
     }
@@ -154,7 +180,10 @@ mod tests {
 
     #[test]
     fn a_change_concerns_the_connections_of_its_accounts_only() {
-        assert_eq!(two().of_accounts(&[name("ann"), name("eve")]), [ConnectionId(1)]);
+        assert_eq!(
+            two().of_accounts(&[name("ann"), name("eve")]),
+            [ConnectionId(1)]
+        );
     }
 
     #[test]
@@ -164,14 +193,20 @@ mod tests {
         sessions.end(ConnectionId(1));
         assert!(sessions.of_accounts(&[name("ann")]).is_empty());
         assert!(sessions.take_effects().is_empty());
-        assert!(sessions.by_account.len() == 1, "an account without connections takes no memory");
+        assert!(
+            sessions.by_account.len() == 1,
+            "an account without connections takes no memory"
+        );
     }
 
     #[test]
     fn a_validity_is_due_once_when_it_ends() {
         let mut sessions = two();
         assert!(sessions.due(Timestamp::from_second(49).unwrap()).is_empty());
-        assert_eq!(sessions.due(Timestamp::from_second(50).unwrap()), [ConnectionId(2)]);
+        assert_eq!(
+            sessions.due(Timestamp::from_second(50).unwrap()),
+            [ConnectionId(2)]
+        );
         assert!(sessions.due(Timestamp::from_second(51).unwrap()).is_empty());
     }
 

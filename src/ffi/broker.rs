@@ -33,11 +33,8 @@ type Unregister = unsafe extern "C" fn(
 ) -> c_int;
 type TextOf = unsafe extern "C" fn(*const abi::mosquitto) -> *const c_char;
 type NumberOf = unsafe extern "C" fn(*const abi::mosquitto) -> c_int;
-type SetInfo = unsafe extern "C" fn(
-    *mut abi::mosquitto_plugin_id_t,
-    *const c_char,
-    *const c_char,
-) -> c_int;
+type SetInfo =
+    unsafe extern "C" fn(*mut abi::mosquitto_plugin_id_t, *const c_char, *const c_char) -> c_int;
 
 /// The functions of the broker that loaded us.
 pub(super) struct Api {
@@ -112,7 +109,9 @@ impl Api {
             client: found.mosquitto_client.ok(),
             client_port: found.mosquitto_client_port.ok(),
             plugin_set_info: found.mosquitto_plugin_set_info.ok(),
-            capabilities: Capabilities { since_2_1: found.mosquitto_complete_basic_auth.is_ok() },
+            capabilities: Capabilities {
+                since_2_1: found.mosquitto_complete_basic_auth.is_ok(),
+            },
         })
     }
 }
@@ -142,17 +141,17 @@ pub(super) enum Refused {
 impl Broker {
     /// For the broker's own thread: init, and the callbacks that found themselves on it.
     pub(super) fn on_its_own_thread(api: &'static Api) -> Self {
-        Self { api, own_thread: PhantomData }
-    }
-
-    /// What it can do.
-    pub(super) fn capabilities(self) -> Capabilities {
-        self.api.capabilities
+        Self {
+            api,
+            own_thread: PhantomData,
+        }
     }
 
     /// Tells the broker who we are, where it wants to know.
     pub(super) fn introduce(self, identifier: *mut abi::mosquitto_plugin_id_t) {
-        let Some(set_info) = self.api.plugin_set_info else { return };
+        let Some(set_info) = self.api.plugin_set_info else {
+            return;
+        };
         let name = c"doorman".as_ptr();
         let version = VERSION.as_ptr();
         // SAFETY: the identifier is the one init was given; the broker copies both texts.
@@ -173,8 +172,15 @@ impl Broker {
         let register = self.api.callback_register;
         // SAFETY: the identifier is the one init was given, and user_data stays valid until cleanup
         // has unregistered the callback.
-        let answer =
-            unsafe { register(identifier, event, Some(callback), std::ptr::null(), user_data) };
+        let answer = unsafe {
+            register(
+                identifier,
+                event,
+                Some(callback),
+                std::ptr::null(),
+                user_data,
+            )
+        };
         match answer {
             abi::MOSQ_ERR_SUCCESS => Ok(()),
             abi::MOSQ_ERR_ALREADY_EXISTS => Err(Refused::Twice),
@@ -199,7 +205,9 @@ impl Broker {
     /// Whether this is the client that the broker has under this id now. Always, as far as we know,
     /// where the broker cannot be asked (2.0, which reports the end of every connection instead).
     pub(super) fn is_current(self, client_id: &CStr, client: ClientPtr) -> bool {
-        let Some(find) = self.api.client else { return true };
+        let Some(find) = self.api.client else {
+            return true;
+        };
         // SAFETY: the id is a C string; the answer is only compared.
         let current = unsafe { find(client_id.as_ptr()) };
         NonNull::new(current) == Some(client)
@@ -219,7 +227,9 @@ impl Broker {
     /// Writes one line to the broker's log.
     pub(super) fn log(self, level: c_int, line: &str) {
         // A NUL would end the line early.
-        let Ok(line) = CString::new(line.replace('\0', "\\0")) else { return };
+        let Ok(line) = CString::new(line.replace('\0', "\\0")) else {
+            return;
+        };
         let print = self.api.log_printf;
         // SAFETY: the format is constant and takes exactly one C string.
         unsafe { print(level, c"doorman: %s".as_ptr(), line.as_ptr()) };

@@ -51,8 +51,8 @@ pub(super) fn basic_auth<'a>(
     };
     let client = ClientPtr::new(event.client);
     let username = known(text(event, event.username));
-    let id = known(text(event, client.and_then(|client| client_id(api, client))));
-    let address = known(text(event, client.and_then(|client| address_of(api, client))));
+    let id = known(text(event, client.map(|client| client_id(api, client))));
+    let address = known(text(event, client.map(|client| address_of(api, client))));
     let password = bytes(event, event.password);
     // SAFETY: either half of the union is plain data; the broker zeroes the struct, so the length is
     // 0 before 2.1.3 (include/mosquitto_abi.h).
@@ -70,8 +70,21 @@ pub(super) fn basic_auth<'a>(
         && version == 0
         && password.is_none();
     let listener = client.and_then(|client| listener(api, client));
-    let client = Client { connection: asked.connection, id, address, listener, restored };
-    BasicAuth { connect: Connect { client, username, password }, fault }
+    let client = Client {
+        connection: asked.connection,
+        id,
+        address,
+        listener,
+        restored,
+    };
+    BasicAuth {
+        connect: Connect {
+            client,
+            username,
+            password,
+        },
+        fault,
+    }
 }
 
 /// The answer in the broker's words.

@@ -56,7 +56,10 @@ pub(super) enum Elsewhere {
 
 impl Denied {
     const fn always(code: c_int) -> Self {
-        Self { before_2_1: code, since_2_1: code }
+        Self {
+            before_2_1: code,
+            since_2_1: code,
+        }
     }
 }
 
@@ -74,7 +77,10 @@ pub(super) const BASIC_AUTH: Rule = Rule {
 pub(super) const RELOAD: Rule = Rule {
     event: abi::MOSQ_EVT_RELOAD,
     name: "RELOAD",
-    denied: Denied { before_2_1: abi::MOSQ_ERR_PLUGIN_DEFER, since_2_1: abi::MOSQ_ERR_SUCCESS },
+    denied: Denied {
+        before_2_1: abi::MOSQ_ERR_PLUGIN_DEFER,
+        since_2_1: abi::MOSQ_ERR_SUCCESS,
+    },
     nested: Nested::Refuse,
     elsewhere: Elsewhere::Refuse,
 };
@@ -188,7 +194,10 @@ unsafe impl<T> Sync for OwnThread<T> {}
 impl<T> OwnThread<T> {
     /// For the thread that calls this.
     pub(super) fn new(value: T) -> Self {
-        Self { owner: std::thread::current().id(), value }
+        Self {
+            owner: std::thread::current().id(),
+            value,
+        }
     }
 
     /// The value, on its own thread.

@@ -16,8 +16,13 @@ use super::broker::{Api, Broker};
 /// Lines that wait; the broker's thread comes by several times a second.
 const MOST_LINES: usize = 1_000;
 
-static LOGGER: Logger =
-    Logger { own_thread: OnceLock::new(), queue: Mutex::new(Queue { lines: VecDeque::new(), lost: 0 }) };
+static LOGGER: Logger = Logger {
+    own_thread: OnceLock::new(),
+    queue: Mutex::new(Queue {
+        lines: VecDeque::new(),
+        lost: 0,
+    }),
+};
 
 struct Logger {
     /// The broker's thread.
@@ -32,7 +37,9 @@ struct Queue {
 
 /// Has all our log lines go to the broker. From `mosquitto_plugin_init`, on the broker's thread.
 pub(super) fn install() {
-    LOGGER.own_thread.get_or_init(|| std::thread::current().id());
+    LOGGER
+        .own_thread
+        .get_or_init(|| std::thread::current().id());
     // A second plugin line finds it installed already.
     if log::set_logger(&LOGGER).is_ok() {
         log::set_max_level(LevelFilter::Debug);
@@ -53,13 +60,19 @@ pub(super) fn flush(broker: Broker) {
         if queue.lines.is_empty() {
             return;
         }
-        (std::mem::take(&mut queue.lines), std::mem::take(&mut queue.lost))
+        (
+            std::mem::take(&mut queue.lines),
+            std::mem::take(&mut queue.lost),
+        )
     };
     for (level, line) in lines {
         broker.log(level, &line);
     }
     if lost > 0 {
-        broker.log(abi::MOSQ_LOG_WARNING, &format!("{lost} log lines were lost"));
+        broker.log(
+            abi::MOSQ_LOG_WARNING,
+            &format!("{lost} log lines were lost"),
+        );
     }
 }
 

@@ -30,11 +30,26 @@ struct Registration {
 
 /// The event table. BASIC_AUTH comes first: where it is refused there is nothing to undo.
 const REGISTRATIONS: [Registration; 5] = [
-    Registration { rule: &BASIC_AUTH, callback: on_basic_auth },
-    Registration { rule: &RELOAD, callback: on_reload },
-    Registration { rule: &TICK, callback: on_tick },
-    Registration { rule: &DISCONNECT, callback: on_disconnect },
-    Registration { rule: &CLIENT_OFFLINE, callback: on_client_offline },
+    Registration {
+        rule: &BASIC_AUTH,
+        callback: on_basic_auth,
+    },
+    Registration {
+        rule: &RELOAD,
+        callback: on_reload,
+    },
+    Registration {
+        rule: &TICK,
+        callback: on_tick,
+    },
+    Registration {
+        rule: &DISCONNECT,
+        callback: on_disconnect,
+    },
+    Registration {
+        rule: &CLIENT_OFFLINE,
+        callback: on_client_offline,
+    },
 ];
 
 /// Which plugin interface we speak: 5, if the broker does.
@@ -42,7 +57,10 @@ const REGISTRATIONS: [Registration; 5] = [
 /// # Safety
 /// Called by the broker with `count` numbers.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mosquitto_plugin_version(count: c_int, versions: *const c_int) -> c_int {
+pub(crate) unsafe extern "C" fn mosquitto_plugin_version(
+    count: c_int,
+    versions: *const c_int,
+) -> c_int {
     let offered = match usize::try_from(count) {
         // SAFETY: the broker passes an array of that many versions (plugin_init.c).
         Ok(count) if count > 0 && !versions.is_null() => unsafe {
@@ -50,7 +68,11 @@ pub unsafe extern "C" fn mosquitto_plugin_version(count: c_int, versions: *const
         },
         Ok(_) | Err(_) => &[],
     };
-    if offered.contains(&abi::MOSQ_PLUGIN_VERSION) { abi::MOSQ_PLUGIN_VERSION } else { -1 }
+    if offered.contains(&abi::MOSQ_PLUGIN_VERSION) {
+        abi::MOSQ_PLUGIN_VERSION
+    } else {
+        -1
+    }
 }
 
 /// Opens one plugin line. Anything that is wrong stops the broker with one clear line.
@@ -58,7 +80,7 @@ pub unsafe extern "C" fn mosquitto_plugin_version(count: c_int, versions: *const
 /// # Safety
 /// Called by the broker, on its own thread, with pointers that it owns.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mosquitto_plugin_init(
+pub(crate) unsafe extern "C" fn mosquitto_plugin_init(
     identifier: *mut abi::mosquitto_plugin_id_t,
     user_data: *mut *mut c_void,
     options: *mut abi::mosquitto_opt,
@@ -89,7 +111,7 @@ pub unsafe extern "C" fn mosquitto_plugin_init(
 /// # Safety
 /// Called by the broker, on its own thread, with what init left in `user_data`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mosquitto_plugin_cleanup(
+pub(crate) unsafe extern "C" fn mosquitto_plugin_cleanup(
     user_data: *mut c_void,
     _options: *mut abi::mosquitto_opt,
     _option_count: c_int,
@@ -137,11 +159,16 @@ fn open(
 /// Has the broker call us. Without a source nothing is registered: a broker that asks nobody keeps
 /// its own rules, where one that asks a plugin which always defers refuses every username.
 fn register(plugin: &Plugin) -> Result<(), String> {
-    let Some(main) = plugin.main().filter(|_| plugin.has_sources()) else { return Ok(()) };
+    let Some(main) = plugin.main().filter(|_| plugin.has_sources()) else {
+        return Ok(());
+    };
     let user_data = std::ptr::from_ref(plugin).cast_mut().cast::<c_void>();
     for (index, registration) in REGISTRATIONS.iter().enumerate() {
         let event = registration.rule.event;
-        match main.broker().register(main.identifier(), event, registration.callback, user_data) {
+        match main
+            .broker()
+            .register(main.identifier(), event, registration.callback, user_data)
+        {
             // CLIENT_OFFLINE is not known to 2.0.
             Ok(()) | Err(Refused::Unknown) => {}
             Err(refused) => {
@@ -154,10 +181,13 @@ fn register(plugin: &Plugin) -> Result<(), String> {
 }
 
 fn unregister(plugin: &Plugin, registrations: &[Registration]) {
-    let Some(main) = plugin.main().filter(|_| plugin.has_sources()) else { return };
+    let Some(main) = plugin.main().filter(|_| plugin.has_sources()) else {
+        return;
+    };
     for registration in registrations {
         let event = registration.rule.event;
-        main.broker().unregister(main.identifier(), event, registration.callback);
+        main.broker()
+            .unregister(main.identifier(), event, registration.callback);
     }
 }
 

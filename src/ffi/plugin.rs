@@ -101,7 +101,9 @@ impl Plugin {
     /// # Errors
     /// One clear line; then no thread runs.
     pub(super) fn watch(&self) -> Result<(), String> {
-        let Some(main) = self.main() else { return Ok(()) };
+        let Some(main) = self.main() else {
+            return Ok(());
+        };
         if let Watch::Waiting(watched) = main.watch.replace(Watch::Over) {
             let watcher = signal::blocked(|| Watcher::start(watched, self.duties()))
                 .map_err(|error| format!("no thread to watch the sources: {error}"))?;
@@ -111,8 +113,11 @@ impl Plugin {
     }
 
     fn duties(&self) -> Duties {
-        let (news, beat, logins) =
-            (Arc::clone(&self.engine), Arc::clone(&self.engine), Arc::clone(&self.engine));
+        let (news, beat, logins) = (
+            Arc::clone(&self.engine),
+            Arc::clone(&self.engine),
+            Arc::clone(&self.engine),
+        );
         Duties {
             news: Box::new(move |what| news.review(what, clock::now().wall)),
             beat: Box::new(move || beat.beat(clock::now().wall)),
@@ -132,7 +137,11 @@ impl Plugin {
 
     /// A rule's answer for this broker.
     pub(super) fn denied(&self, denied: Denied) -> c_int {
-        if self.api.capabilities.since_2_1 { denied.since_2_1 } else { denied.before_2_1 }
+        if self.api.capabilities.since_2_1 {
+            denied.since_2_1
+        } else {
+            denied.before_2_1
+        }
     }
 
     /// BASIC_AUTH.
@@ -142,7 +151,9 @@ impl Plugin {
         event: &abi::mosquitto_evt_basic_auth,
     ) -> c_int {
         let client = ClientPtr::new(event.client);
-        let begun = main.zip(client).map(|(main, client)| main.connections.borrow_mut().begin(client));
+        let begun = main
+            .zip(client)
+            .map(|(main, client)| main.connections.borrow_mut().begin(client));
         if let Some((_, Some(before))) = begun {
             self.engine.disconnected(before);
         }
@@ -166,7 +177,9 @@ impl Plugin {
 
     /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.
     pub(super) fn disconnected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
-        let Some(client) = ClientPtr::new(client) else { return abi::MOSQ_ERR_SUCCESS };
+        let Some(client) = ClientPtr::new(client) else {
+            return abi::MOSQ_ERR_SUCCESS;
+        };
         let ended = main.connections.borrow_mut().end(client);
         if let Some(connection) = ended {
             self.engine.disconnected(connection);
@@ -189,7 +202,10 @@ impl Plugin {
         logger::flush(main.broker);
         for effect in self.engine.tick() {
             match effect {
-                Effect::Kick { connection, client_id } => {
+                Effect::Kick {
+                    connection,
+                    client_id,
+                } => {
                     let client = main.connections.borrow().pointer(connection);
                     // Checked on the way in: no id holds a NUL.
                     let id = CString::new(client_id.as_bytes());

@@ -30,6 +30,8 @@ impl Restored {
 impl Drop for Restored {
     fn drop(&mut self) {
         // SAFETY: the set is the one this thread had; nothing is returned.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
+        };
     }
 }

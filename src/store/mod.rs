@@ -7,6 +7,7 @@
 
 mod file;
 pub mod password_file;
+pub mod sqlite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +54,12 @@ pub struct Opened {
     pub watched: Box<dyn Watched>,
 }
 
+impl From<(Arc<dyn Source>, Box<dyn Watched>)> for Opened {
+    fn from((source, watched): (Arc<dyn Source>, Box<dyn Watched>)) -> Self {
+        Self { source, watched }
+    }
+}
+
 /// Opens a source.
 ///
 /// # Errors
@@ -60,8 +67,8 @@ pub struct Opened {
 pub fn open(config: &SourceConfig, limits: &CostLimits) -> Result<Opened, Error> {
     match config {
         SourceConfig::PasswordFile(path) => password_file::open(path, limits),
-        SourceConfig::Database(path) => sqlite::open(path),
-        SourceConfig::Query(query) => sqlite::open_foreign(query),
+        SourceConfig::Database(path) => sqlite::open(path).map(Opened::from),
+        SourceConfig::Query(query) => sqlite::open_foreign(query).map(Opened::from),
     }
 }
 

@@ -1,4 +1,11 @@
 //! Questions to real brokers, every supported version.
 
+mod accounts;
 mod harness;
+mod live;
+mod oddities;
+mod plugin_table;
+mod refusals;
+mod reload;
+mod startup;
 mod stock;

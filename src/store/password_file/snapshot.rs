@@ -71,17 +71,27 @@ impl Snapshot {
         if u32::try_from(text.len()).is_err() {
             return Err(NotAPasswordFile::TooLarge);
         }
-        let mut snapshot = Self { text, index: HashTable::new(), hasher: RandomState::new() };
+        let mut snapshot = Self {
+            text,
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+        };
         let mut remarks = Vec::new();
         let mut usable = 0_usize;
-        let mut place = Place { offset: bom(&snapshot.text), line: 1 };
+        let mut place = Place {
+            offset: bom(&snapshot.text),
+            line: 1,
+        };
         while let Some(bytes) = snapshot.line(place) {
             let next = place.behind(bytes);
             let (name, wrong) = read(bytes, limits);
             usable = usable.saturating_add(usize::from(name.is_some() && wrong.is_none()));
             let hash = name.map(|name| snapshot.hasher.hash_one(name));
             if let Some(why) = wrong {
-                remarks.push(Remark { line: place.line, why });
+                remarks.push(Remark {
+                    line: place.line,
+                    why,
+                });
             }
             if let Some(hash) = hash {
                 snapshot.enter(hash, place, &mut remarks);
@@ -97,8 +107,12 @@ impl Snapshot {
     /// The stored credential of a name; an unusable line gives its text all the same.
     pub(super) fn credential(&self, name: &str) -> Option<StoredCredential> {
         let hash = self.hasher.hash_one(name);
-        let place = self.index.find(hash, |place| self.name(*place) == Some(name))?;
-        Some(StoredCredential::marked(self.entry(*place).map_or("", |(_, credential)| credential)))
+        let place = self
+            .index
+            .find(hash, |place| self.name(*place) == Some(name))?;
+        Some(StoredCredential::marked(
+            self.entry(*place).map_or("", |(_, credential)| credential),
+        ))
     }
 
     /// How many accounts there are.
@@ -140,13 +154,23 @@ impl Snapshot {
 
     /// The later line of a name replaces the earlier.
     fn enter(&mut self, hash: u64, place: Place, remarks: &mut Vec<Remark>) {
-        let Self { text, index, hasher } = self;
+        let Self {
+            text,
+            index,
+            hasher,
+        } = self;
         let named = |place: &Place| name(at(text, *place).unwrap_or_default());
         let new = named(&place);
         match index.find_mut(hash, |other| named(other) == new) {
             Some(other) => {
-                let why = format!("the same username as line {}, which it replaces", other.line);
-                remarks.push(Remark { line: place.line, why });
+                let why = format!(
+                    "the same username as line {}, which it replaces",
+                    other.line
+                );
+                remarks.push(Remark {
+                    line: place.line,
+                    why,
+                });
                 *other = place;
             }
             None => {
@@ -186,7 +210,9 @@ impl Place {
 
 /// The line that begins at a place, without its newline; none at the end of the text.
 fn at(text: &[u8], place: Place) -> Option<&[u8]> {
-    let rest = text.get(usize::try_from(place.offset).ok()?..).filter(|rest| !rest.is_empty())?;
+    let rest = text
+        .get(usize::try_from(place.offset).ok()?..)
+        .filter(|rest| !rest.is_empty())?;
     rest.split(|byte| *byte == b'\n').next()
 }
 
@@ -212,7 +238,11 @@ fn read<'a>(bytes: &'a [u8], limits: &CostLimits) -> (Option<&'a str>, Option<St
 
 /// Where the text begins behind a byte order mark.
 fn bom(text: &[u8]) -> u32 {
-    if text.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 }
+    if text.starts_with("\u{feff}".as_bytes()) {
+        3
+    } else {
+        0
+    }
 }
 
 fn is_text(bytes: &[u8]) -> bool {

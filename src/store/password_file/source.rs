@@ -83,7 +83,10 @@ impl Shared {
     }
 
     fn swap(&self, snapshot: Arc<Snapshot>) {
-        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        let mut in_force = self
+            .in_force
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *in_force, snapshot);
         // Taking a large state apart takes a while: not while the broker's thread may wait for it.
         drop(in_force);
@@ -93,9 +96,16 @@ impl Shared {
 
 impl Source for FileSource {
     fn account(&self, name: &str, _: Option<&str>) -> Result<Option<Account>, Error> {
-        let Some(credential) = self.0.in_force().credential(name) else { return Ok(None) };
-        let Ok(name) = AccountName::new(name) else { return Ok(None) };
-        Ok(Some(Account { credential: Some(credential), ..Account::named(name) }))
+        let Some(credential) = self.0.in_force().credential(name) else {
+            return Ok(None);
+        };
+        let Ok(name) = AccountName::new(name) else {
+            return Ok(None);
+        };
+        Ok(Some(Account {
+            credential: Some(credential),
+            ..Account::named(name)
+        }))
     }
 
     fn sample(&self) -> Vec<StoredCredential> {
@@ -114,7 +124,10 @@ impl Watched for FileWatched {
         if let Some((refused, why)) = &self.refused
             && *refused == stamp
         {
-            return Err(Error::Corrupt { path: self.shared.path.clone(), why: why.clone() });
+            return Err(Error::Corrupt {
+                path: self.shared.path.clone(),
+                why: why.clone(),
+            });
         }
         if hurry == Hurry::Settled && self.seen != Some(stamp) {
             self.seen = Some(stamp);
@@ -144,7 +157,11 @@ impl Watched for FileWatched {
 impl FileWatched {
     fn take_over(&mut self, stamp: Stamp, snapshot: Snapshot, remarks: &[Remark]) -> News {
         let path = &self.shared.path;
-        let Difference { added, changed, removed } = snapshot.since(&self.shared.in_force());
+        let Difference {
+            added,
+            changed,
+            removed,
+        } = snapshot.since(&self.shared.in_force());
         let count = snapshot.len();
         self.shared.swap(Arc::new(snapshot));
         self.taken = stamp;
@@ -167,7 +184,10 @@ impl Stamp {
         if !metadata.is_file() {
             // Reading a named pipe would wait for ever.
             let why = "not a regular file".to_owned();
-            return Err(Error::Unavailable { path: path.to_owned(), why });
+            return Err(Error::Unavailable {
+                path: path.to_owned(),
+                why,
+            });
         }
         Ok(Self {
             device: metadata.dev(),
@@ -185,8 +205,10 @@ fn load(path: &Path, limits: &CostLimits) -> Result<(Snapshot, Vec<Remark>), Err
         .and_then(|mut file| file.read_to_end(&mut text))
         .map_err(|error| unavailable(path, &error))?;
     text.shrink_to_fit();
-    Snapshot::parse(text, limits)
-        .map_err(|why| Error::Corrupt { path: path.to_owned(), why: why.to_string() })
+    Snapshot::parse(text, limits).map_err(|why| Error::Corrupt {
+        path: path.to_owned(),
+        why: why.to_string(),
+    })
 }
 
 /// Tells what is wrong with which line, as a compiler would.
@@ -196,6 +218,9 @@ fn report(path: &Path, remarks: &[Remark]) {
     }
     let rest = remarks.len().saturating_sub(MOST_REMARKS);
     if rest > 0 {
-        log::warn!("{}: {rest} more lines are faulty; see `doorman check`", path.display());
+        log::warn!(
+            "{}: {rest} more lines are faulty; see `doorman check`",
+            path.display()
+        );
     }
 }
