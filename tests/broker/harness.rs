@@ -1,8 +1,9 @@
 //! The harness against brokers without any plugin: what later tests rely on is shown here once.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Answer, Connect, Event, PATIENCE, Protocol, for_each_broker};
+use crate::support::{Answer, Broker, Connect, Event, PATIENCE, Protocol, for_each_broker};
 
 const OPEN: &str = "listener {port} 127.0.0.1\nallow_anonymous true\n";
 
@@ -156,6 +157,15 @@ fn restarted_brokers_keep_their_port_and_directory() {
         assert_eq!(broker.stop().code(), Some(0));
         assert!(!broker.runs());
     });
+}
+
+#[test]
+fn brokers_end_with_the_test_that_started_them() {
+    let broker = Broker::version("2.1.2").start(OPEN);
+    let process = format!("/proc/{}", broker.pid());
+    assert!(Path::new(&process).exists());
+    drop(broker);
+    assert!(!Path::new(&process).exists());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod accounts;
 mod harness;
 mod live;
 mod oddities;
+mod paho;
 mod plugin_table;
 mod refusals;
 mod reload;

@@ -22,6 +22,7 @@ pub struct Broker {
     startup: Startup,
     ports: Vec<u16>,
     child: Child,
+    /// Where the log of the current run begins.
     log_start: usize,
 }
 
@@ -63,12 +64,19 @@ impl Broker {
 
     /// Everything the broker has logged, earlier runs of [`Self::restart`] included.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.startup.log_path()).unwrap_or_default()).into_owned()
+        self.log_after(0)
     }
 
-    /// Where the log ends now, for [`Self::wait_for_log_after`].
+    /// What the broker has logged behind the place `start`, an earlier [`Self::log_end`].
+    pub fn log_after(&self, start: usize) -> String {
+        let log = fs::read(self.startup.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
+    }
+
+    /// Where the log ends now, in bytes.
     pub fn log_end(&self) -> usize {
-        self.log().len()
+        let log = fs::metadata(self.startup.log_path());
+        log.map_or(0, |log| log.len() as usize)
     }
 
     /// Waits until the log says `needle`.
@@ -80,11 +88,7 @@ impl Broker {
     /// Waits until the log says `needle` behind the place `start`, an earlier [`Self::log_end`].
     #[track_caller]
     pub fn wait_for_log_after(&self, start: usize, needle: &str, deadline: Duration) {
-        let said = || {
-            self.log()
-                .get(start..)
-                .is_some_and(|log| log.contains(needle))
-        };
+        let said = || self.log_after(start).contains(needle);
         assert!(
             eventually(deadline, said),
             "the broker's log does not say {needle:?}"
@@ -174,10 +178,7 @@ impl Broker {
                 return Some(false);
             }
             let running = format!("mosquitto version {} running", self.tree().version());
-            let says_so = self
-                .log()
-                .get(self.log_start..)
-                .is_some_and(|log| log.contains(&running));
+            let says_so = self.log_after(self.log_start).contains(&running);
             (says_so && self.first_port_is_open()).then_some(true)
         });
         answered == Some(true)
@@ -185,8 +186,7 @@ impl Broker {
 
     /// Whether the broker ended because somebody else had taken its port.
     pub(super) fn lost_its_port(&self) -> bool {
-        let log = self.log();
-        let log = log.get(self.log_start..).unwrap_or_default();
+        let log = self.log_after(self.log_start);
         log.contains("Address already in use")
     }
 

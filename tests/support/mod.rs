@@ -19,7 +19,7 @@ pub mod wait;
 pub use broker::Broker;
 pub use conf::plugin_conf;
 pub use mqtt::{Answer, Client, Connect, Event, Protocol};
-pub use program::{Finished, doorman};
+pub use program::{Finished, doorman, finish, finish_with_input, python};
 pub use startup::{Startup, for_each_broker};
 pub use tree::Tree;
 pub use wait::{PATIENCE, eventually};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use super::tree::Tree;
+use super::tree::{Tree, cache_dir};
 
 /// What a program left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,19 @@ impl Finished {
 /// The `doorman` of this build.
 pub fn doorman() -> Command {
     Command::new(env!("CARGO_BIN_EXE_doorman"))
+}
+
+/// The script `name` of `tests/python`, run by the python of `scripts/python-env`.
+pub fn python(name: &str) -> Command {
+    let python = cache_dir().join("venv/bin/python");
+    let there = python.exists();
+    assert!(there, "no {}; run scripts/python-env", python.display());
+    let mut command = Command::new(python);
+    command.arg(format!(
+        "{}/tests/python/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    ));
+    command
 }
 
 /// Runs `command` with `input` on its standard input until it ends.

@@ -74,12 +74,14 @@ impl Tree {
     }
 }
 
+/// Where the scripts put what they fetch.
+pub fn cache_dir() -> PathBuf {
+    env::var_os("DOORMAN_CACHE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache"),
+        PathBuf::from,
+    )
+}
+
 fn root() -> PathBuf {
-    if let Some(root) = env::var_os("BROKERS") {
-        return root.into();
-    }
-    match env::var_os("DOORMAN_CACHE") {
-        Some(cache) => PathBuf::from(cache).join("brokers"),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/brokers"),
-    }
+    env::var_os("BROKERS").map_or_else(|| cache_dir().join("brokers"), PathBuf::from)
 }
