@@ -7,6 +7,7 @@
 
 mod file;
 pub mod password_file;
+pub mod sqlite;
 
 use std::path::PathBuf;
 
