@@ -84,15 +84,16 @@ pub(super) fn check(connection: &Connection, path: &Path, sql: &str) -> Result<(
         path: path.to_owned(),
         why: format!("database_query: {why}"),
     };
-    let statement = connection.prepare(sql).map_err(|error| match error {
-        rusqlite::Error::MultipleStatement => {
+    let statement = connection.prepare(sql).map_err(|error| {
+        if matches!(error, rusqlite::Error::MultipleStatement) {
             invalid("exactly one statement is accepted".to_owned())
+        } else if let rusqlite::Error::SqlInputError { msg, .. } = error {
+            invalid(msg)
+        } else if error.sqlite_error_code() == Some(ErrorCode::Unknown) {
+            invalid(error.to_string())
+        } else {
+            failure(path, &error)
         }
-        rusqlite::Error::SqlInputError { msg, .. } => invalid(msg),
-        other if other.sqlite_error_code() == Some(ErrorCode::Unknown) => {
-            invalid(other.to_string())
-        }
-        other => failure(path, &other),
     })?;
     shape(&statement).map_err(invalid)?;
     let plan = query::plan(connection, sql).map_err(|error| failure(path, &error))?;

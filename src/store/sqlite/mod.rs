@@ -28,29 +28,39 @@ use rusqlite::{ErrorCode, ffi};
 
 pub use database::Database;
 
-use super::{Error, Source, Watched};
+use super::{Error, Opened};
 use crate::config::QueryConfig;
 
 /// Opens doorman's own database for the plugin; a missing one is made, an older one migrated.
 ///
 /// # Errors
 /// When it cannot be opened, or is not doorman's.
-pub fn open(path: &Path) -> Result<(Arc<dyn Source>, Box<dyn Watched>), Error> {
+pub fn open(path: &Path) -> Result<Opened, Error> {
     super::file::create_private(path, None)?;
     let (reader, watched) = watched::own(path)?;
-    Ok((Arc::new(reader), Box::new(watched)))
+    Ok(Opened {
+        source: Arc::new(reader),
+        watched: Box::new(watched),
+    })
 }
 
 /// Opens somebody else's database for reading, and checks the statement it will be asked with.
 ///
 /// # Errors
 /// When the database cannot be read, or the statement is not one `SELECT` as described.
-pub fn open_foreign(config: &QueryConfig) -> Result<(Arc<dyn Source>, Box<dyn Watched>), Error> {
+pub fn open_foreign(config: &QueryConfig) -> Result<Opened, Error> {
     let (foreign, watched) = watched::foreign(config)?;
-    Ok((Arc::new(foreign), Box::new(watched)))
+    Ok(Opened {
+        source: Arc::new(foreign),
+        watched: Box::new(watched),
+    })
 }
 
 /// What an error of SQLite's means for whoever asked.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "SQLite may learn new codes; whatever they are, the engine denies"
+)]
 fn failure(path: &Path, error: &rusqlite::Error) -> Error {
     let path = path.to_owned();
     let unavailable = |why: &str| Error::Unavailable {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
-use crate::store::{Hurry, Login, News, Store};
+use crate::store::{Hurry, Login, News, Source, Store, Watched};
 
 /// A directory with one database in it.
 struct Place {
@@ -100,4 +100,14 @@ fn refresh(watched: &mut Box<dyn Watched>) -> News {
 
 fn accounts(names: &[&str]) -> News {
     News::Accounts(names.iter().map(|text| name(text)).collect())
+}
+
+fn opened(place: &Place) -> (Arc<dyn Source>, Box<dyn Watched>) {
+    let Opened { source, watched } = open(&place.path).unwrap();
+    (source, watched)
+}
+
+fn asked(place: &Place, sql: &str) -> (Arc<dyn Source>, Box<dyn Watched>) {
+    let Opened { source, watched } = open_foreign(&place.ask(sql)).unwrap();
+    (source, watched)
 }

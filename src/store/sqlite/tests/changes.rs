@@ -4,7 +4,7 @@
 use super::*;
 
 fn watched(place: &Place) -> Box<dyn Watched> {
-    open(&place.path).unwrap().1
+    opened(place).1
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 
 fn unreadable(place: &Place, sql: &str, why: &str) {
-    let (source, _) = open(&place.path).unwrap();
+    let (source, _) = opened(place);
     place.tool(sql);
     let error = source.account("roger", None).unwrap_err();
     assert!(
@@ -17,19 +17,19 @@ fn unreadable(place: &Place, sql: &str, why: &str) {
         source.account("sub", None).unwrap().is_some(),
         "another account was hurt"
     );
-    let mut seen = 0;
-    let listed = place.database().accounts(&mut |_| {
-        seen += 1;
+    let mut seen = Vec::new();
+    let listed = place.database().accounts(&mut |account| {
+        seen.push(account.name);
         Ok(())
     });
     assert!(listed.unwrap_err().to_string().contains(why));
-    assert_eq!(seen, 1, "the readable account is listed");
+    assert_eq!(seen, [name("sub")], "the readable account is listed");
 }
 
 #[test]
 fn an_account_comes_back_as_it_was_put() {
     let place = Place::of(&[plain("roger"), full("sub")]);
-    let (source, _) = open(&place.path).unwrap();
+    let (source, _) = opened(&place);
     assert_eq!(source.account("roger", None).unwrap(), Some(plain("roger")));
     assert_eq!(source.account("sub", Some("x")).unwrap(), Some(full("sub")));
     let mut database = place.database();
@@ -48,7 +48,7 @@ fn an_account_comes_back_as_it_was_put() {
 #[test]
 fn another_name_is_another_account() {
     let place = Place::of(&[plain("roger")]);
-    let (source, _) = open(&place.path).unwrap();
+    let (source, _) = opened(&place);
     for unknown in ["Roger", "roger ", "rog", "", "' OR 1=1 --", "roger\0"] {
         assert_eq!(source.account(unknown, None).unwrap(), None, "{unknown:?}");
     }
@@ -97,7 +97,7 @@ fn a_credential_of_a_foreign_form_is_refused() {
 #[test]
 fn a_new_database_and_its_neighbours_are_the_owners_alone() {
     let place = Place::new();
-    let _open = open(&place.path).unwrap();
+    let _open = opened(&place);
     let files: Vec<_> = std::fs::read_dir(place.dir.path())
         .unwrap()
         .map(Result::unwrap)
@@ -124,7 +124,7 @@ fn administration_does_not_make_what_it_should_open() {
 #[test]
 fn a_reader_sees_the_last_commit_while_a_change_is_being_made() {
     let place = Place::of(&[plain("roger")]);
-    let (source, mut watched) = open(&place.path).unwrap();
+    let (source, mut watched) = opened(&place);
     let mut database = place.database();
     let mut change = database.begin().unwrap();
     change.remove(&name("roger")).unwrap();
@@ -170,7 +170,7 @@ fn times_outside_the_calendar_do_not_get_in() {
 #[test]
 fn a_sample_is_spread_over_the_table_and_bounded() {
     let place = Place::new();
-    let (source, _) = open(&place.path).unwrap();
+    let (source, _) = opened(&place);
     assert_eq!(source.sample(), []);
     let many: Vec<_> = (0..1000)
         .map(|n| Account {
@@ -190,7 +190,7 @@ fn a_sample_is_spread_over_the_table_and_bounded() {
 #[test]
 fn logins_are_remembered_and_the_latest_stays() {
     let place = Place::of(&[plain("roger")]);
-    let (source, mut watched) = open(&place.path).unwrap();
+    let (source, mut watched) = opened(&place);
     let login = |text, seconds| Login {
         name: name(text),
         at: jiff::Timestamp::from_second(seconds).unwrap(),

@@ -30,7 +30,7 @@ fn refused(sql: &str) -> String {
 #[test]
 fn the_columns_become_an_account() {
     let place = place();
-    let (source, _) = open_foreign(&place.ask(SELECT)).unwrap();
+    let (source, _) = asked(&place, SELECT);
     let account = |name| source.account(name, None).unwrap();
     let roger = account("roger").unwrap();
     let credential = roger.credential.unwrap();
@@ -54,14 +54,14 @@ fn the_columns_become_an_account() {
 #[test]
 fn an_answer_that_is_not_understood_is_an_error() {
     let place = place();
-    let (source, _) = open_foreign(&place.ask(SELECT)).unwrap();
+    let (source, _) = asked(&place, SELECT);
     for odd in ["odd", "number", "two", "null"] {
         assert!(
             matches!(source.account(odd, None), Err(Error::Corrupt { .. })),
             "{odd}"
         );
     }
-    let (source, _) = open_foreign(&place.ask("SELECT p FROM u WHERE :username <> ''")).unwrap();
+    let (source, _) = asked(&place, "SELECT p FROM u WHERE :username <> ''");
     let error = source.account("roger", None).unwrap_err();
     assert!(error.to_string().contains("more than one row"));
 }
@@ -69,8 +69,10 @@ fn an_answer_that_is_not_understood_is_an_error() {
 #[test]
 fn the_client_id_can_be_asked_for() {
     let place = place();
-    let config = place.ask("SELECT p FROM u WHERE n = :username AND cid = :client_id");
-    let (source, _) = open_foreign(&config).unwrap();
+    let (source, _) = asked(
+        &place,
+        "SELECT p FROM u WHERE n = :username AND cid = :client_id",
+    );
     assert!(source.account("off", Some("kitchen")).unwrap().is_some());
     assert!(source.account("off", Some("cellar")).unwrap().is_none());
     assert!(source.account("off", None).unwrap().is_none());
@@ -138,11 +140,8 @@ fn a_missing_database_and_a_file_that_is_none_are_refused() {
 #[test]
 fn a_statement_that_takes_too_long_is_given_up_and_the_next_one_is_not() {
     let place = place();
-    let config = place.ask(
-        "WITH RECURSIVE slow(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM slow WHERE :username = 'two')
-         SELECT p FROM u WHERE n = :username AND (SELECT count(*) FROM slow) > 0",
-    );
-    let (source, _) = open_foreign(&config).unwrap();
+    let (source, _) = asked(&place, "WITH RECURSIVE slow(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM slow WHERE :username = 'two')
+         SELECT p FROM u WHERE n = :username AND (SELECT count(*) FROM slow) > 0");
     for _ in 0..2 {
         let error = source.account("two", None).unwrap_err();
         assert!(
@@ -156,7 +155,7 @@ fn a_statement_that_takes_too_long_is_given_up_and_the_next_one_is_not() {
 #[test]
 fn any_change_is_everything_and_logins_are_not_recorded() {
     let place = place();
-    let (_, mut watched) = open_foreign(&place.ask(SELECT)).unwrap();
+    let (_, mut watched) = asked(&place, SELECT);
     assert_eq!(refresh(&mut watched), News::Nothing);
     place.tool("UPDATE u SET p = 'other'");
     assert_eq!(refresh(&mut watched), News::Everything);
@@ -171,7 +170,7 @@ fn any_change_is_everything_and_logins_are_not_recorded() {
 #[test]
 fn a_writer_elsewhere_is_no_news_yet_and_denies_within_the_patience() {
     let place = place();
-    let (source, mut watched) = open_foreign(&place.ask(SELECT)).unwrap();
+    let (source, mut watched) = asked(&place, SELECT);
     let tool = Connection::open(&place.path).unwrap();
     tool.execute_batch("BEGIN EXCLUSIVE; DELETE FROM u")
         .unwrap();
@@ -193,7 +192,7 @@ fn the_sample_is_of_what_was_asked_for_and_bounded() {
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
          INSERT INTO u SELECT 'u' || i, 'p' || i FROM n",
     );
-    let (source, _) = open_foreign(&place.ask("SELECT p FROM u WHERE n = :username")).unwrap();
+    let (source, _) = asked(&place, "SELECT p FROM u WHERE n = :username");
     assert_eq!(source.sample(), []);
     for n in 1..=300 {
         source.account(&format!("u{n}"), None).unwrap();

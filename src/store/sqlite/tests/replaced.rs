@@ -20,7 +20,7 @@ fn knows(source: &Arc<dyn Source>, name: &str) -> bool {
 #[test]
 fn a_new_file_is_taken_over_whole_and_the_old_log_is_not_replayed() {
     let place = Place::of(&[plain("roger")]);
-    let (source, mut watched) = open(&place.path).unwrap();
+    let (source, mut watched) = opened(&place);
     place.put(&[plain("late")]);
     replace(&place, &[plain("sub")]);
     assert!(
@@ -38,7 +38,7 @@ fn a_new_file_is_taken_over_whole_and_the_old_log_is_not_replayed() {
 #[test]
 fn a_bad_file_leaves_the_last_good_one_in_force() {
     let place = Place::of(&[plain("roger")]);
-    let (source, mut watched) = open(&place.path).unwrap();
+    let (source, mut watched) = opened(&place);
     for content in ["", "roger:$7$x\n"] {
         let near = place.dir.path().join("near.db");
         fs::write(&near, content).unwrap();
@@ -59,7 +59,7 @@ fn a_bad_file_leaves_the_last_good_one_in_force() {
 #[test]
 fn a_file_that_vanished_holds_until_another_comes() {
     let place = Place::of(&[plain("roger")]);
-    let (source, mut watched) = open(&place.path).unwrap();
+    let (source, mut watched) = opened(&place);
     fs::remove_file(&place.path).unwrap();
     for _ in 0..2 {
         assert!(matches!(
@@ -78,7 +78,7 @@ fn a_file_that_vanished_holds_until_another_comes() {
 #[test]
 fn a_file_that_comes_back_has_lost_nothing() {
     let place = Place::of(&[plain("roger")]);
-    let (source, mut watched) = open(&place.path).unwrap();
+    let (source, mut watched) = opened(&place);
     place.put(&[plain("late")]);
     let away = place.dir.path().join("away.db");
     fs::rename(&place.path, &away).unwrap();
@@ -96,8 +96,7 @@ fn a_file_that_comes_back_has_lost_nothing() {
 fn a_foreign_file_is_taken_over_if_the_statement_fits_it() {
     let place = Place::new();
     place.tool("CREATE TABLE u (n TEXT PRIMARY KEY, p TEXT); INSERT INTO u VALUES ('roger', 'x')");
-    let config = place.ask("SELECT p FROM u WHERE n = :username");
-    let (source, mut watched) = open_foreign(&config).unwrap();
+    let (source, mut watched) = asked(&place, "SELECT p FROM u WHERE n = :username");
     let near = place.dir.path().join("near.db");
     for (sql, good) in [
         ("CREATE TABLE other (n TEXT)", false),
