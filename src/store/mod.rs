@@ -101,6 +101,14 @@ pub trait Watched: Send {
     fn record_logins(&mut self, logins: &[Login]) -> Result<(), Error>;
 }
 
+/// A source that was opened, with its two faces.
+pub struct Opened {
+    /// For the engine.
+    pub source: Arc<dyn Source>,
+    /// For the watcher.
+    pub watched: Box<dyn Watched>,
+}
+
 /// How sure a change must be before it is taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hurry {
