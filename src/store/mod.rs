@@ -54,12 +54,6 @@ pub struct Opened {
     pub watched: Box<dyn Watched>,
 }
 
-impl From<(Arc<dyn Source>, Box<dyn Watched>)> for Opened {
-    fn from((source, watched): (Arc<dyn Source>, Box<dyn Watched>)) -> Self {
-        Self { source, watched }
-    }
-}
-
 /// Opens a source.
 ///
 /// # Errors
@@ -67,8 +61,8 @@ impl From<(Arc<dyn Source>, Box<dyn Watched>)> for Opened {
 pub fn open(config: &SourceConfig, limits: &CostLimits) -> Result<Opened, Error> {
     match config {
         SourceConfig::PasswordFile(path) => password_file::open(path, limits),
-        SourceConfig::Database(path) => sqlite::open(path).map(Opened::from),
-        SourceConfig::Query(query) => sqlite::open_foreign(query).map(Opened::from),
+        SourceConfig::Database(path) => sqlite::open(path),
+        SourceConfig::Query(query) => sqlite::open_foreign(query),
     }
 }
 
@@ -99,14 +93,6 @@ pub trait Watched: Send {
     /// # Errors
     /// When they cannot be written; they are then forgotten.
     fn record_logins(&mut self, logins: &[Login]) -> Result<(), Error>;
-}
-
-/// A source that was opened, with its two faces.
-pub struct Opened {
-    /// For the engine.
-    pub source: Arc<dyn Source>,
-    /// For the watcher.
-    pub watched: Box<dyn Watched>,
 }
 
 /// How sure a change must be before it is taken over.

@@ -130,15 +130,15 @@ fn a_database_with_its_own_schema_is_asked_with_the_operators_query() {
         let app = rusqlite::Connection::open(&path).unwrap();
         app.execute_batch("CREATE TABLE device (name TEXT PRIMARY KEY, hash, off, cid)")
             .unwrap();
-        let add = |name: &str, off: Option<i64>, cid: Option<&str>| {
+        let add = |name: &str, off: i64, cid: Option<&str>| {
             let hash = super::accounts::stored(b"pw", 1).text;
             let sql = "INSERT INTO device VALUES (?1, ?2, ?3, ?4)";
             app.execute(sql, rusqlite::params![name, &*hash, off, cid])
                 .unwrap();
         };
-        add("ann", None, None);
-        add("off", Some(1), None);
-        add("bound", Some(0), Some("c1"));
+        add("ann", 0, None);
+        add("off", 1, None);
+        add("bound", 0, Some("c1"));
         let query = "database_query SELECT hash, off AS disabled, cid AS client_id FROM device \
                      WHERE name = :username";
         let mut broker = startup.start(&conf(&["database {dir}/app.db", query]));
@@ -152,7 +152,7 @@ fn a_database_with_its_own_schema_is_asked_with_the_operators_query() {
         assert_eq!(answer("bound", "pw", "c1"), Answer::Accepted);
         assert_eq!(answer("bound", "pw", "c2"), Answer::Refused(5));
         assert_eq!(answer("' OR 1=1 --", "pw", "x"), Answer::Refused(5));
-        add("new", None, None);
+        add("new", 0, None);
         assert_eq!(answer("new", "pw", "x"), Answer::Accepted);
         for reason in ["disabled", "wrong_client_id", "bad_password"] {
             let line = format!("refused reason={reason} ");
@@ -199,14 +199,17 @@ fn a_broker_ends_in_order_and_takes_the_watcher_with_it() {
         // Every signal is blocked in it: a SIGHUP there would be lost to the broker.
         for task in fs::read_dir(&tasks).unwrap().flatten() {
             let status = fs::read_to_string(task.path().join("status")).unwrap();
-            let blocked = status
-                .lines()
-                .find_map(|line| line.strip_prefix("SigBlk:\t"))
-                .unwrap();
-            let mask = u64::from_str_radix(blocked, 16).unwrap();
-            let watcher = status.starts_with("Name:\tdoorman-watch");
-            // HUP, INT, USR1, USR2, TERM
-            assert_eq!(mask & 0x4a03 == 0x4a03, watcher, "{status}");
+            if status.starts_with("Name:\tdoorman-watch") {
+                let blocked = status
+                    .lines()
+                    .find_map(|line| line.strip_prefix("SigBlk:\t"));
+                let mask = u64::from_str_radix(blocked.unwrap(), 16).unwrap();
+                assert_eq!(
+                    mask & HUP_INT_USR1_USR2_TERM,
+                    HUP_INT_USR1_USR2_TERM,
+                    "{status}"
+                );
+            }
         }
         assert_eq!(broker.stop().code(), Some(0));
     });
@@ -221,10 +224,13 @@ fn newer_brokers_are_told_our_name() {
             .start(&conf(&["password_file {dir}/users"]));
         assert!(broker.log().contains("doorman: version "));
         if is_2_1 {
-            let told = format!("Plugin doorman version {} loaded", env!("CARGO_PKG_VERSION"));
-            
-                || broker.log().contains(&info);
+            let told = format!(
+                "Plugin doorman version {} loaded",
+                env!("CARGO_PKG_VERSION")
+            );
             assert!(broker.log().contains(&told), "{}", broker.log());
         }
     });
 }
+
+const HUP_INT_USR1_USR2_TERM: u64 = 1 | 1 << 1 | 1 << 9 | 1 << 11 | 1 << 14;
