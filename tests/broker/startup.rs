@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::accounts::line;
-use crate::support::{Answer, Broker, Connect, Protocol, for_each_broker, plugin_conf};
+use crate::support::{
+    Answer, Broker, Connect, PATIENCE, Protocol, eventually, for_each_broker, plugin_conf,
+};
 
 fn conf(options: &[&str]) -> String {
     "listener {port} 127.0.0.1\n".to_owned() + &plugin_conf(options)
@@ -156,7 +158,7 @@ fn a_database_with_its_own_schema_is_asked_with_the_operators_query() {
         assert_eq!(answer("new", "pw", "x"), Answer::Accepted);
         for reason in ["disabled", "wrong_client_id", "bad_password"] {
             let line = format!("refused reason={reason} ");
-            broker.wait_for_log(&line, crate::support::PATIENCE);
+            broker.wait_for_log(&line, PATIENCE);
         }
         assert_eq!(broker.stop().code(), Some(0));
     });
@@ -195,7 +197,8 @@ fn a_broker_ends_in_order_and_takes_the_watcher_with_it() {
             let names = tasks.map(|task| fs::read_to_string(task.path().join("comm")));
             names.map(Result::unwrap_or_default).collect::<String>()
         };
-        assert!(names().contains("doorman-watch"));
+        // A thread names itself, a moment after it was started.
+        assert!(eventually(PATIENCE, || names().contains("doorman-watch")));
         // Every signal is blocked in it: a SIGHUP there would be lost to the broker.
         for task in fs::read_dir(&tasks).unwrap().flatten() {
             let status = fs::read_to_string(task.path().join("status")).unwrap();
