@@ -21,7 +21,6 @@ mod mosquitto;
 mod pbkdf2;
 mod recipe;
 mod scrypt;
-mod sha512;
 mod sha_crypt;
 mod unmarked;
 

@@ -6,19 +6,19 @@
 #![forbid(unsafe_code)]
 
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 
 use super::Credential;
 use super::cost::{Cost, Digest, Readings};
 use super::error::{ParseError, Part};
 use super::field::{self, LEAST_HASH, MOST_BYTES};
-use super::sha512 as fast;
 use crate::config::CostLimits;
 
 /// Tools differ in what salt they take; an empty one is a damaged row.
 const LEAST_SALT: usize = 1;
 
-/// Fills `out`.
+/// Fills `out`. The crate keeps HMAC's two key states and repeats nothing but the two compressions
+/// of an iteration (docs/decisions/0005-sha512.md).
 pub(super) fn derive(
     digest: Digest,
     password: &[u8],
@@ -29,7 +29,7 @@ pub(super) fn derive(
     match digest {
         Digest::Sha1 => ::pbkdf2::pbkdf2_hmac::<Sha1>(password, salt, iterations, out),
         Digest::Sha256 => ::pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out),
-        Digest::Sha512 => fast::pbkdf2(password, salt, iterations, out),
+        Digest::Sha512 => ::pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, iterations, out),
     }
 }
 

@@ -322,6 +322,34 @@ fn passwords_of_every_length_are_answered() {
 }
 
 #[test]
+fn a_password_too_long_for_crypt_is_refused_though_it_begins_with_the_right_one() {
+    let password = vec![b'x'; 512];
+    let cost = read(&format!("$5$salt${}", ".".repeat(43))).unwrap().cost();
+    let mut expected = vec![0; 32];
+    assert!(
+        cost.derive(&password[..511], b"salt", &mut expected)
+            .is_ok()
+    );
+    let credential = Credential::new(cost, b"salt".to_vec(), expected);
+    assert_eq!(credential.verify(&password[..511]), Match::Yes);
+    assert_eq!(credential.verify(&password), Match::No);
+}
+
+#[test]
+fn bytes_that_crypt_blowfish_confused_are_told_apart_except_in_its_own_hashes() {
+    let salt = [0x41; 16];
+    let twins: [&[u8]; 2] = [b"\xff\xa3345", b"\xa3\xa3345"];
+    for (bytes, same) in [(Bytes::Unsigned, false), (Bytes::SignExtended, true)] {
+        let hashes = twins.map(|password| {
+            let mut out = [0; bcrypt::OUTPUT];
+            assert!(bcrypt::derive(4, bytes, password, &salt, &mut out).is_ok());
+            out
+        });
+        assert_eq!(hashes[0] == hashes[1], same);
+    }
+}
+
+#[test]
 fn debug_and_errors_show_nothing_of_the_credential() {
     let text = format!("$7$9$dHVsaXB0dWxpcA==${}==", "A".repeat(86));
     assert_eq!(format!("{:?}", read(&text).unwrap()), "[redacted]");
