@@ -141,4 +141,6 @@ fn six(rest: &str, limits: &CostLimits) -> Result<Credential, ParseError> {
 }
 
 #[cfg(test)]
+mod known_answers;
+#[cfg(test)]
 mod tests;
