@@ -120,7 +120,9 @@ impl SqliteWatched {
         if let Kind::Own(log) = &mut self.kind {
             *log = Log::read(&pair.connection).map_err(|error| failure(&path, &error))?;
         }
-        *self.slot.reader() = Some(pair.reader);
+        // Closing the last one takes a moment that the engine need not wait for.
+        let last = self.slot.reader().replace(pair.reader);
+        drop(last);
         self.connection = Some(pair.connection);
         self.data_version = pair.data_version;
         self.neighbours = pair.neighbours;
@@ -130,7 +132,8 @@ impl SqliteWatched {
     }
 
     fn close(&mut self) {
-        *self.slot.reader() = None;
+        let last = self.slot.reader().take();
+        drop(last);
         self.connection = None;
     }
 
