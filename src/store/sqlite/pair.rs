@@ -17,6 +17,8 @@ pub(super) struct Pair {
     pub(super) reader: Bounded,
     pub(super) connection: Connection,
     pub(super) file: FileId,
+    /// Its own name, behind all symbolic links.
+    pub(super) real: PathBuf,
     pub(super) data_version: i64,
     pub(super) neighbours: Vec<Neighbour>,
 }
@@ -54,8 +56,12 @@ impl Pair {
                 why: "it is being replaced just now".to_owned(),
             });
         }
+        let real = path
+            .canonicalize()
+            .map_err(|error| unavailable(path, &error))?;
         Ok(Self {
-            neighbours: Neighbour::of(path),
+            neighbours: Neighbour::of(&real),
+            real,
             reader,
             connection,
             file,
@@ -72,14 +78,11 @@ pub(super) struct Neighbour {
 
 impl Neighbour {
     /// Those that are there once the database has been read.
-    fn of(path: &Path) -> Vec<Self> {
-        let Ok(real) = path.canonicalize() else {
-            return Vec::new();
-        };
+    fn of(real: &Path) -> Vec<Self> {
         ["-wal", "-shm"]
             .into_iter()
             .filter_map(|suffix| {
-                let mut path = real.clone().into_os_string();
+                let mut path = real.as_os_str().to_owned();
                 path.push(suffix);
                 let path = PathBuf::from(path);
                 let id = FileId::at(&path).ok()?;

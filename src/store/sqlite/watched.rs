@@ -7,7 +7,7 @@
 //! there it looks at the new file without its neighbours, closes the old one, and opens the new one.
 #![forbid(unsafe_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -42,6 +42,7 @@ pub(super) fn foreign(config: &QueryConfig) -> Result<(Foreign, SqliteWatched), 
 pub(super) struct SqliteWatched {
     slot: Arc<Slot>,
     file: FileId,
+    real: PathBuf,
     /// None while there is no file that can be read, after the last one had to be closed.
     connection: Option<Connection>,
     data_version: i64,
@@ -63,6 +64,7 @@ impl SqliteWatched {
         Self {
             slot: Arc::new(Slot::new(path, pair.reader)),
             file: pair.file,
+            real: pair.real,
             neighbours: pair.neighbours,
             connection: Some(pair.connection),
             data_version: pair.data_version,
@@ -127,6 +129,7 @@ impl SqliteWatched {
         self.data_version = pair.data_version;
         self.neighbours = pair.neighbours;
         self.file = pair.file;
+        self.real = pair.real;
         self.retired = false;
         Ok(News::Everything)
     }
@@ -139,7 +142,8 @@ impl SqliteWatched {
 
     /// Takes the neighbours of a file away that lost its name. See the module's words.
     fn retire(&mut self) {
-        if self.retired {
+        // Behind a symbolic link that leads elsewhere now, the old database is still whole.
+        if self.retired || FileId::at(&self.real).ok() == Some(self.file) {
             return;
         }
         self.retired = true;
