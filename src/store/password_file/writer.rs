@@ -255,5 +255,4 @@ fn holdable(account: &Account) -> Result<&str, &'static str> {
 }
 
 #[cfg(test)]
-#[path = "writer_tests.rs"]
 mod tests;
