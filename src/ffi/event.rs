@@ -145,14 +145,14 @@ fn listener(api: &Api, client: ClientPtr) -> Option<u16> {
 }
 
 /// A C string that the owner keeps alive.
-fn bytes<'a, T>(_owner: &'a T, text: impl MaybeNull) -> Option<&'a [u8]> {
-    let text = text.as_ptr()?;
+fn bytes<T>(_owner: &T, text: impl MaybeNull) -> Option<&[u8]> {
+    let text = text.present()?;
     // SAFETY: not NULL; the broker passes C strings that live as long as the event (or, for options,
     // until cleanup), and does not change them meanwhile (plugin_callbacks.c).
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
-fn text<'a, T>(owner: &'a T, text: impl MaybeNull) -> Result<Option<&'a str>, Reason> {
+fn text<T>(owner: &T, text: impl MaybeNull) -> Result<Option<&str>, Reason> {
     bytes(owner, text)
         .map(std::str::from_utf8)
         .transpose()
@@ -161,17 +161,17 @@ fn text<'a, T>(owner: &'a T, text: impl MaybeNull) -> Result<Option<&'a str>, Re
 
 /// A pointer to text that may be NULL or not be there at all.
 trait MaybeNull {
-    fn as_ptr(self) -> Option<*const c_char>;
+    fn present(self) -> Option<*const c_char>;
 }
 
 impl MaybeNull for *mut c_char {
-    fn as_ptr(self) -> Option<*const c_char> {
+    fn present(self) -> Option<*const c_char> {
         (!self.is_null()).then_some(self.cast_const())
     }
 }
 
 impl MaybeNull for Option<*const c_char> {
-    fn as_ptr(self) -> Option<*const c_char> {
+    fn present(self) -> Option<*const c_char> {
         self.filter(|text| !text.is_null())
     }
 }

@@ -7,6 +7,7 @@
 
 mod abi;
 mod broker;
+mod callback;
 mod clock;
 mod connections;
 mod event;
@@ -17,40 +18,11 @@ mod signal;
 
 use std::ffi::{c_int, c_void};
 
-use self::broker::{Api, Broker, Callback, Refused};
-use self::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, catching, guard};
+use self::broker::{Api, Broker, Refused};
+use self::callback::{REGISTRATIONS, Registration};
+use self::guard::catching;
 use self::plugin::Plugin;
 use crate::config::Config;
-
-/// What a callback is registered for.
-struct Registration {
-    rule: &'static Rule,
-    callback: Callback,
-}
-
-/// The event table. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-const REGISTRATIONS: [Registration; 5] = [
-    Registration {
-        rule: &BASIC_AUTH,
-        callback: on_basic_auth,
-    },
-    Registration {
-        rule: &RELOAD,
-        callback: on_reload,
-    },
-    Registration {
-        rule: &TICK,
-        callback: on_tick,
-    },
-    Registration {
-        rule: &DISCONNECT,
-        callback: on_disconnect,
-    },
-    Registration {
-        rule: &CLIENT_OFFLINE,
-        callback: on_client_offline,
-    },
-];
 
 /// Which plugin interface we speak: 5, if the broker does.
 ///
@@ -189,65 +161,4 @@ fn unregister(plugin: &Plugin, registrations: &[Registration]) {
         main.broker()
             .unregister(main.identifier(), event, registration.callback);
     }
-}
-
-unsafe extern "C" fn on_basic_auth(_: c_int, data: *mut c_void, user_data: *mut c_void) -> c_int {
-    let body = |plugin: &Plugin, main: Option<&plugin::Main>| {
-        // SAFETY: this is the data of a BASIC_AUTH event.
-        match unsafe { event::data(data) } {
-            Some(event) => plugin.basic_auth(main, event),
-            None => BASIC_AUTH.denied.before_2_1,
-        }
-    };
-    // SAFETY: registered with the plugin as user_data.
-    unsafe { guard(&BASIC_AUTH, user_data, body) }
-}
-
-unsafe extern "C" fn on_reload(_: c_int, _: *mut c_void, user_data: *mut c_void) -> c_int {
-    let body = |plugin: &Plugin, main: Option<&plugin::Main>| {
-        main.map_or(plugin.denied(RELOAD.denied), |main| plugin.reload(main))
-    };
-    // SAFETY: registered with the plugin as user_data.
-    unsafe { guard(&RELOAD, user_data, body) }
-}
-
-unsafe extern "C" fn on_tick(_: c_int, data: *mut c_void, user_data: *mut c_void) -> c_int {
-    let body = |plugin: &Plugin, main: Option<&plugin::Main>| {
-        // SAFETY: this is the data of a TICK event.
-        match (main, unsafe { event::data(data) }) {
-            (Some(main), Some(event)) => plugin.tick(main, event),
-            (Some(_), None) | (None, _) => abi::MOSQ_ERR_SUCCESS,
-        }
-    };
-    // SAFETY: registered with the plugin as user_data.
-    unsafe { guard(&TICK, user_data, body) }
-}
-
-unsafe extern "C" fn on_disconnect(_: c_int, data: *mut c_void, user_data: *mut c_void) -> c_int {
-    // SAFETY: the data of a DISCONNECT event, registered with the plugin as user_data.
-    unsafe { ended(&DISCONNECT, data, user_data) }
-}
-
-unsafe extern "C" fn on_client_offline(
-    _: c_int,
-    data: *mut c_void,
-    user_data: *mut c_void,
-) -> c_int {
-    // SAFETY: the data of a CLIENT_OFFLINE event, which has the same struct.
-    unsafe { ended(&CLIENT_OFFLINE, data, user_data) }
-}
-
-/// # Safety
-/// `data` belongs to the event of the rule, `user_data` to its registration.
-unsafe fn ended(rule: &Rule, data: *mut c_void, user_data: *mut c_void) -> c_int {
-    let body = |plugin: &Plugin, main: Option<&plugin::Main>| {
-        // SAFETY: promised by the caller.
-        let event = unsafe { event::data::<abi::mosquitto_evt_disconnect>(data) };
-        match (main, event) {
-            (Some(main), Some(event)) => plugin.disconnected(main, event.client),
-            (Some(_), None) | (None, _) => abi::MOSQ_ERR_SUCCESS,
-        }
-    };
-    // SAFETY: promised by the caller.
-    unsafe { guard(rule, user_data, body) }
 }
