@@ -223,3 +223,13 @@ fn a_new_file_is_its_owners_alone_and_one_that_is_there_is_kept() {
     PasswordFile::create(&path, None).unwrap();
     assert_eq!(content(&store), "a:1\n");
 }
+
+#[test]
+fn what_a_killed_writer_left_behind_goes_with_the_next_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = file(&dir, "a:1\n");
+    fs::write(dir.path().join(".passwd.doorman-new"), "a:half").unwrap();
+    put(&mut store, &entry("a", "2")).unwrap();
+    assert_eq!(content(&store), "a:2\n");
+    assert_eq!(files(&dir), 1);
+}
