@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod credential;
 pub mod model;
 pub mod request;
 pub mod secret;

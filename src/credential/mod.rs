@@ -1,0 +1,145 @@
+//! Stored credentials: what they are, whether a password fits, and how to write new ones.
+//!
+//! Must not: read a clock, a file or a random number, or do costly work while parsing. Parsing is
+//! total: every text becomes a credential or a reason. The trap: two forms begin with `$6$`, and a
+//! text that begins like a hash must never be taken for a password in clear.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use subtle::Choice;
+
+use crate::config::CostLimits;
+use crate::model::{Scheme, StoredCredential};
+
+mod argon2;
+mod bcrypt;
+mod cost;
+mod error;
+mod field;
+mod mosquitto;
+mod pbkdf2;
+mod recipe;
+mod scrypt;
+mod sha512;
+mod sha_crypt;
+mod unmarked;
+
+pub use cost::{Bytes, Cost, Digest, Readings, Variant, Version};
+pub use error::{HashError, ParseError, Part};
+pub use recipe::{Recipe, Salt, hash};
+
+/// A stored credential that has been understood.
+pub struct Credential {
+    cost: Cost,
+    /// Each way to read the salt.
+    salts: Vec<Vec<u8>>,
+    expected: Vec<u8>,
+}
+
+/// Whether a password fits a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Match {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
+impl Credential {
+    /// Reads a stored credential.
+    ///
+    /// # Errors
+    /// When it has no known form, is damaged, or asks for more work than the limits allow.
+    pub fn parse(stored: &StoredCredential, limits: &CostLimits) -> Result<Self, ParseError> {
+        let text: &str = &stored.text;
+        if text.is_empty() {
+            return Err(ParseError::Empty);
+        }
+        match stored.scheme {
+            Scheme::Marked => marked(text, stored.salt.as_deref(), limits),
+            Scheme::RabbitMq => unmarked::rabbitmq(text),
+            Scheme::Emqx(digest, place) => {
+                let salt = stored.salt.as_deref().unwrap_or_default();
+                unmarked::emqx(text, salt, digest, place, limits)
+            }
+        }
+    }
+
+    /// Whether this is the password. Takes the same time for every wrong one of the same length.
+    pub fn verify(&self, password: &[u8]) -> Match {
+        let same = self.salts.iter().fold(Choice::from(0), |same, salt| {
+            same | self.cost.matches(password, salt, &self.expected)
+        });
+        if same.into() { Match::Yes } else { Match::No }
+    }
+
+    /// What verifying costs.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    fn new(cost: Cost, salt: Vec<u8>, expected: Vec<u8>) -> Self {
+        Self {
+            cost,
+            salts: vec![salt],
+            expected,
+        }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Reads what follows a marker.
+type Reader = fn(&str, &CostLimits) -> Result<Credential, ParseError>;
+
+/// Every marker, the longer ones before those they begin with.
+const MARKERS: &[(&str, Reader)] = &[
+    ("$7$", mosquitto::seven),
+    ("$6$", six),
+    ("$5$", sha_crypt::five),
+    ("$argon2id$", argon2::id),
+    ("$argon2i$", argon2::i),
+    ("$2a$", bcrypt::correct),
+    ("$2b$", bcrypt::correct),
+    ("$2y$", bcrypt::correct),
+    ("$2x$", bcrypt::sign_extended),
+    ("$scrypt$", scrypt::phc),
+    ("PBKDF2$", pbkdf2::go_auth),
+    ("$pbkdf2$", pbkdf2::sha1),
+    ("$pbkdf2-sha1$", pbkdf2::sha1),
+    ("$pbkdf2-sha256$", pbkdf2::sha256),
+    ("$pbkdf2-sha512$", pbkdf2::sha512),
+    ("pbkdf2_sha1$", pbkdf2::django_sha1),
+    ("pbkdf2_sha256$", pbkdf2::django_sha256),
+];
+
+fn marked(text: &str, salt: Option<&str>, limits: &CostLimits) -> Result<Credential, ParseError> {
+    for (marker, read) in MARKERS {
+        if let Some(rest) = text.strip_prefix(marker) {
+            return read(rest, limits);
+        }
+    }
+    if let Some(found) = pbkdf2::hivemq(text, limits) {
+        return found;
+    }
+    unmarked::cleartext(text, salt, limits)
+}
+
+/// `$6$` is crypt(3)'s with its 86 characters or its `rounds=`, and Mosquitto 1.x's otherwise.
+fn six(rest: &str, limits: &CostLimits) -> Result<Credential, ParseError> {
+    if sha_crypt::claims_six(rest) {
+        sha_crypt::six(rest, limits)
+    } else {
+        mosquitto::six(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests;

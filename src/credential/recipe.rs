@@ -1,0 +1,105 @@
+//! New credentials.
+//!
+//! Must not: choose a salt. Randomness is an argument, so that a test can repeat what it saw.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::cost::{Unable, Variant, Version};
+use super::error::HashError;
+use super::{argon2, mosquitto, sha512};
+use crate::model::StoredCredential;
+
+/// How a new credential is to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// `$7$`, which every stock broker since 2.0 reads too.
+    Pbkdf2Sha512 {
+        /// How often the hash is repeated.
+        iterations: u32,
+    },
+    /// `$argon2id$`, which a stock broker reads from 2.1 on, if it was built so.
+    Argon2id {
+        /// Memory in KiB, at least 8 for each lane.
+        memory_kib: u32,
+        /// Passes over the memory.
+        passes: u32,
+        /// Lanes.
+        lanes: u32,
+    },
+}
+
+impl Recipe {
+    /// For a password that a person chose: OWASP's figure for PBKDF2-HMAC-SHA512.
+    pub const STRONG: Self = Self::Pbkdf2Sha512 {
+        iterations: 210_000,
+    };
+    /// For 192 random bits: stretching adds nothing to what cannot be guessed.
+    pub const GENERATED: Self = Self::Pbkdf2Sha512 { iterations: 101 };
+    /// OWASP's first choice for Argon2id.
+    pub const ARGON2ID: Self = Self::Argon2id {
+        memory_kib: 19_456,
+        passes: 2,
+        lanes: 1,
+    };
+}
+
+/// Sixteen random bytes. `$7$` uses the first twelve, because a stock 2.0 broker requires exactly
+/// that many.
+pub struct Salt([u8; Self::BYTES]);
+
+impl Salt {
+    /// How many random bytes to fetch.
+    pub const BYTES: usize = 16;
+    const MOSQUITTO: usize = 12;
+
+    /// Takes bytes that no other credential was made with.
+    #[must_use]
+    pub fn new(random: [u8; Self::BYTES]) -> Self {
+        Self(random)
+    }
+
+    fn twelve(&self) -> &[u8] {
+        let (twelve, _unused) = self.0.split_at(Self::MOSQUITTO);
+        twelve
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Hashes a password for storage.
+///
+/// # Errors
+/// When the recipe's parameters make no sense, or there is not enough memory for them.
+pub fn hash(password: &[u8], recipe: &Recipe, salt: &Salt) -> Result<StoredCredential, HashError> {
+    let text = match *recipe {
+        Recipe::Pbkdf2Sha512 { iterations } => {
+            // The broker keeps it in an int.
+            if iterations == 0 || i32::try_from(iterations).is_err() {
+                return Err(HashError::Iterations);
+            }
+            let salt = salt.twelve();
+            let mut hash = Zeroizing::new([0; 64]);
+            sha512::pbkdf2(password, salt, iterations, hash.as_mut_slice());
+            mosquitto::written(iterations, salt, hash.as_slice())
+        }
+        Recipe::Argon2id {
+            memory_kib,
+            passes,
+            lanes,
+        } => {
+            let mut hash = Zeroizing::new([0; 32]);
+            argon2::hasher(Variant::Id, Version::V19, memory_kib, passes, lanes)
+                .and_then(|hasher| argon2::derive(&hasher, password, &salt.0, hash.as_mut_slice()))
+                .map_err(|Unable| HashError::Argon2)?;
+            argon2::written(memory_kib, passes, lanes, &salt.0, hash.as_slice())
+        }
+    };
+    Ok(StoredCredential::marked(&text))
+}
