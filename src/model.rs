@@ -34,6 +34,14 @@ impl AccountName {
     /// # Errors
     /// When no MQTT client could send it.
     pub fn new(text: &str) -> Result<Self, NameError> {
+        Self::check(text).map(|()| Self(text.into()))
+    }
+
+    /// Checks a text as [`AccountName::new`] does, and keeps nothing.
+    ///
+    /// # Errors
+    /// When no MQTT client could send it.
+    pub fn check(text: &str) -> Result<(), NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -43,7 +51,7 @@ impl AccountName {
         if text.chars().any(char::is_control) {
             return Err(NameError::Control);
         }
-        Ok(Self(text.into()))
+        Ok(())
     }
 
     /// The name as text.

@@ -5,7 +5,12 @@
 //! through [`Store`]. Must not: check a password, decide who may enter, or read a clock.
 #![forbid(unsafe_code)]
 
+mod file;
+pub mod password_file;
+
 use std::path::PathBuf;
+
+pub use file::Owner;
 
 use crate::model::{Account, AccountName, StoredCredential};
 
