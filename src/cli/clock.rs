@@ -118,7 +118,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_is_accepted() {
-        for text in ["", "tomorrow", "30", "d", "-5d", "31.12.2026", "2026-13-01", "5y"] {
+        for text in [
+            "",
+            "tomorrow",
+            "30",
+            "d",
+            "-5d",
+            "31.12.2026",
+            "2026-13-01",
+            "5y",
+        ] {
             assert!(Bound::parse(text).unwrap_err().contains("30d"), "{text}");
         }
     }

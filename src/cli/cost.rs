@@ -39,14 +39,18 @@ impl CostArgs {
     pub(super) fn recipe(&self) -> Result<Recipe, Failure> {
         let wanted = self.cost_ms.map(|ms| Duration::from_millis(ms.into()));
         match (self.argon2id, wanted) {
-            (false, None) => Ok(self
-                .iterations
-                .map_or(Recipe::STRONG, |iterations| Recipe::Pbkdf2Sha512 { iterations })),
+            (false, None) => {
+                Ok(self
+                    .iterations
+                    .map_or(Recipe::STRONG, |iterations| Recipe::Pbkdf2Sha512 {
+                        iterations,
+                    }))
+            }
             (false, Some(wanted)) => Ok(Recipe::Pbkdf2Sha512 {
                 iterations: scale(PROBE, probe(&pbkdf2(PROBE))?, wanted)
                     .clamp(LEAST, CostLimits::STANDARD.iterations),
             }),
-            (true, None) => Ok(argon2id(1)),
+            (true, None) => Ok(Recipe::ARGON2ID),
             (true, Some(wanted)) => Ok(argon2id(
                 scale(1, probe(&argon2id(1))?, wanted).clamp(1, CostLimits::STANDARD.passes),
             )),
@@ -64,7 +68,7 @@ impl CostArgs {
 
 /// Hashes a password with a fresh salt.
 pub(super) fn stored(secret: &Secret, recipe: &Recipe) -> Result<StoredCredential, Failure> {
-    let mut salt = [0_u8; SALT];
+    let mut salt = [0_u8; Salt::BYTES];
     prompt::random(&mut salt)?;
     hash(secret.expose(), recipe, &Salt::new(salt))
         .map_err(|error| Failure::new(Exit::Refused, error.to_string()))
@@ -74,12 +78,17 @@ fn pbkdf2(iterations: u32) -> Recipe {
     Recipe::Pbkdf2Sha512 { iterations }
 }
 
-/// Upstream's own parameters (Mosquitto 2.1), with more passes where time is asked for.
-pub(super) fn argon2id(passes: u32) -> Recipe {
-    Recipe::Argon2id {
-        memory_kib: 47_104,
-        passes,
-        lanes: 1,
+/// OWASP's first choice, with more or fewer passes where a time is asked for.
+fn argon2id(passes: u32) -> Recipe {
+    match Recipe::ARGON2ID {
+        Recipe::Argon2id {
+            memory_kib, lanes, ..
+        } => Recipe::Argon2id {
+            memory_kib,
+            passes,
+            lanes,
+        },
+        other @ Recipe::Pbkdf2Sha512 { .. } => other,
     }
 }
 
@@ -101,8 +110,6 @@ fn scale(work: u32, took: Duration, wanted: Duration) -> u32 {
     u32::try_from(work.checked_div(took.as_nanos()).unwrap_or(u128::MAX)).unwrap_or(u32::MAX)
 }
 
-/// Salt of 12 bytes: what every 2.x broker reads, and 2.0 insists on.
-const SALT: usize = 12;
 /// Iterations measured to calibrate: some milliseconds.
 const PROBE: u32 = 10_000;
 /// However slow the machine, a person's password is not stored below what Mosquitto 2.1 uses.

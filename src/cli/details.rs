@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn an_address_alone_is_a_network_of_one() {
         assert_eq!(network("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
-        assert_eq!(network(" 2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
+        assert_eq!(
+            network(" 2001:db8::1").unwrap().to_string(),
+            "2001:db8::1/128"
+        );
         assert_eq!(network("192.0.2.7/24").unwrap().to_string(), "192.0.2.0/24");
     }
 

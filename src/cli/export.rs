@@ -57,7 +57,11 @@ struct Summary {
 
 impl Answer for Summary {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{} exported, {} left out", self.exported, self.left_out)
+        writeln!(
+            out,
+            "{} exported, {} left out",
+            self.exported, self.left_out
+        )
     }
 }
 
@@ -66,7 +70,9 @@ pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Fail
     let mut store = args.place.open()?;
     let mut left_out = Vec::new();
     let exported = match &args.output {
-        Some(path) => to_file(path, |out| write_all(store.as_mut(), args, &mut left_out, out))?,
+        Some(path) => to_file(path, |out| {
+            write_all(store.as_mut(), args, &mut left_out, out)
+        })?,
         None => {
             let written = write_all(store.as_mut(), args, &mut left_out, printer.raw())?;
             printer.finish()?;

@@ -25,7 +25,11 @@ struct Created<'a> {
 impl Answer for Created<'_> {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "created {}", self.created)?;
-        writeln!(out, "for mosquitto.conf, below the plugin line: {}", self.option)
+        writeln!(
+            out,
+            "for mosquitto.conf, below the plugin line: {}",
+            self.option
+        )
     }
 }
 
@@ -48,16 +52,19 @@ pub(super) fn run(args: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failu
              that the broker runs as",
         );
     }
-    let (key, shown) = match &place {
+    let key = match &place {
         Place::File(path) => {
             PasswordFile::create(path, owner)?;
-            ("password_file", path.display().to_string())
+            "password_file"
         }
         Place::Database(path) => {
             Database::create(path, owner)?;
-            ("database", path.display().to_string())
+            "database"
         }
     };
+    // The broker is started elsewhere.
+    let full = std::path::absolute(path).map_err(|error| Failure::file(path, &error))?;
+    let shown = full.display().to_string();
     printer.answer(&Created {
         created: &shown,
         option: format!("plugin_opt_{key} {shown}"),

@@ -91,7 +91,8 @@ fn completions(shell: clap_complete::Shell, printer: &mut Printer) -> Result<Exi
 fn man(dir: Option<&Path>, printer: &mut Printer) -> Result<Exit, Failure> {
     match dir {
         Some(dir) => {
-            clap_mangen::generate_to(Cli::command(), dir).map_err(|error| Failure::file(dir, &error))?;
+            clap_mangen::generate_to(Cli::command(), dir)
+                .map_err(|error| Failure::file(dir, &error))?;
         }
         None => clap_mangen::Man::new(Cli::command()).render(&mut printer.raw())?,
     }

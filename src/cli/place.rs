@@ -75,6 +75,8 @@ impl Args for PlaceArgs {
                 Arg::new(way.id)
                     .long(way.id)
                     .env(way.env)
+                    // `doorman user --file F add` and `doorman user add --file F` are the same.
+                    .global(true)
                     .value_name("PATH")
                     .help(way.help)
                     .help_heading("Where the accounts are")

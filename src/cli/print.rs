@@ -82,7 +82,8 @@ pub(super) struct Plain<'a>(pub(super) &'a str);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !r#""'\"#.contains(c));
+        let plain =
+            |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !r#""'\"#.contains(c));
         if !self.0.is_empty() && self.0.len() <= 128 && self.0.chars().all(plain) {
             f.pad(self.0)
         } else {

@@ -163,7 +163,9 @@ fn ask(prompt: &str) -> Result<Secret, Failure> {
 pub(super) fn generate() -> Result<Secret, Failure> {
     let mut bits = Zeroizing::new([0_u8; GENERATED]);
     random(bits.as_mut_slice())?;
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bits.as_slice()).into_bytes()))
+    Ok(Secret::new(
+        URL_SAFE_NO_PAD.encode(bits.as_slice()).into_bytes(),
+    ))
 }
 
 /// Fills a buffer from the system's source of randomness.

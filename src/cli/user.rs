@@ -14,7 +14,7 @@ use super::cost::CostArgs;
 use super::details::Details;
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
-use super::print::{self, Answer, Plain, Printer};
+use super::print::{Answer, Plain, Printer};
 use super::prompt::{Chosen, NewPassword};
 use super::verify::{self, VerifyArgs};
 use super::view::{AccountView, ListView};
@@ -149,16 +149,14 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
             cost,
             keep_old,
         } => set_password(place, printer, &name, &password, &cost, |credential| {
-            let name = name.clone();
-            let rotation = if keep_old {
-                Rotation::KeepOld
-            } else {
-                Rotation::Replace
-            };
             vec![Command::SetCredential {
-                name,
+                name: name.clone(),
                 credential,
-                rotation,
+                rotation: if keep_old {
+                    Rotation::KeepOld
+                } else {
+                    Rotation::Replace
+                },
             }]
         }),
         Verb::DropOld(NameArg { name }) => {
@@ -170,19 +168,7 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
         Verb::Set {
             name: NameArg { name },
             details,
-        } => {
-            let fields = details.change(clock::now())?;
-            if fields == Change::default() {
-                return Err(Failure::usage(
-                    "nothing to set; give --valid-from, --valid-until, --client-id, --networks or \
-                     --notes",
-                ));
-            }
-            change(place, printer, &[name], |name| Command::Set {
-                name,
-                change: fields.clone(),
-            })
-        }
+        } => set(place, printer, name, &details),
         Verb::List => list(place, printer),
         Verb::Show(NameArg { name }) => {
             let account = find(place, &name)?;
@@ -222,6 +208,24 @@ fn set_password(
         })?;
     }
     Ok(Exit::Done)
+}
+
+fn set(
+    place: &PlaceArgs,
+    printer: &mut Printer,
+    name: AccountName,
+    details: &Details,
+) -> Result<Exit, Failure> {
+    let fields = details.change(clock::now())?;
+    if fields == Change::default() {
+        return Err(Failure::usage(
+            "nothing to set; give --valid-from, --valid-until, --client-id, --networks or --notes",
+        ));
+    }
+    change(place, printer, &[name], |name| Command::Set {
+        name,
+        change: fields.clone(),
+    })
 }
 
 /// Carries out one command for each name, all or none.
@@ -275,9 +279,10 @@ fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
 }
 
 fn find(place: &PlaceArgs, name: &AccountName) -> Result<Account, Failure> {
-    place.open()?.account(name)?.ok_or_else(|| {
-        admin::Error::Missing { name: name.clone() }.into()
-    })
+    place
+        .open()?
+        .account(name)?
+        .ok_or_else(|| admin::Error::Missing { name: name.clone() }.into())
 }
 
 fn done(outcome: Outcome) -> &'static str {

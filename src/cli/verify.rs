@@ -61,7 +61,10 @@ pub(super) fn run(
     printer: &mut Printer,
 ) -> Result<Exit, Failure> {
     let password = args.password.read()?;
-    let mut reasons: Vec<_> = password_fits(account, &password).err().into_iter().collect();
+    let mut reasons: Vec<_> = password_fits(account, &password)
+        .err()
+        .into_iter()
+        .collect();
     reasons.extend(not_admitted(account, args, clock::now()));
     let admitted = reasons.is_empty();
     printer.answer(&Findings {
@@ -100,7 +103,8 @@ fn not_admitted(account: &Account, args: &VerifyArgs, now: Timestamp) -> Vec<Rea
     let bound_to_other = |id: &str| account.client_id.as_deref().is_some_and(|own| own != id);
     let outside = |ip: &IpAddr| {
         let ip = ip.to_canonical();
-        !account.networks.is_empty() && !account.networks.iter().any(|net: &IpNet| net.contains(&ip))
+        !account.networks.is_empty()
+            && !account.networks.iter().any(|net: &IpNet| net.contains(&ip))
     };
     [
         (account.disabled, Reason::Disabled),

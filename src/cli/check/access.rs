@@ -142,7 +142,10 @@ impl BrokerUser {
                 if metadata.mode() & 0o004 != 0 {
                     found.push(Finding::warning(
                         at,
-                        format!("everybody on this machine can read {}; chmod 600", path.display()),
+                        format!(
+                            "everybody on this machine can read {}; chmod 600",
+                            path.display()
+                        ),
                     ));
                 }
             }
@@ -204,10 +207,12 @@ enum Obstacle {
 impl Obstacle {
     fn finding(self, at: &At, path: &Path) -> Finding {
         match self {
-            Self::Unseen(error) if error.kind() == io::ErrorKind::PermissionDenied => Finding::note(
-                at,
-                format!("{} cannot be looked at; run this as root", path.display()),
-            ),
+            Self::Unseen(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Finding::note(
+                    at,
+                    format!("{} cannot be looked at; run this as root", path.display()),
+                )
+            }
             Self::Unseen(error) => Finding::problem(at, format!("{}: {error}", path.display())),
             Self::Told(text) => Finding::problem(at, text),
         }

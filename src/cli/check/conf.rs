@@ -118,12 +118,12 @@ impl Conf {
     }
 
     /// The last line with this first word.
-    pub(in crate::cli) fn last(&self, key: &str) -> Option<&Line> {
-        self.all(key).last()
+    pub(in crate::cli) fn last(&self, key: &'static str) -> Option<&Line> {
+        self.all(key).next_back()
     }
 
     /// The lines with this first word.
-    pub(in crate::cli) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Line> {
+    pub(in crate::cli) fn all(&self, key: &'static str) -> impl DoubleEndedIterator<Item = &Line> {
         self.lines.iter().filter(move |line| line.key == key)
     }
 
@@ -266,7 +266,11 @@ mod tests {
         let plugins = conf.plugins();
         assert_eq!(plugins.len(), 2);
         let keys = |plugin: &Plugin| -> Vec<String> {
-            plugin.options.iter().map(|option| option.key.clone()).collect()
+            plugin
+                .options
+                .iter()
+                .map(|option| option.key.clone())
+                .collect()
         };
         let (ours, others): (Vec<_>, Vec<_>) = plugins.iter().partition(|plugin| plugin.is_ours());
         assert_eq!(keys(ours[0]), ["database"]);

@@ -144,7 +144,10 @@ impl Census {
         if let Some(more) = self.unusable.checked_sub(shown).filter(|more| *more > 0) {
             found.push(Finding::problem(
                 at,
-                format!("{}: {more} more credentials cannot be checked", source.display()),
+                format!(
+                    "{}: {more} more credentials cannot be checked",
+                    source.display()
+                ),
             ));
         }
         found

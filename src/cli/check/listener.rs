@@ -15,7 +15,12 @@ pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
     found.extend(plain_text(conf));
     found.extend(identities(conf));
     found.extend(unguarded(conf));
-    if conf.all("listener").chain(conf.all("port")).next().is_none() {
+    if conf
+        .all("listener")
+        .chain(conf.all("port"))
+        .next()
+        .is_none()
+    {
         found.push(Finding::new(
             Level::Note,
             None,
@@ -79,8 +84,13 @@ fn is_local(address: &str) -> bool {
     address == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn within<'a>(conf: &'a Conf, listener: Option<&'a At>, key: &'a str) -> impl Iterator<Item = &'a Line> {
-    conf.all(key).filter(move |line| line.listener.as_ref() == listener)
+fn within<'a>(
+    conf: &'a Conf,
+    listener: Option<&'a At>,
+    key: &'static str,
+) -> impl Iterator<Item = &'a Line> {
+    conf.all(key)
+        .filter(move |line| line.listener.as_ref() == listener)
 }
 
 fn has_tls(conf: &Conf, listener: Option<&At>) -> bool {

@@ -24,8 +24,11 @@ use super::print::Printer;
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
     /// The broker's configuration
-    #[arg(value_name = "MOSQUITTO_CONF", env = "DOORMAN_CONFIG",
-          default_value = "/etc/mosquitto/mosquitto.conf")]
+    #[arg(
+        value_name = "MOSQUITTO_CONF",
+        env = "DOORMAN_CONFIG",
+        default_value = "/etc/mosquitto/mosquitto.conf"
+    )]
     conf: PathBuf,
     /// Do not open the sources to measure what their credentials cost
     #[arg(long)]

@@ -111,7 +111,11 @@ fn place(conf: &Conf, plugin: &Plugin) -> Option<Finding> {
             at,
             "no plugin_use line names this plugin_load; the broker exits without saying why",
         )),
-        Some(_) if conf.all("password_file").any(|line| line.listener.is_none()) => {
+        Some(_)
+            if conf
+                .all("password_file")
+                .any(|line| line.listener.is_none()) =>
+        {
             Some(Finding::problem(
                 at,
                 "the plugin is loaded for a listener and a password_file for the whole broker: the \

@@ -198,15 +198,13 @@ impl Job<'_> {
     }
 
     /// Lays one entry over the account of its name; the inner error refuses just this line.
-    fn lay(
-        &self,
-        batch: &mut Batch<'_>,
-        entry: Entry,
-    ) -> Result<Result<Outcome, String>, Failure> {
+    fn lay(&self, batch: &mut Batch<'_>, entry: Entry) -> Result<Result<Outcome, String>, Failure> {
         let before = batch.account(&entry.name)?;
         match (&before, self.args.existing) {
             (Some(_), Existing::Keep) => return Ok(Ok(Outcome::Unchanged)),
-            (Some(_), Existing::Refuse) => return Ok(Err("there is such an account already".to_owned())),
+            (Some(_), Existing::Refuse) => {
+                return Ok(Err("there is such an account already".to_owned()));
+            }
             (Some(_), Existing::Update) | (None, _) => {}
         }
         let base = before.unwrap_or_else(|| Account::named(entry.name.clone()));

@@ -187,7 +187,14 @@ fn extras(fields: &Fields) -> Result<Option<Box<Extras>>, String> {
         valid_until,
         notes,
     } = fields;
-    let columns = [client_id, networks, disabled, valid_from, valid_until, notes];
+    let columns = [
+        client_id,
+        networks,
+        disabled,
+        valid_from,
+        valid_until,
+        notes,
+    ];
     if columns.iter().all(|column| column.is_none()) {
         return Ok(None);
     }

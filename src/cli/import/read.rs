@@ -15,7 +15,7 @@ use super::prepare::{Credentials, Fields, Record};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::prompt;
 use crate::config::CostLimits;
-use crate::credential::Credential;
+use crate::credential::{Credential, ParseError};
 use crate::model::StoredCredential;
 use crate::secret::Secret;
 
@@ -193,13 +193,13 @@ impl Reader {
 
 /// An error of the csv crate without the text it may quote.
 fn broken(path: &Path, error: csv::Error) -> Failure {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => Failure::file(path, &error),
-        _ => Failure::new(
-            Exit::Refused,
-            format!("{}: this is no table that can be read", path.display()),
-        ),
+    if let csv::ErrorKind::Io(error) = error.into_kind() {
+        return Failure::file(path, &error);
     }
+    Failure::new(
+        Exit::Refused,
+        format!("{}: this is no table that can be read", path.display()),
+    )
 }
 
 fn table(path: &Path, input: Input) -> Result<Notation, Failure> {
@@ -279,6 +279,14 @@ fn known(credential: &str) -> bool {
     Credential::parse(&StoredCredential::marked(credential), &CostLimits::STANDARD).is_ok()
 }
 
+fn in_clear(credential: &str) -> bool {
+    let stored = StoredCredential::marked(credential);
+    matches!(
+        Credential::parse(&stored, &CostLimits::STANDARD),
+        Err(ParseError::Cleartext)
+    )
+}
+
 fn cells(row: &csv::ByteRecord, columns: &[Column]) -> Result<Fields, String> {
     if row.len() != columns.len() {
         return Err(format!(
@@ -311,7 +319,10 @@ fn cells(row: &csv::ByteRecord, columns: &[Column]) -> Result<Fields, String> {
 
 /// Finds out the notation from the file's name and its first entry.
 fn recognise(path: &Path, start: &[u8]) -> Format {
-    if path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("csv")) {
+    if path
+        .extension()
+        .is_some_and(|ext| ext.eq_ignore_ascii_case("csv"))
+    {
         return Format::Csv;
     }
     let mut lines = start.split(|byte| *byte == b'\n');
@@ -325,7 +336,7 @@ fn recognise(path: &Path, start: &[u8]) -> Format {
     }
     match entry(first, false) {
         Some(Ok(fields)) => match fields.credentials {
-            Credentials::Hashed(hash) if !known(&hash) && !hash.starts_with('$') => Format::Plain,
+            Credentials::Hashed(text) if in_clear(&text) => Format::Plain,
             Credentials::Hashed(_) | Credentials::Password(_) | Credentials::Absent => {
                 Format::Mosquitto
             }
