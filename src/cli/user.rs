@@ -19,7 +19,7 @@ use super::prompt::{Chosen, NewPassword};
 use super::verify::{self, VerifyArgs};
 use super::view::{AccountView, ListView};
 use crate::admin::{self, Change, Command, Outcome, Rotation};
-use crate::model::{Account, AccountName};
+use crate::model::{Account, AccountName, StoredCredential};
 use crate::store;
 
 /// The place and the verb.
@@ -39,9 +39,7 @@ enum Verb {
         #[command(flatten)]
         name: NameArg,
         #[command(flatten)]
-        password: NewPassword,
-        #[command(flatten)]
-        cost: CostArgs,
+        credential: NewCredential,
         #[command(flatten)]
         details: Details,
         /// Add it switched off
@@ -53,9 +51,7 @@ enum Verb {
         #[command(flatten)]
         name: NameArg,
         #[command(flatten)]
-        password: NewPassword,
-        #[command(flatten)]
-        cost: CostArgs,
+        credential: NewCredential,
         /// Keep the old password valid beside the new one, until `doorman user drop-old`
         #[arg(long)]
         keep_old: bool,
@@ -104,6 +100,24 @@ struct NamesArg {
     names: Vec<AccountName>,
 }
 
+/// A new password and what its hash costs.
+#[derive(Args, Debug)]
+struct NewCredential {
+    #[command(flatten)]
+    password: NewPassword,
+    #[command(flatten)]
+    cost: CostArgs,
+}
+
+/// What a new password is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// An account that must not be there.
+    Add,
+    /// An account that must be there.
+    Change,
+}
+
 /// What became of an account; with the secret, if doorman made one.
 #[derive(Serialize)]
 struct Done<'a> {
@@ -129,36 +143,48 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
     match args.verb {
         Verb::Add {
             name: NameArg { name },
-            password,
-            cost,
+            credential,
             details,
             disabled,
         } => {
             let change = details.change(clock::now())?;
-            set_password(place, printer, &name, &password, &cost, |credential| {
-                let mut account = Account::named(name.clone());
-                account.credential = Some(credential);
-                account.disabled = disabled;
-                let name = name.clone();
-                vec![Command::Add(account), Command::Set { name, change }]
-            })
+            set_password(
+                place,
+                printer,
+                Purpose::Add,
+                &name,
+                &credential,
+                |credential| {
+                    let mut account = Account::named(name.clone());
+                    account.credential = Some(credential);
+                    account.disabled = disabled;
+                    let name = name.clone();
+                    vec![Command::Add(account), Command::Set { name, change }]
+                },
+            )
         }
         Verb::Passwd {
             name: NameArg { name },
-            password,
-            cost,
+            credential,
             keep_old,
-        } => set_password(place, printer, &name, &password, &cost, |credential| {
-            vec![Command::SetCredential {
-                name: name.clone(),
-                credential,
-                rotation: if keep_old {
-                    Rotation::KeepOld
-                } else {
-                    Rotation::Replace
-                },
-            }]
-        }),
+        } => set_password(
+            place,
+            printer,
+            Purpose::Change,
+            &name,
+            &credential,
+            |credential| {
+                vec![Command::SetCredential {
+                    name: name.clone(),
+                    credential,
+                    rotation: if keep_old {
+                        Rotation::KeepOld
+                    } else {
+                        Rotation::Replace
+                    },
+                }]
+            },
+        ),
         Verb::DropOld(NameArg { name }) => {
             change(place, printer, &[name], Command::DropSecondCredential)
         }
@@ -186,13 +212,21 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
 fn set_password(
     place: &PlaceArgs,
     printer: &mut Printer,
+    purpose: Purpose,
     name: &AccountName,
-    password: &NewPassword,
-    cost: &CostArgs,
-    commands: impl FnOnce(crate::model::StoredCredential) -> Vec<Command>,
+    new: &NewCredential,
+    commands: impl FnOnce(StoredCredential) -> Vec<Command>,
 ) -> Result<Exit, Failure> {
-    // Before anybody types a password: is there a place to put it?
+    let NewCredential { password, cost } = new;
     let mut store = place.open()?;
+    // Nobody shall type a password twice to hear that it was for nothing. The commands find out
+    // again, and for certain.
+    let name = name.clone();
+    match (purpose, store.account(&name)?) {
+        (Purpose::Add, Some(_)) => return Err(admin::Error::Exists { name }.into()),
+        (Purpose::Change, None) => return Err(admin::Error::Missing { name }.into()),
+        (Purpose::Add, None) | (Purpose::Change, Some(_)) => {}
+    }
     let chosen = password.read()?;
     let outcomes = admin::apply(store.as_mut(), &commands(cost.store(&chosen)?))?;
     let secret = match &chosen {

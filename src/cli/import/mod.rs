@@ -186,7 +186,13 @@ impl Job<'_> {
                 }
             }
         }
-        if !self.summary.nothing_done {
+        if self.summary.nothing_done {
+            self.summary = Summary {
+                refused: self.summary.refused,
+                nothing_done: true,
+                ..Summary::default()
+            };
+        } else {
             batch.commit()?;
         }
         Ok(())

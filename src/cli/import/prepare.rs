@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::Line;
 use crate::cli::{clock, cost, details};
 use crate::config::CostLimits;
-use crate::credential::{Credential, Recipe};
+use crate::credential::{Credential, ParseError, Recipe};
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::secret::Secret;
 
@@ -170,9 +170,12 @@ fn understood(text: &str) -> Result<StoredCredential, String> {
     let stored = StoredCredential::marked(text);
     match Credential::parse(&stored, &CostLimits::STANDARD) {
         Ok(_) => Ok(stored),
-        Err(error) => Err(format!(
-            "{error}; import passwords in clear with --format plain, or in a column named password"
-        )),
+        Err(ParseError::Cleartext) => Err(
+            "this is not a hash that doorman knows; import passwords in clear with --format plain, \
+             or in a column named password"
+                .to_owned(),
+        ),
+        Err(error) => Err(error.to_string()),
     }
 }
 
