@@ -7,8 +7,10 @@
 
 mod file;
 pub mod password_file;
+pub mod sqlite;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use file::Owner;
 
@@ -70,6 +72,14 @@ pub trait Watched: Send {
     /// # Errors
     /// When they cannot be written; they are then forgotten.
     fn record_logins(&mut self, logins: &[Login]) -> Result<(), Error>;
+}
+
+/// A source that was opened, with its two faces.
+pub struct Opened {
+    /// For the engine.
+    pub source: Arc<dyn Source>,
+    /// For the watcher.
+    pub watched: Box<dyn Watched>,
 }
 
 /// How sure a change must be before it is taken over.

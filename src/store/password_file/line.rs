@@ -98,7 +98,9 @@ mod tests {
     fn whose(line: &[u8]) -> Option<&str> {
         match split(line) {
             Line::Bad { name, .. } => name,
-            other => panic!("{other:?} is not bad"),
+            other @ (Line::Blank | Line::Comment | Line::Entry { .. }) => {
+                panic!("{other:?} is not bad")
+            }
         }
     }
 

@@ -1,0 +1,193 @@
+//! Doorman's own database as administration reads and changes it.
+//!
+//! Must not: hold a change back: a commit is on the disk, and counts for a running broker at once.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{connection, failure, query, schema};
+use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::store::file::{create_private, unavailable};
+use crate::store::{Error, Login, Owner, Store, Transaction};
+
+/// Doorman's own database as a [`Store`].
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Database {
+    /// Opens a database that is there; an older one is migrated.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be opened, or is not doorman's.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        std::fs::metadata(path).map_err(|error| unavailable(path, &error))?;
+        let mut connection = connection::writer(path)?;
+        schema::prepare(&mut connection, path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+        })
+    }
+
+    /// Opens the database, and makes it with mode 0600 if it is not there.
+    ///
+    /// # Errors
+    /// As [`Database::open`], and when it cannot be made or given to its owner.
+    pub fn create(path: &Path, owner: Option<Owner>) -> Result<Self, Error> {
+        create_private(path, owner)?;
+        Self::open(path)
+    }
+
+    /// Reads the whole file and every account, for `doorman check`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with the first thing that is wrong.
+    pub fn check(&mut self) -> Result<(), Error> {
+        match query::first_defect(&self.connection).map_err(|error| failure(&self.path, &error))? {
+            Some(defect) => Err(self.corrupt(defect)),
+            None => self.accounts(&mut |_| Ok(())),
+        }
+    }
+
+    fn corrupt(&self, why: String) -> Error {
+        Error::Corrupt {
+            path: self.path.clone(),
+            why,
+        }
+    }
+}
+
+impl Store for Database {
+    fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error> {
+        account(&self.path, &self.connection, name)
+    }
+
+    /// Rows that cannot be read do not hide the others: they are told, as an error, at the end.
+    fn accounts(
+        &mut self,
+        visit: &mut dyn FnMut(Account) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut first_unreadable = None;
+        query::accounts(&self.connection, |account| match account {
+            Ok(account) => visit(account).map_err(Stop::Visitor),
+            Err(why) => {
+                first_unreadable.get_or_insert(why);
+                Ok(())
+            }
+        })
+        .map_err(|stop| match stop {
+            Stop::Visitor(error) => error,
+            Stop::Sqlite(error) => failure(&self.path, &error),
+        })?;
+        match first_unreadable {
+            Some(why) => Err(self.corrupt(why)),
+            None => Ok(()),
+        }
+    }
+
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| failure(&self.path, &error))?;
+        Ok(Box::new(Change {
+            path: &self.path,
+            transaction,
+        }))
+    }
+}
+
+/// Why a listing ended early.
+enum Stop {
+    Visitor(Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+struct Change<'a> {
+    path: &'a Path,
+    transaction: rusqlite::Transaction<'a>,
+}
+
+impl Transaction for Change<'_> {
+    fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error> {
+        account(self.path, &self.transaction, name)
+    }
+
+    fn put(&mut self, account: &Account) -> Result<(), Error> {
+        if !account.credentials().all(is_marked) {
+            return Err(Error::Invalid {
+                path: self.path.to_owned(),
+                why: "doorman's database holds only credentials that say themselves what they are"
+                    .to_owned(),
+            });
+        }
+        put(&self.transaction, account).map_err(|error| failure(self.path, &error))
+    }
+
+    fn remove(&mut self, name: &AccountName) -> Result<(), Error> {
+        query::delete(&self.transaction, name.as_str()).map_err(|error| failure(self.path, &error))
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), Error> {
+        let Self { path, transaction } = *self;
+        query::prune_changes(&transaction, CHANGES_KEPT)
+            .and_then(|()| transaction.commit())
+            .map_err(|error| failure(path, &error))
+    }
+}
+
+fn account(
+    path: &Path,
+    connection: &Connection,
+    name: &AccountName,
+) -> Result<Option<Account>, Error> {
+    query::account(connection, name.as_str())
+        .map_err(|error| failure(path, &error))?
+        .transpose()
+        .map_err(|why| Error::Corrupt {
+            path: path.to_owned(),
+            why,
+        })
+}
+
+fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
+    let mut networks: Vec<String> = account.networks.iter().map(ToString::to_string).collect();
+    networks.sort_unstable();
+    networks.dedup();
+    let (id, before) = match query::update(connection, account)? {
+        Some(id) => (id, query::networks(connection, id)?),
+        None => (query::insert(connection, account)?, Vec::new()),
+    };
+    if networks != before {
+        query::delete_networks(connection, id)?;
+        for network in &networks {
+            query::insert_network(connection, id, network)?;
+        }
+    }
+    // The record of a login is not the account's: it is taken over if it is later, never removed.
+    match account.last_login {
+        Some(at) => {
+            let name = account.name.clone();
+            query::record_login(connection, &Login { name, at })
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_marked(credential: &StoredCredential) -> bool {
+    credential.scheme == Scheme::Marked && credential.salt.is_none()
+}
+
+/// A watcher that has slept through more changes than this looks at everybody.
+pub(super) const CHANGES_KEPT: i64 = 10_000;

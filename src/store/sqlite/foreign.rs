@@ -1,0 +1,265 @@
+//! Somebody else's database, asked with the operator's one `SELECT`.
+//!
+//! Must not: write, run anything but that statement, or make the best of an answer it does not
+//! understand: two rows, an unknown word in `disabled`, a credential that is no text: the engine denies.
+//! A NULL credential is an account without one; a NULL client id is an account for any client.
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, Row, Statement};
+
+use super::connection::Slot;
+use super::{failure, query};
+use crate::config::QueryConfig;
+use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::store::{Error, Source};
+
+/// A foreign database as the engine asks it.
+pub(super) struct Foreign {
+    slot: Arc<Slot>,
+    sql: String,
+    scheme: Scheme,
+    /// Nobody knows how a foreign table is spread, so the sample is of what was asked for.
+    seen: Mutex<VecDeque<StoredCredential>>,
+}
+
+impl Foreign {
+    pub(super) fn new(slot: Arc<Slot>, config: &QueryConfig) -> Self {
+        Self {
+            slot,
+            sql: config.sql.clone(),
+            scheme: config.scheme,
+            seen: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    fn remember(&self, credential: &StoredCredential) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.contains(credential) {
+            return;
+        }
+        if seen.len() >= SEEN {
+            seen.pop_front();
+        }
+        seen.push_back(credential.clone());
+    }
+}
+
+impl Source for Foreign {
+    fn account(&self, name: &str, client_id: Option<&str>) -> Result<Option<Account>, Error> {
+        let Ok(name) = AccountName::new(name) else {
+            return Ok(None);
+        };
+        let account = self
+            .slot
+            .ask(|connection| ask(connection, &self.sql, &name, client_id))?
+            .transpose()
+            .map_err(|why| Error::Corrupt {
+                path: self.slot.path().to_owned(),
+                why,
+            })?
+            .map(|answer| answer.account(name, self.scheme));
+        if let Some(credential) = account
+            .as_ref()
+            .and_then(|account| account.credential.as_ref())
+        {
+            self.remember(credential);
+        }
+        Ok(account)
+    }
+
+    fn sample(&self) -> Vec<StoredCredential> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().cloned().collect()
+    }
+}
+
+/// Refuses a statement that is not what `database_query` may be.
+pub(super) fn check(connection: &Connection, path: &Path, sql: &str) -> Result<(), Error> {
+    let invalid = |why: String| Error::Invalid {
+        path: path.to_owned(),
+        why: format!("database_query: {why}"),
+    };
+    let statement = connection.prepare(sql).map_err(|error| {
+        if matches!(error, rusqlite::Error::MultipleStatement) {
+            invalid("exactly one statement is accepted".to_owned())
+        } else if let rusqlite::Error::SqlInputError { msg, .. } = error {
+            invalid(msg)
+        } else if error.sqlite_error_code() == Some(ErrorCode::Unknown) {
+            invalid(error.to_string())
+        } else {
+            failure(path, &error)
+        }
+    })?;
+    shape(&statement).map_err(invalid)?;
+    let plan = query::plan(connection, sql).map_err(|error| failure(path, &error))?;
+    if let Some(step) = plan.iter().find(|step| reads_everything(step)) {
+        log::warn!(
+            "{}: database_query reads a whole table for each login ({step}): add an index",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+fn shape(statement: &Statement<'_>) -> Result<(), String> {
+    if !statement.readonly() || statement.is_explain() != 0 || statement.column_count() == 0 {
+        return Err("only a SELECT statement is accepted".to_owned());
+    }
+    let mut by_username = false;
+    for index in 1..=statement.parameter_count() {
+        match statement.parameter_name(index) {
+            Some(":username") => by_username = true,
+            Some(":client_id") => {}
+            Some(other) => {
+                return Err(format!(
+                    "parameter {other}: accepted are :username and :client_id"
+                ));
+            }
+            None => return Err("a parameter ?: accepted are :username and :client_id".to_owned()),
+        }
+    }
+    if !by_username {
+        return Err("the statement must contain :username".to_owned());
+    }
+    let names: Vec<&str> = statement.column_names().collect();
+    for (index, name) in names.iter().enumerate().skip(1) {
+        if column(name).is_none() {
+            return Err(format!(
+                "column {name:?}: accepted behind the credential are salt, disabled and client_id"
+            ));
+        }
+        let same = |other: &&str| other.eq_ignore_ascii_case(name);
+        if names.iter().skip(1).take(index.saturating_sub(1)).any(same) {
+            return Err(format!("column {name:?} is there twice"));
+        }
+    }
+    Ok(())
+}
+
+fn reads_everything(step: &str) -> bool {
+    step.starts_with("SCAN ") && !step.contains("CONSTANT ROW")
+}
+
+/// What a row says, as far as it could be understood.
+#[derive(Default)]
+struct Answer {
+    credential: Option<Box<str>>,
+    salt: Option<Box<str>>,
+    disabled: bool,
+    client_id: Option<Box<str>>,
+}
+
+impl Answer {
+    fn account(self, name: AccountName, scheme: Scheme) -> Account {
+        let mut account = Account::named(name);
+        account.disabled = self.disabled;
+        account.client_id = self.client_id;
+        account.credential = self.credential.map(|text| StoredCredential {
+            text,
+            salt: self.salt,
+            scheme,
+        });
+        account
+    }
+}
+
+enum Column {
+    Salt,
+    Disabled,
+    ClientId,
+}
+
+fn column(name: &str) -> Option<Column> {
+    match name.to_ascii_lowercase().as_str() {
+        "salt" => Some(Column::Salt),
+        "disabled" => Some(Column::Disabled),
+        "client_id" => Some(Column::ClientId),
+        _ => None,
+    }
+}
+
+fn ask(
+    connection: &Connection,
+    sql: &str,
+    name: &AccountName,
+    client_id: Option<&str>,
+) -> rusqlite::Result<Option<Result<Answer, String>>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    for index in 1..=statement.parameter_count() {
+        if statement.parameter_name(index) == Some(":username") {
+            statement.raw_bind_parameter(index, name.as_str())?;
+        } else {
+            statement.raw_bind_parameter(index, client_id)?;
+        }
+    }
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let answer = answer(row);
+    if rows.next()?.is_some() {
+        return Ok(Some(Err(
+            "database_query returned more than one row".to_owned()
+        )));
+    }
+    Ok(Some(answer))
+}
+
+/// Asks the row itself for its columns: with `SELECT *` they can change while the broker runs.
+fn answer(row: &Row<'_>) -> Result<Answer, String> {
+    let mut answer = Answer::default();
+    for (index, name) in row.as_ref().column_names().enumerate() {
+        let value = row.get_ref(index).map_err(|error| error.to_string())?;
+        if index == 0 {
+            answer.credential = text(value, name)?;
+            continue;
+        }
+        match column(name) {
+            Some(Column::Salt) => answer.salt = text(value, name)?,
+            Some(Column::ClientId) => answer.client_id = text(value, name)?,
+            Some(Column::Disabled) => answer.disabled = switch(value)?,
+            None => {
+                return Err(format!(
+                    "database_query returned an unknown column {name:?}"
+                ));
+            }
+        }
+    }
+    Ok(answer)
+}
+
+fn text(value: ValueRef<'_>, column: &str) -> Result<Option<Box<str>>, String> {
+    let bytes = match value {
+        ValueRef::Null => return Ok(None),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        ValueRef::Integer(_) | ValueRef::Real(_) => {
+            return Err(format!(
+                "column {column:?} is a number where text is needed"
+            ));
+        }
+    };
+    std::str::from_utf8(bytes)
+        .map(|text| Some(text.into()))
+        .map_err(|_| format!("column {column:?} is not UTF-8"))
+}
+
+fn switch(value: ValueRef<'_>) -> Result<bool, String> {
+    let word = match value {
+        ValueRef::Integer(0) => return Ok(false),
+        ValueRef::Integer(1) => return Ok(true),
+        ValueRef::Text(word) => word.to_ascii_lowercase(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => Vec::new(),
+    };
+    match word.as_slice() {
+        b"0" | b"false" => Ok(false),
+        b"1" | b"true" => Ok(true),
+        _ => Err("column \"disabled\" is none of 0, 1, true and false".to_owned()),
+    }
+}
+
+const SEEN: usize = 256;
