@@ -150,7 +150,9 @@ impl BrokerUser {
                 }
             }
             Err(Obstacle::Unseen(error))
-                if own_database && error.kind() == io::ErrorKind::NotFound =>
+                if own_database
+                    && error.kind() == io::ErrorKind::NotFound
+                    && path.parent().is_some_and(Path::is_dir) =>
             {
                 found.push(Finding::note(
                     at,
@@ -168,7 +170,10 @@ impl BrokerUser {
     /// SQLite keeps its journal beside the database.
     fn directory(&self, at: &At, path: &Path) -> Option<Finding> {
         let dir = path.parent().filter(|dir| *dir != Path::new(""))?;
-        let metadata = fs::metadata(dir).ok()?;
+        let metadata = match fs::metadata(dir) {
+            Ok(metadata) => metadata,
+            Err(error) => return Some(Obstacle::Unseen(error).finding(at, dir)),
+        };
         (!self.may(Want::Write, &metadata)).then(|| {
             Finding::problem(
                 at,
