@@ -1,0 +1,28 @@
+# make run     a broker with the plugin, ready to be logged in to
+# make test    everything the CI checks, from a fresh clone
+# make demo    what the plugin does, shown step by step
+# make bench   how fast it does it
+# make clean   removes what was built and downloaded
+
+.PHONY: run test demo bench clean
+
+run:
+	scripts/run
+
+test:
+	scripts/install-deps
+	scripts/brokers
+	scripts/python-env
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --no-fail-fast
+
+demo:
+	scripts/demo
+
+bench:
+	scripts/bench
+
+clean:
+	cargo clean
+	rm -rf .cache

@@ -1,0 +1,6 @@
+//! The architecture as tests: what the map of `src/lib.rs` promises is looked up in the sources and
+//! in the built plugin.
+
+mod floors;
+mod map;
+mod sources;
