@@ -7,10 +7,13 @@
 //! Must not: drop what a password file cannot hold.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::line::Line;
 use super::text::Text;
@@ -114,15 +117,28 @@ impl Change {
         }
     }
 
+    /// An empty file in the same directory, always of the same name: what a killed writer left there
+    /// goes with the next change. The lock keeps others away from it.
+    fn beside(&self) -> io::Result<(&Path, NamedTempFile)> {
+        let dir = self.path.parent().unwrap_or(Path::new("/"));
+        let mut name = OsString::from(".");
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(".doorman-new");
+        match fs::remove_file(dir.join(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let file = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
+            .tempfile_in(dir)?;
+        Ok((dir, file))
+    }
+
     fn write(&self) -> Result<(), Error> {
         let failed = |error: io::Error| unavailable(&self.path, &error);
-        let dir = self.path.parent().unwrap_or(Path::new("/"));
         let metadata = self.locked.metadata().map_err(failed)?;
-        let file = tempfile::Builder::new()
-            .prefix(".doorman-")
-            .suffix(".tmp")
-            .tempfile_in(dir)
-            .map_err(failed)?;
+        let (dir, file) = self.beside().map_err(failed)?;
         let owner = Owner {
             uid: metadata.uid(),
             gid: metadata.gid(),
@@ -255,5 +271,4 @@ fn holdable(account: &Account) -> Result<&str, &'static str> {
 }
 
 #[cfg(test)]
-#[path = "writer_tests.rs"]
 mod tests;

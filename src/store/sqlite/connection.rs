@@ -142,7 +142,8 @@ fn immutable(path: &Path) -> String {
 
 /// Longer than any commit takes in WAL mode, and shorter than anybody notices.
 const READER_PATIENCE: Duration = Duration::from_millis(20);
-const WATCHER_PATIENCE: Duration = Duration::from_secs(2);
+/// Other sources wait for the watcher meanwhile; an import holds the lock longer than any patience.
+const WATCHER_PATIENCE: Duration = Duration::from_millis(250);
 const WRITER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// More than there are statements of ours.

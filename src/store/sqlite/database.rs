@@ -165,8 +165,11 @@ fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
     let mut networks: Vec<String> = account.networks.iter().map(ToString::to_string).collect();
     networks.sort_unstable();
     networks.dedup();
-    let (id, before) = match query::update(connection, account)? {
-        Some(id) => (id, query::networks(connection, id)?),
+    let (id, before) = match query::id(connection, account.name.as_str())? {
+        Some(id) => {
+            query::update(connection, id, account)?;
+            (id, query::networks(connection, id)?)
+        }
         None => (query::insert(connection, account)?, Vec::new()),
     };
     if networks != before {

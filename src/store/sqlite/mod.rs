@@ -12,6 +12,8 @@
 mod connection;
 mod database;
 mod foreign;
+mod news;
+mod pair;
 mod query;
 mod reader;
 mod record;

@@ -158,32 +158,37 @@ pub(super) fn id_range(connection: &Connection) -> Result<Option<(i64, i64)>> {
     })
 }
 
-/// Writes the account in place of the one of its name; its id, or `None` if there is no such name.
-/// An upsert would not do: it fires the trigger that is there for INSERT OR REPLACE.
-pub(super) fn update(connection: &Connection, account: &Account) -> Result<Option<i64>> {
+/// The id of the account of this name.
+pub(super) fn id(connection: &Connection, username: &str) -> Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM account WHERE username = ?1")?
+        .query_row([username], |row| row.get(0))
+        .optional()
+}
+
+/// Writes the account in place of the one with this id. (An upsert in one statement would fire the
+/// trigger that is there for INSERT OR REPLACE.)
+pub(super) fn update(connection: &Connection, id: i64, account: &Account) -> Result<()> {
     connection
         .prepare_cached(
             "UPDATE account SET credential = ?2, second_credential = ?3, disabled = ?4,
                     valid_from = ?5, valid_until = ?6, client_id = ?7, notes = ?8
-             WHERE username = ?1 RETURNING id",
+             WHERE id = ?1",
         )?
-        .query_row(
-            params![
-                account.name.as_str(),
-                account.credential.as_ref().map(|stored| &*stored.text),
-                account
-                    .second_credential
-                    .as_ref()
-                    .map(|stored| &*stored.text),
-                account.disabled,
-                account.valid_from.map(jiff::Timestamp::as_second),
-                account.valid_until.map(jiff::Timestamp::as_second),
-                account.client_id.as_deref(),
-                &*account.notes,
-            ],
-            |row| row.get(0),
-        )
-        .optional()
+        .execute(params![
+            id,
+            account.credential.as_ref().map(|stored| &*stored.text),
+            account
+                .second_credential
+                .as_ref()
+                .map(|stored| &*stored.text),
+            account.disabled,
+            account.valid_from.map(jiff::Timestamp::as_second),
+            account.valid_until.map(jiff::Timestamp::as_second),
+            account.client_id.as_deref(),
+            &*account.notes,
+        ])
+        .map(drop)
 }
 
 /// Writes a new account; its id.

@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::connection::{self, Bounded, Slot};
+use super::connection::{self, Slot};
 use super::database::CHANGES_KEPT;
 use super::foreign::{self, Foreign};
+use super::news::Log;
+use super::pair::{Neighbour, Pair};
 use super::reader::Reader;
-use super::{failure, query, schema};
+use super::{failure, query};
 use crate::config::QueryConfig;
-use crate::model::AccountName;
 use crate::store::file::{FileId, unavailable};
 use crate::store::{Error, Hurry, Login, News, Watched};
 
@@ -41,6 +42,7 @@ pub(super) fn foreign(config: &QueryConfig) -> Result<(Foreign, SqliteWatched), 
 pub(super) struct SqliteWatched {
     slot: Arc<Slot>,
     file: FileId,
+    real: PathBuf,
     /// None while there is no file that can be read, after the last one had to be closed.
     connection: Option<Connection>,
     data_version: i64,
@@ -62,6 +64,7 @@ impl SqliteWatched {
         Self {
             slot: Arc::new(Slot::new(path, pair.reader)),
             file: pair.file,
+            real: pair.real,
             neighbours: pair.neighbours,
             connection: Some(pair.connection),
             data_version: pair.data_version,
@@ -119,23 +122,28 @@ impl SqliteWatched {
         if let Kind::Own(log) = &mut self.kind {
             *log = Log::read(&pair.connection).map_err(|error| failure(&path, &error))?;
         }
-        *self.slot.reader() = Some(pair.reader);
+        // Closing the last one takes a moment that the engine need not wait for.
+        let last = self.slot.reader().replace(pair.reader);
+        drop(last);
         self.connection = Some(pair.connection);
         self.data_version = pair.data_version;
         self.neighbours = pair.neighbours;
         self.file = pair.file;
+        self.real = pair.real;
         self.retired = false;
         Ok(News::Everything)
     }
 
     fn close(&mut self) {
-        *self.slot.reader() = None;
+        let last = self.slot.reader().take();
+        drop(last);
         self.connection = None;
     }
 
     /// Takes the neighbours of a file away that lost its name. See the module's words.
     fn retire(&mut self) {
-        if self.retired {
+        // Behind a symbolic link that leads elsewhere now, the old database is still whole.
+        if self.retired || FileId::at(&self.real).ok() == Some(self.file) {
             return;
         }
         self.retired = true;
@@ -192,135 +200,6 @@ fn record(connection: &mut Connection, logins: &[Login]) -> rusqlite::Result<()>
     }
     query::prune_changes(&change, CHANGES_KEPT)?;
     change.commit()
-}
-
-/// How far the change log has been read.
-struct Log {
-    schema_version: i64,
-    newest: Option<Entry>,
-}
-
-#[derive(PartialEq, Eq)]
-struct Entry {
-    seq: i64,
-    username: String,
-}
-
-impl Log {
-    fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            schema_version: query::schema_version(connection)?,
-            newest: query::newest_change(connection)?
-                .map(|(seq, username)| Entry { seq, username }),
-        })
-    }
-
-    /// Reads on. Everything, if rows that were not read are gone or this is another log: a restored
-    /// backup changes the schema's version, or the name beside the last number read.
-    fn news(&mut self, connection: &Connection) -> rusqlite::Result<News> {
-        let reading = connection.unchecked_transaction()?;
-        let now = Self::read(&reading)?;
-        let from = self.newest.as_ref().map_or(0, |entry| entry.seq);
-        let same_log = now.schema_version == self.schema_version
-            && now.newest.as_ref().map_or(0, |entry| entry.seq) >= from
-            && match &self.newest {
-                Some(entry) => {
-                    query::change_at(&reading, entry.seq)?.as_ref() == Some(&entry.username)
-                }
-                None => query::oldest_change(&reading)?.is_none_or(|oldest| oldest == 1),
-            };
-        let news = if !same_log {
-            News::Everything
-        } else if now.newest == self.newest {
-            News::Nothing
-        } else {
-            let changed = query::changed_after(&reading, from)?;
-            // A name that nobody can send is nobody who is connected.
-            let names = changed
-                .iter()
-                .filter_map(|name| AccountName::new(name).ok());
-            News::Accounts(names.collect())
-        };
-        *self = now;
-        Ok(news)
-    }
-}
-
-/// A file of SQLite's beside the database.
-struct Neighbour {
-    path: PathBuf,
-    id: FileId,
-}
-
-impl Neighbour {
-    /// Those that are there once the database has been read.
-    fn of(path: &Path) -> Vec<Self> {
-        let Ok(real) = path.canonicalize() else {
-            return Vec::new();
-        };
-        ["-wal", "-shm"]
-            .into_iter()
-            .filter_map(|suffix| {
-                let mut path = real.clone().into_os_string();
-                path.push(suffix);
-                let path = PathBuf::from(path);
-                let id = FileId::at(&path).ok()?;
-                Some(Self { path, id })
-            })
-            .collect()
-    }
-}
-
-/// A database opened for both threads, and surely the same file.
-struct Pair {
-    reader: Bounded,
-    connection: Connection,
-    file: FileId,
-    data_version: i64,
-    neighbours: Vec<Neighbour>,
-}
-
-impl Pair {
-    fn own(path: &Path) -> Result<Self, Error> {
-        Self::open(path, || {
-            let mut connection = connection::watcher(path)?;
-            schema::prepare(&mut connection, path)?;
-            let reader = Bounded::open(path)?;
-            query::account(reader.connection(), "").map_err(|error| failure(path, &error))?;
-            Ok((reader, connection))
-        })
-    }
-
-    fn foreign(path: &Path, sql: &str) -> Result<Self, Error> {
-        Self::open(path, || {
-            let reader = Bounded::open(path)?;
-            foreign::check(reader.connection(), path, sql)?;
-            Ok((reader, connection::onlooker(path)?))
-        })
-    }
-
-    fn open(
-        path: &Path,
-        connect: impl Fn() -> Result<(Bounded, Connection), Error>,
-    ) -> Result<Self, Error> {
-        let file = FileId::at(path).map_err(|error| unavailable(path, &error))?;
-        let (reader, connection) = connect()?;
-        let data_version =
-            query::data_version(&connection).map_err(|error| failure(path, &error))?;
-        if FileId::at(path).ok() != Some(file) {
-            return Err(Error::Unavailable {
-                path: path.to_owned(),
-                why: "it is being replaced just now".to_owned(),
-            });
-        }
-        Ok(Self {
-            neighbours: Neighbour::of(path),
-            reader,
-            connection,
-            file,
-            data_version,
-        })
-    }
 }
 
 /// At the start an empty file is a new database; in place of a full one it is an accident.

@@ -60,7 +60,8 @@ END;
 
 -- INSERT OR REPLACE removes the old row without firing account_deleted (SQLite, "CREATE TRIGGER").
 CREATE TRIGGER account_replaced BEFORE INSERT ON account
-WHEN EXISTS (SELECT 1 FROM account WHERE username = new.username OR id = new.id)
+WHEN EXISTS (SELECT 1 FROM account WHERE username = new.username)
+  OR EXISTS (SELECT 1 FROM account WHERE id = new.id)
 BEGIN
     INSERT INTO change (username)
     SELECT username FROM account WHERE username = new.username OR id = new.id;

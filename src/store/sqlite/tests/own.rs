@@ -212,3 +212,37 @@ fn logins_are_remembered_and_the_latest_stays() {
             .is_some()
     );
 }
+
+#[test]
+fn a_directory_that_may_not_be_written_to_is_named_as_the_cause() {
+    let place = Place::new();
+    for code in [
+        ffi::SQLITE_READONLY_DIRECTORY,
+        ffi::SQLITE_READONLY_CANTINIT,
+        ffi::SQLITE_CANTOPEN,
+    ] {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        let told = failure(&place.path, &error);
+        assert!(
+            matches!(&told, Error::Unavailable { .. }) && told.to_string().contains("directory"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_change_waits_for_no_reader_and_a_second_writer_is_refused() {
+    let place = Place::of(&[plain("roger")]);
+    let (source, mut watched) = opened(&place);
+    let mut database = place.database();
+    let change = database.begin().unwrap();
+    let login = Login {
+        name: name("roger"),
+        at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let refused = watched.record_logins(std::slice::from_ref(&login));
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    assert!(source.account("roger", None).unwrap().is_some());
+    drop(change);
+    watched.record_logins(&[login]).unwrap();
+}

@@ -117,3 +117,22 @@ fn a_foreign_file_is_taken_over_if_the_statement_fits_it() {
     watched.refresh(Hurry::Now).unwrap_err();
     assert!(knows(&source, "sub"));
 }
+
+#[test]
+fn a_symbolic_link_that_leads_elsewhere_harms_no_database() {
+    let (first, second) = (Place::of(&[plain("roger")]), Place::of(&[plain("sub")]));
+    let place = Place::new();
+    std::os::unix::fs::symlink(&first.path, &place.path).unwrap();
+    let (source, mut watched) = opened(&place);
+    first.put(&[plain("late")]);
+    fs::remove_file(&place.path).unwrap();
+    watched.refresh(Hurry::Now).unwrap_err();
+    std::os::unix::fs::symlink(&second.path, &place.path).unwrap();
+    assert_eq!(refresh(&mut watched), News::Everything);
+    assert!(knows(&source, "sub") && !knows(&source, "roger"));
+    for place in [&first, &second] {
+        place.put(&[plain("new")]);
+        place.database().check().unwrap();
+    }
+    assert!(first.database().account(&name("late")).unwrap().is_some());
+}

@@ -212,3 +212,24 @@ fn no_file_and_no_regular_file_are_told_apart() {
         Err(Error::Corrupt { .. })
     ));
 }
+
+#[test]
+fn a_new_file_is_its_owners_alone_and_one_that_is_there_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("passwd");
+    let mut store = PasswordFile::create(&path, None).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    put(&mut store, &entry("a", "1")).unwrap();
+    PasswordFile::create(&path, None).unwrap();
+    assert_eq!(content(&store), "a:1\n");
+}
+
+#[test]
+fn what_a_killed_writer_left_behind_goes_with_the_next_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = file(&dir, "a:1\n");
+    fs::write(dir.path().join(".passwd.doorman-new"), "a:half").unwrap();
+    put(&mut store, &entry("a", "2")).unwrap();
+    assert_eq!(content(&store), "a:2\n");
+    assert_eq!(files(&dir), 1);
+}
