@@ -26,6 +26,7 @@ mod view;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, Verb};
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = discreet(error);
             // Help goes to standard output, mistakes to standard error; if that is gone, so be it.
             let _gone = error.print();
             return if error.use_stderr() {
@@ -64,6 +66,22 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// A mistake on the command line without the words that could be a password somebody put there:
+/// what is printed ends in logs.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::TooManyValues => ContextKind::InvalidValue,
+        _ => return error,
+    };
+    let word = error.get(kind);
+    if word.is_some_and(|word| !word.to_string().starts_with('-')) {
+        error.insert(kind, ContextValue::String("(not shown)".to_owned()));
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
