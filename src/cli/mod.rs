@@ -71,10 +71,12 @@ pub fn main() -> ExitCode {
 /// A mistake on the command line without the words that could be a password somebody put there:
 /// what is printed ends in logs.
 fn discreet(mut error: clap::Error) -> clap::Error {
-    let kind = match error.kind() {
-        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        ErrorKind::TooManyValues => ContextKind::InvalidValue,
-        _ => return error,
+    let kind = if error.kind() == ErrorKind::UnknownArgument {
+        ContextKind::InvalidArg
+    } else if error.kind() == ErrorKind::TooManyValues {
+        ContextKind::InvalidValue
+    } else {
+        return error;
     };
     let word = error.get(kind);
     if word.is_some_and(|word| !word.to_string().starts_with('-')) {

@@ -35,27 +35,9 @@ pub(super) struct UserArgs {
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Add an account
-    Add {
-        #[command(flatten)]
-        name: NameArg,
-        #[command(flatten)]
-        credential: NewCredential,
-        #[command(flatten)]
-        details: Details,
-        /// Add it switched off
-        #[arg(long)]
-        disabled: bool,
-    },
+    Add(AddArgs),
     /// Give an account a new password
-    Passwd {
-        #[command(flatten)]
-        name: NameArg,
-        #[command(flatten)]
-        credential: NewCredential,
-        /// Keep the old password valid beside the new one, until `doorman user drop-old`
-        #[arg(long)]
-        keep_old: bool,
-    },
+    Passwd(RenewArgs),
     /// End the time in which an old password is valid beside the new one
     DropOld(NameArg),
     /// Delete accounts: all of them or, if one is not there, none
@@ -69,19 +51,53 @@ enum Verb {
     /// Switch accounts off; doorman ends their connections within a second
     Disable(NamesArg),
     /// Change validity, client id, networks or notes
-    Set {
-        #[command(flatten)]
-        name: NameArg,
-        #[command(flatten)]
-        details: Details,
-    },
+    Set(SetArgs),
     /// Check a password against an account as the broker would
-    Verify {
-        #[command(flatten)]
-        name: NameArg,
-        #[command(flatten)]
-        verify: VerifyArgs,
-    },
+    Verify(CheckArgs),
+}
+
+/// A new account.
+#[derive(Args, Debug)]
+struct AddArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    credential: NewCredential,
+    #[command(flatten)]
+    details: Details,
+    /// Add it switched off
+    #[arg(long)]
+    disabled: bool,
+}
+
+/// A new password.
+#[derive(Args, Debug)]
+struct RenewArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    credential: NewCredential,
+    /// Keep the old password valid beside the new one, until `doorman user drop-old`
+    #[arg(long)]
+    keep_old: bool,
+}
+
+/// New fields.
+#[derive(Args, Debug)]
+struct SetArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    details: Details,
+}
+
+/// An account and what to check about it.
+#[derive(Args, Debug)]
+struct CheckArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    verify: VerifyArgs,
 }
 
 /// One account.
@@ -141,71 +157,52 @@ impl Answer for Done<'_> {
 pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let place = &args.place;
     match args.verb {
-        Verb::Add {
-            name: NameArg { name },
-            credential,
-            details,
-            disabled,
-        } => {
-            let change = details.change(clock::now())?;
-            set_password(
-                place,
-                printer,
-                Purpose::Add,
-                &name,
-                &credential,
-                |credential| {
-                    let mut account = Account::named(name.clone());
-                    account.credential = Some(credential);
-                    account.disabled = disabled;
-                    let name = name.clone();
-                    vec![Command::Add(account), Command::Set { name, change }]
-                },
-            )
-        }
-        Verb::Passwd {
-            name: NameArg { name },
-            credential,
-            keep_old,
-        } => set_password(
-            place,
-            printer,
-            Purpose::Change,
-            &name,
-            &credential,
-            |credential| {
-                vec![Command::SetCredential {
-                    name: name.clone(),
-                    credential,
-                    rotation: if keep_old {
-                        Rotation::KeepOld
-                    } else {
-                        Rotation::Replace
-                    },
-                }]
-            },
-        ),
+        Verb::Add(args) => add(place, printer, &args),
+        Verb::Passwd(args) => renew(place, printer, &args),
         Verb::DropOld(NameArg { name }) => {
             change(place, printer, &[name], Command::DropSecondCredential)
         }
         Verb::Delete(NamesArg { names }) => change(place, printer, &names, Command::Delete),
         Verb::Enable(NamesArg { names }) => change(place, printer, &names, switch(false)),
         Verb::Disable(NamesArg { names }) => change(place, printer, &names, switch(true)),
-        Verb::Set {
-            name: NameArg { name },
-            details,
-        } => set(place, printer, name, &details),
+        Verb::Set(args) => set(place, printer, &args),
         Verb::List => list(place, printer),
         Verb::Show(NameArg { name }) => {
             let account = find(place, &name)?;
             printer.answer(&AccountView::new(&account, clock::now()))?;
             Ok(Exit::Done)
         }
-        Verb::Verify {
-            name: NameArg { name },
-            verify,
-        } => verify::run(&find(place, &name)?, &verify, printer),
+        Verb::Verify(args) => verify::run(&find(place, &args.name.name)?, &args.verify, printer),
     }
+}
+
+fn add(place: &PlaceArgs, printer: &mut Printer, args: &AddArgs) -> Result<Exit, Failure> {
+    let name = &args.name.name;
+    let change = args.details.change(clock::now())?;
+    let new = &args.credential;
+    set_password(place, printer, Purpose::Add, name, new, |credential| {
+        let mut account = Account::named(name.clone());
+        account.credential = Some(credential);
+        account.disabled = args.disabled;
+        let name = name.clone();
+        vec![Command::Add(account), Command::Set { name, change }]
+    })
+}
+
+fn renew(place: &PlaceArgs, printer: &mut Printer, args: &RenewArgs) -> Result<Exit, Failure> {
+    let name = &args.name.name;
+    let new = &args.credential;
+    set_password(place, printer, Purpose::Change, name, new, |credential| {
+        vec![Command::SetCredential {
+            name: name.clone(),
+            credential,
+            rotation: if args.keep_old {
+                Rotation::KeepOld
+            } else {
+                Rotation::Replace
+            },
+        }]
+    })
 }
 
 /// Reads and hashes a password, then carries out the commands it is for.
@@ -244,18 +241,14 @@ fn set_password(
     Ok(Exit::Done)
 }
 
-fn set(
-    place: &PlaceArgs,
-    printer: &mut Printer,
-    name: AccountName,
-    details: &Details,
-) -> Result<Exit, Failure> {
-    let fields = details.change(clock::now())?;
+fn set(place: &PlaceArgs, printer: &mut Printer, args: &SetArgs) -> Result<Exit, Failure> {
+    let fields = args.details.change(clock::now())?;
     if fields == Change::default() {
         return Err(Failure::usage(
             "nothing to set; give --valid-from, --valid-until, --client-id, --networks or --notes",
         ));
     }
+    let name = args.name.name.clone();
     change(place, printer, &[name], |name| Command::Set {
         name,
         change: fields.clone(),

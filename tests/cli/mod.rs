@@ -135,7 +135,7 @@ fn run(mut command: Command, input: &str) -> Ran {
         .spawn()
         .unwrap();
     // A command that reads nothing may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let _gone = child.stdin.take().unwrap().write_all(input.as_bytes());
     Ran::of(child.wait_with_output().unwrap())
 }
 
