@@ -43,14 +43,14 @@ impl Example {
         example
     }
 
-    /// Starts the broker, after `doorman check` has found no problem.
+    /// Starts the broker. `doorman check` finds no problem; it may warn, of a listener without TLS.
     #[track_caller]
     pub fn start(self) -> Broker {
         let broker = self.startup.start(&self.conf);
         let conf = broker.dir().join("mosquitto.conf");
         let checked = finish(doorman().arg("check").arg(conf));
-        assert!(!checked.stdout.contains("problem"), "{checked:#?}");
-        assert_eq!(checked.code, Some(0), "{checked:#?}");
+        assert!(matches!(checked.code, Some(0 | 6)), "{checked:#?}");
+        assert!(!checked.stdout.contains(": problem: "), "{checked:#?}");
         broker
     }
 
