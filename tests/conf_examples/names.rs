@@ -1,34 +1,16 @@
 //! Every example is started, and every option is named where an operator looks for it and nowhere
 //! else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mosquitto_doorman::config::OPTIONS;
 
 use super::STARTED;
 use super::example::directory;
+use crate::support::files::{files, pages, root};
 use crate::support::{doorman, finish};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
-    entries
-        .map(|entry| entry.path())
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path, extension)
-            } else {
-                vec![path]
-            }
-        })
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .collect()
-}
 
 /// The words behind `plugin_opt_`.
 fn options_in(text: &str) -> BTreeSet<String> {
@@ -66,15 +48,30 @@ fn every_option_has_an_example_and_no_example_names_another() {
 fn the_page_of_options_is_the_one_doorman_writes() {
     let written = finish(doorman().args(["options", "--markdown"])).succeeded();
     let page = fs::read_to_string(root().join("docs/options.md")).unwrap();
-    assert!(page == written, "run doorman options --markdown");
+    assert!(page == written, "run scripts/pages");
     assert_eq!(options_in(&page), all_options());
 }
 
 #[test]
+fn the_manual_pages_are_those_doorman_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    finish(doorman().arg("man").arg(dir.path())).succeeded();
+    let read = |directory: &Path| -> BTreeMap<_, _> {
+        let paths = files(directory, "1").into_iter();
+        paths
+            .map(|path| {
+                let name = path.file_name().unwrap().to_owned();
+                (name, fs::read_to_string(path).unwrap())
+            })
+            .collect()
+    };
+    let same = read(dir.path()) == read(&root().join("docs/man"));
+    assert!(same, "run scripts/pages");
+}
+
+#[test]
 fn no_page_names_an_option_that_does_not_exist() {
-    let mut pages = files(&root().join("docs"), "md");
-    pages.extend(["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)));
-    for page in pages {
+    for page in pages() {
         let named = options_in(&fs::read_to_string(&page).unwrap());
         let unknown: Vec<_> = named.difference(&all_options()).cloned().collect();
         assert!(unknown.is_empty(), "{}: {unknown:?}", page.display());
