@@ -12,12 +12,17 @@
 //! ```
 
 pub mod admin;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod credential;
+pub mod engine;
+mod ffi;
 pub mod model;
 pub mod request;
 pub mod secret;
 pub mod show;
 pub mod store;
 pub mod verdict;
+pub mod verified;
+pub mod watch;

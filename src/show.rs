@@ -6,24 +6,29 @@
 
 use std::fmt;
 
-/// Longest excerpt of foreign text that is shown, in characters.
-const LONGEST: usize = 128;
+/// Longest excerpt of foreign text that is shown, in bytes once escaped. The broker cuts a log line
+/// at about 1000 bytes; two excerpts and the fields around them stay below that.
+const LONGEST: usize = 256;
 
 /// Shows untrusted text in double quotes: control characters, quotes, backslashes and everything
-/// that is not plainly visible escaped, cut after 128 characters with the full length in bytes told.
+/// that is not plainly visible escaped, cut after 256 bytes with the full length in bytes told.
 pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut left = LONGEST;
         f.write_str("\"")?;
-        for c in self.0.chars().take(LONGEST) {
-            write!(f, "{}", c.escape_debug())?;
+        for c in self.0.chars() {
+            let escaped = c.escape_debug();
+            // At most ten bytes for any character that is escaped, its own length for others.
+            let bytes = escaped.clone().map(char::len_utf8).sum();
+            let Some(rest) = left.checked_sub(bytes) else {
+                return write!(f, "\"...({} bytes)", self.0.len());
+            };
+            left = rest;
+            write!(f, "{escaped}")?;
         }
-        f.write_str("\"")?;
-        if self.0.chars().nth(LONGEST).is_some() {
-            write!(f, "...({} bytes)", self.0.len())?;
-        }
-        Ok(())
+        f.write_str("\"")
     }
 }
 
@@ -44,8 +49,10 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_and_says_so() {
-        let shown = Shown(&"x".repeat(65_535)).to_string();
-        assert!(shown.ends_with("\"...(65535 bytes)"));
-        assert!(shown.len() < 160);
+        for long in ["x".repeat(65_535), "\u{202e}".repeat(20_000)] {
+            let shown = Shown(&long).to_string();
+            assert!(shown.ends_with(&format!("\"...({} bytes)", long.len())));
+            assert!(shown.len() < 300);
+        }
     }
 }

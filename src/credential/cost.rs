@@ -302,10 +302,7 @@ impl fmt::Display for Cost {
                     Variant::I => "Argon2i",
                     Variant::Id => "Argon2id",
                 };
-                write!(
-                    f,
-                    "{name}, {memory_kib} KiB, {passes} passes, {lanes} lanes"
-                )
+                write!(f, "{name}, m={memory_kib} KiB, t={passes}, p={lanes}")
             }
             Self::Bcrypt { cost, .. } => write!(f, "bcrypt, cost {cost}"),
             Self::Scrypt { log_n, r, p, .. } => write!(f, "scrypt, N=2^{log_n}, r={r}, p={p}"),

@@ -30,6 +30,7 @@ pub(super) fn six(rest: &str) -> Result<Credential, ParseError> {
 /// `ITERATIONS$SALT$HASH`: PBKDF2-HMAC-SHA512.
 pub(super) fn seven(rest: &str, limits: &CostLimits) -> Result<Credential, ParseError> {
     let [iterations, salt, hash] = field::parts(rest, "$7$ITERATIONS$SALT$HASH")?;
+    let iterations = pbkdf2::counted(iterations)?;
     let cost = pbkdf2::cost(Digest::Sha512, iterations, HASH, Readings::One, limits)?;
     read(cost, salt, hash)
 }

@@ -6,19 +6,19 @@
 #![forbid(unsafe_code)]
 
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 
 use super::Credential;
 use super::cost::{Cost, Digest, Readings};
 use super::error::{ParseError, Part};
 use super::field::{self, LEAST_HASH, MOST_BYTES};
-use super::sha512 as fast;
 use crate::config::CostLimits;
 
 /// Tools differ in what salt they take; an empty one is a damaged row.
 const LEAST_SALT: usize = 1;
 
-/// Fills `out`.
+/// Fills `out`. The crate keeps HMAC's two key states and repeats nothing but the two compressions
+/// of an iteration (docs/decisions/0005-sha512.md).
 pub(super) fn derive(
     digest: Digest,
     password: &[u8],
@@ -29,19 +29,18 @@ pub(super) fn derive(
     match digest {
         Digest::Sha1 => ::pbkdf2::pbkdf2_hmac::<Sha1>(password, salt, iterations, out),
         Digest::Sha256 => ::pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out),
-        Digest::Sha512 => fast::pbkdf2(password, salt, iterations, out),
+        Digest::Sha512 => ::pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, iterations, out),
     }
 }
 
 /// A cost within the limits. Output beyond one digest costs all iterations again, and counts so.
 pub(super) fn cost(
     digest: Digest,
-    iterations: &str,
+    iterations: u32,
     output: usize,
     readings: Readings,
     limits: &CostLimits,
 ) -> Result<Cost, ParseError> {
-    let iterations = field::decimal(iterations, "iterations")?;
     let allowed = u64::from(limits.iterations);
     field::within("iterations", iterations, allowed)?;
     let blocks = u64::try_from(output.div_ceil(digest.bytes())).unwrap_or(u64::MAX);
@@ -77,6 +76,7 @@ pub(super) fn go_auth(rest: &str, limits: &CostLimits) -> Result<Credential, Par
         Ok(decoded) => (vec![decoded, text], Readings::Two),
         Err(_) => (vec![text], Readings::One),
     };
+    let iterations = counted(iterations)?;
     let cost = cost(digest, iterations, expected.len(), readings, limits)?;
     Ok(Credential {
         cost,
@@ -108,23 +108,26 @@ fn dollar(digest: Digest, rest: &str, limits: &CostLimits) -> Result<Credential,
     if !costs.starts_with("i=") {
         // passlib writes '.' where base64 has '+'.
         let (salt, hash) = (salt.replace('.', "+"), hash.replace('.', "+"));
-        return unpadded(digest, costs, &salt, &hash, limits);
+        return unpadded(digest, counted(costs)?, &salt, &hash, limits);
     }
-    let (iterations, length) = costs.split_once(',').unwrap_or((costs, ""));
-    let iterations = iterations.strip_prefix("i=").unwrap_or_default();
+    let (iterations, length) = if costs.contains(',') {
+        let [iterations, length] = field::parameters(costs, ["i", "l"], FORM)?;
+        (iterations, Some(length))
+    } else {
+        let [iterations] = field::parameters(costs, ["i"], FORM)?;
+        (iterations, None)
+    };
     let credential = unpadded(digest, iterations, salt, hash, limits)?;
-    if !length.is_empty() {
-        let [length] = field::parameters(length, ["l"], FORM)?;
-        if usize::try_from(length) != Ok(credential.expected.len()) {
-            return Err(ParseError::Malformed { form: FORM });
-        }
+    let found = u32::try_from(credential.expected.len()).ok();
+    if length.is_some() && length != found {
+        return Err(ParseError::Malformed { form: FORM });
     }
     Ok(credential)
 }
 
 fn unpadded(
     digest: Digest,
-    iterations: &str,
+    iterations: u32,
     salt: &str,
     hash: &str,
     limits: &CostLimits,
@@ -151,6 +154,7 @@ fn django(digest: Digest, rest: &str, limits: &CostLimits) -> Result<Credential,
     let hash = field::padded(hash, Part::Hash)?;
     let expected = field::sized(hash, Part::Hash, digest.bytes(), digest.bytes())?;
     let salt = salt_of(salt.as_bytes().to_vec())?;
+    let iterations = counted(iterations)?;
     let cost = cost(digest, iterations, expected.len(), Readings::One, limits)?;
     Ok(Credential::new(cost, salt, expected))
 }
@@ -165,9 +169,15 @@ pub(super) fn hivemq(text: &str, limits: &CostLimits) -> Option<Result<Credentia
         let hash = field::padded(hash, Part::Hash)?;
         let expected = field::sized(hash, Part::Hash, 64, 64)?;
         let salt = salt_of(field::padded(salt, Part::Salt)?)?;
+        let iterations = counted(iterations)?;
         let cost = cost(Digest::Sha512, iterations, 64, Readings::One, limits)?;
         Ok(Credential::new(cost, salt, expected))
     })
+}
+
+/// How often, in plain digits.
+pub(super) fn counted(text: &str) -> Result<u32, ParseError> {
+    field::decimal(text, "iterations")
 }
 
 fn hash_of(bytes: Vec<u8>) -> Result<Vec<u8>, ParseError> {

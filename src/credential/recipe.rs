@@ -7,9 +7,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::cost::{Unable, Variant, Version};
+use super::cost::{Digest, Unable, Variant, Version};
 use super::error::HashError;
-use super::{argon2, mosquitto, sha512};
+use super::{argon2, mosquitto, pbkdf2};
 use crate::model::StoredCredential;
 
 /// How a new credential is to be stored.
@@ -86,7 +86,13 @@ pub fn hash(password: &[u8], recipe: &Recipe, salt: &Salt) -> Result<StoredCrede
             }
             let salt = salt.twelve();
             let mut hash = Zeroizing::new([0; 64]);
-            sha512::pbkdf2(password, salt, iterations, hash.as_mut_slice());
+            pbkdf2::derive(
+                Digest::Sha512,
+                password,
+                salt,
+                iterations,
+                hash.as_mut_slice(),
+            );
             mosquitto::written(iterations, salt, hash.as_slice())
         }
         Recipe::Argon2id {

@@ -1,8 +1,9 @@
 //! crypt(3) with SHA-2: `$5$` and `$6$`, as in /etc/shadow.
 //!
 //! Must not: hash a password of any length. Every round hashes the password again and the first
-//! step hashes it once per byte, so 64 KB would hold the broker up for seconds; libxcrypt takes less
-//! than 512 bytes (CRYPT_MAX_PASSPHRASE_SIZE), so nobody has a longer one.
+//! step hashes it once per byte, so 64 KB would hold the broker up for seconds. libxcrypt refuses
+//! 512 bytes and more (CRYPT_MAX_PASSPHRASE_SIZE), so nobody has such a password; one is answered
+//! with no, after as much work as the longest possible one.
 #![forbid(unsafe_code)]
 
 use ::sha_crypt::{Params, sha256_crypt, sha512_crypt};
@@ -83,24 +84,26 @@ pub(super) fn derive(
     salt: &[u8],
     out: &mut [u8],
 ) -> Result<(), Unable> {
-    if password.len() > MOST_PASSWORD {
-        return Err(Unable);
-    }
+    let possible = password.get(..MOST_PASSWORD).unwrap_or(password);
     let params = Params::new(rounds).map_err(|_| Unable)?;
     let (found, order): (Zeroizing<Vec<u8>>, &[usize]) = match digest {
         Digest::Sha256 => (
-            Zeroizing::new(sha256_crypt(password, salt, params).to_vec()),
+            Zeroizing::new(sha256_crypt(possible, salt, params).to_vec()),
             &ORDER_256,
         ),
         Digest::Sha512 => (
-            Zeroizing::new(sha512_crypt(password, salt, params).to_vec()),
+            Zeroizing::new(sha512_crypt(possible, salt, params).to_vec()),
             &ORDER_512,
         ),
         Digest::Sha1 => return Err(Unable),
     };
     let written = order.iter().filter_map(|at| found.get(*at).copied());
     let written: Zeroizing<Vec<u8>> = Zeroizing::new(written.collect());
-    fill(out, &written)
+    fill(out, &written)?;
+    if password.len() > MOST_PASSWORD {
+        return Err(Unable);
+    }
+    Ok(())
 }
 
 /// Undoes crypt(3)'s base64, which puts the low bits first.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 pub use file::Owner;
 
+use crate::config::{CostLimits, SourceConfig};
 use crate::model::{Account, AccountName, StoredCredential};
 
 /// What went wrong with a source, told by what can be done about it.
@@ -45,6 +46,26 @@ pub enum Error {
     },
 }
 
+/// An open source, seen from both sides.
+pub struct Opened {
+    /// For the engine.
+    pub source: Arc<dyn Source>,
+    /// For the watcher.
+    pub watched: Box<dyn Watched>,
+}
+
+/// Opens a source.
+///
+/// # Errors
+/// When it cannot be read or is not what it should be.
+pub fn open(config: &SourceConfig, limits: &CostLimits) -> Result<Opened, Error> {
+    match config {
+        SourceConfig::PasswordFile(path) => password_file::open(path, limits),
+        SourceConfig::Database(path) => sqlite::open(path),
+        SourceConfig::Query(query) => sqlite::open_foreign(query),
+    }
+}
+
 /// A source as the engine asks it: from the broker's thread, and in 2.1 from the HTTP API's too.
 pub trait Source: Send + Sync {
     /// The account of this name, by a look into memory or one prepared statement.
@@ -72,14 +93,6 @@ pub trait Watched: Send {
     /// # Errors
     /// When they cannot be written; they are then forgotten.
     fn record_logins(&mut self, logins: &[Login]) -> Result<(), Error>;
-}
-
-/// A source that was opened, with its two faces.
-pub struct Opened {
-    /// For the engine.
-    pub source: Arc<dyn Source>,
-    /// For the watcher.
-    pub watched: Box<dyn Watched>,
 }
 
 /// How sure a change must be before it is taken over.

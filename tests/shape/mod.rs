@@ -4,3 +4,4 @@
 mod floors;
 mod map;
 mod sources;
+mod symbols;

@@ -2,9 +2,10 @@
 
 Each file names the tool and its version. Run once, when a tool or a form is added; the tests only
 read the files. Needs: pip install passlib 'bcrypt>=4' argon2-cffi django; mosquitto_passwd of 2.0
-and of 2.1; libcrypt.so.1; openssl.
+(an early and a late one) and of 2.1; libcrypt.so.1; openssl.
 
-    python3 make_vectors.py --mosquitto-2.0 PATH --mosquitto-2.1 PATH [--out DIR]
+    python3 make_vectors.py --mosquitto 2.0.11=PATH --mosquitto 2.0.21=PATH \\
+        --mosquitto 2.1.2=PATH [--out DIR]
 
 A password that a tool refuses (an embedded NUL, say) has no vector of that tool.
 """
@@ -210,10 +211,7 @@ def unmarked():
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("--mosquitto-2.0", dest="old", required=True)
-    options.add_argument("--mosquitto-2.0-version", dest="old_version", default="2.0.11")
-    options.add_argument("--mosquitto-2.1", dest="new", required=True)
-    options.add_argument("--mosquitto-2.1-version", dest="new_version", default="2.1.2")
+    options.add_argument("--mosquitto", action="append", required=True, metavar="VERSION=PATH")
     options.add_argument("--libxcrypt-version", default="4.4.33")
     options.add_argument("--out", default=os.path.dirname(os.path.abspath(__file__)))
     chosen = options.parse_args()
@@ -221,13 +219,6 @@ def main():
     python = "python %d.%d.%d" % sys.version_info[:3]
     hashing = f"hashlib of {python} ({ssl.OPENSSL_VERSION})"
     files = {
-        "mosquitto-2.0.json": (
-            f"mosquitto_passwd {chosen.old_version}",
-            every(mosquitto(chosen.old, "sha512")) + every(mosquitto(chosen.old, "sha512-pbkdf2"))),
-        "mosquitto-2.1.json": (
-            f"mosquitto_passwd {chosen.new_version}",
-            every(mosquitto(chosen.new, "sha512-pbkdf2"))
-            + every(mosquitto(chosen.new, "argon2id"))[:2]),
         "crypt.json": (f"crypt(3) of libxcrypt {chosen.libxcrypt_version}", libcrypt()),
         "openssl-passwd.json": (ssl.OPENSSL_VERSION, openssl("-5") + openssl("-6")),
         "passlib.json": ("passlib " + version("passlib"), passlib()),
@@ -237,6 +228,12 @@ def main():
         "derived.json": (hashing, derived()),
         "unmarked.json": (hashing, unmarked()),
     }
+    for release in chosen.mosquitto:
+        number, command = release.split("=", 1)
+        # Not every release has every method, and not every build.
+        rows = [row for method in ["sha512", "sha512-pbkdf2", "argon2id"]
+                for row in every(mosquitto(command, method))]
+        files[f"mosquitto-{number}.json"] = (f"mosquitto_passwd {number}", rows)
     for name, (tool, rows) in files.items():
         lines = ",\n".join("  " + json.dumps(row) for row in rows)
         pathlib.Path(chosen.out, name).write_text(

@@ -5,8 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod line;
+mod snapshot;
+mod source;
 mod text;
 mod writer;
 
 pub use line::{Line, split};
+pub use source::open;
 pub use writer::PasswordFile;

@@ -1,0 +1,231 @@
+//! Who is connected on the strength of which credential.
+//!
+//! Must not: decide. It remembers what was allowed, finds the connections that a change concerns, and
+//! keeps the list of those to be ended. Entries are bounded by the broker's own connections: each ends
+//! with the broker's event, or is replaced when the broker's memory is used for another client.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use crate::model::AccountName;
+use crate::request::ConnectionId;
+use crate::verdict::Effect;
+use crate::verified::Tag;
+
+/// How many connections are ended in one tick, so that the broker's loop goes round in between.
+const MOST_EFFECTS: usize = 500;
+
+/// One login that was allowed.
+#[derive(Clone)]
+pub(super) struct Session {
+    /// The account.
+    pub(super) name: AccountName,
+    /// The client id.
+    pub(super) client_id: Box<str>,
+    /// Where from.
+    pub(super) ip: Option<IpAddr>,
+    /// Which credential the password fitted; none for a session restored without one.
+    pub(super) fingerprint: Option<Tag>,
+    /// When the account's validity ends.
+    pub(super) ends: Option<Timestamp>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Sessions {
+    by_connection: HashMap<ConnectionId, Session>,
+    by_account: HashMap<AccountName, HashSet<ConnectionId>>,
+    /// To be looked at again soon.
+    doubtful: HashSet<ConnectionId>,
+    /// To be ended.
+    kicked: BTreeSet<ConnectionId>,
+    /// No session ends before this.
+    next_end: Option<Timestamp>,
+}
+
+impl Sessions {
+    /// A login was allowed.
+    pub(super) fn begin(&mut self, connection: ConnectionId, session: Session) {
+        self.end(connection);
+        self.next_end = self.next_end.into_iter().chain(session.ends).min();
+        self.by_account
+            .entry(session.name.clone())
+            .or_default()
+            .insert(connection);
+        self.by_connection.insert(connection, session);
+    }
+
+    /// The connection is over.
+    pub(super) fn end(&mut self, connection: ConnectionId) {
+        self.doubtful.remove(&connection);
+        self.kicked.remove(&connection);
+        let Some(session) = self.by_connection.remove(&connection) else {
+            return;
+        };
+        if let Some(connections) = self.by_account.get_mut(&session.name) {
+            connections.remove(&connection);
+            if connections.is_empty() {
+                self.by_account.remove(&session.name);
+            }
+        }
+    }
+
+    /// The session of a connection.
+    pub(super) fn find(&self, connection: ConnectionId) -> Option<Session> {
+        self.by_connection.get(&connection).cloned()
+    }
+
+    /// The connections of these accounts.
+    pub(super) fn of_accounts(&self, names: &[AccountName]) -> Vec<ConnectionId> {
+        names
+            .iter()
+            .filter_map(|name| self.by_account.get(name))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// Every connection.
+    pub(super) fn all(&self) -> Vec<ConnectionId> {
+        self.by_connection.keys().copied().collect()
+    }
+
+    /// Has a connection looked at again at the next beat.
+    pub(super) fn doubt(&mut self, connection: ConnectionId) {
+        if self.by_connection.contains_key(&connection) {
+            self.doubtful.insert(connection);
+        }
+    }
+
+    /// The connections in doubt, and those whose account's validity has ended.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<ConnectionId> {
+        let mut due: Vec<_> = self.doubtful.drain().collect();
+        if self.next_end.is_some_and(|end| end <= now) {
+            let over = |session: &Session| session.ends.is_some_and(|end| end <= now);
+            due.extend(
+                self.by_connection
+                    .iter()
+                    .filter(|(_, s)| over(s))
+                    .map(|(id, _)| *id),
+            );
+            self.next_end = self
+                .by_connection
+                .values()
+                .filter_map(|s| s.ends)
+                .filter(|end| *end > now)
+                .min();
+        }
+        due
+    }
+
+    /// Has a connection ended at the next tick.
+    pub(super) fn kick(&mut self, connection: ConnectionId) {
+        if self.by_connection.contains_key(&connection) {
+            self.kicked.insert(connection);
+        }
+    }
+
+    /// Whether there is a connection to be ended.
+    pub(super) fn has_effects(&self) -> bool {
+        !self.kicked.is_empty()
+    }
+
+    /// The connections to be ended now.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        let Self {
+            kicked,
+            by_connection,
+            ..
+        } = self;
+        std::iter::from_fn(|| kicked.pop_first())
+            .take(MOST_EFFECTS)
+            .filter_map(|connection| {
+                let session = by_connection.get(&connection)?;
+                Some(Effect::Kick {
+                    connection,
+                    client_id: session.client_id.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> AccountName {
+        AccountName::new(text).unwrap()
+    }
+
+    fn session(account: &str, ends: Option<i64>) -> Session {
+        Session {
+            name: name(account),
+            client_id: "c".into(),
+            ip: None,
+            fingerprint: None,
+            ends: ends.map(|s| Timestamp::from_second(s).unwrap()),
+        }
+    }
+
+    fn two() -> Sessions {
+        let mut sessions = Sessions::default();
+        sessions.begin(ConnectionId(1), session("ann", None));
+        sessions.begin(ConnectionId(2), session("bob", Some(50)));
+        sessions
+    }
+
+    #[test]
+    fn a_change_concerns_the_connections_of_its_accounts_only() {
+        assert_eq!(
+            two().of_accounts(&[name("ann"), name("eve")]),
+            [ConnectionId(1)]
+        );
+    }
+
+    #[test]
+    fn a_connection_that_ended_is_neither_found_nor_kicked() {
+        let mut sessions = two();
+        sessions.kick(ConnectionId(1));
+        sessions.end(ConnectionId(1));
+        assert!(sessions.of_accounts(&[name("ann")]).is_empty());
+        assert!(sessions.take_effects().is_empty());
+        assert!(
+            sessions.by_account.len() == 1,
+            "an account without connections takes no memory"
+        );
+    }
+
+    #[test]
+    fn a_validity_is_due_once_when_it_ends() {
+        let mut sessions = two();
+        assert!(sessions.due(Timestamp::from_second(49).unwrap()).is_empty());
+        assert_eq!(
+            sessions.due(Timestamp::from_second(50).unwrap()),
+            [ConnectionId(2)]
+        );
+        assert!(sessions.due(Timestamp::from_second(51).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_doubtful_connection_is_due_once() {
+        let mut sessions = two();
+        sessions.doubt(ConnectionId(1));
+        assert_eq!(sessions.due(Timestamp::UNIX_EPOCH), [ConnectionId(1)]);
+        assert!(sessions.due(Timestamp::UNIX_EPOCH).is_empty());
+    }
+
+    #[test]
+    fn many_kicks_are_spread_over_ticks() {
+        let mut sessions = Sessions::default();
+        for id in 0..1200 {
+            sessions.begin(ConnectionId(id), session("ann", None));
+            sessions.kick(ConnectionId(id));
+        }
+        let rounds: Vec<_> = (0..4).map(|_| sessions.take_effects().len()).collect();
+        assert_eq!(rounds, [500, 500, 200, 0]);
+    }
+}

@@ -1,0 +1,244 @@
+//! The broker's functions, resolved once and called safely.
+//!
+//! Must not: be reached from a worker thread. Only the getters in [`Api`] are for any thread (the HTTP
+//! API's thread asks with a client of its own); everything that changes the broker hangs off
+//! [`Broker`], which is not `Send` and is made in callbacks on the broker's own thread only.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use once_cell::sync::OnceCell;
+
+use super::abi;
+
+/// A client of the broker. Compared, never followed by us.
+pub(super) type ClientPtr = NonNull<abi::mosquitto>;
+
+/// The callback shape of plugin interface 5.
+pub(super) type Callback = unsafe extern "C" fn(c_int, *mut c_void, *mut c_void) -> c_int;
+
+type Register = unsafe extern "C" fn(
+    *mut abi::mosquitto_plugin_id_t,
+    c_int,
+    abi::MOSQ_FUNC_generic_callback,
+    *const c_void,
+    *mut c_void,
+) -> c_int;
+type Unregister = unsafe extern "C" fn(
+    *mut abi::mosquitto_plugin_id_t,
+    c_int,
+    abi::MOSQ_FUNC_generic_callback,
+    *const c_void,
+) -> c_int;
+type TextOf = unsafe extern "C" fn(*const abi::mosquitto) -> *const c_char;
+type NumberOf = unsafe extern "C" fn(*const abi::mosquitto) -> c_int;
+type SetInfo =
+    unsafe extern "C" fn(*mut abi::mosquitto_plugin_id_t, *const c_char, *const c_char) -> c_int;
+
+/// The functions of the broker that loaded us.
+pub(super) struct Api {
+    pub(super) callback_register: Register,
+    pub(super) callback_unregister: Unregister,
+    pub(super) client_address: TextOf,
+    pub(super) client_id: TextOf,
+    pub(super) client_protocol_version: NumberOf,
+    pub(super) kick_client_by_clientid: unsafe extern "C" fn(*const c_char, bool) -> c_int,
+    pub(super) log_printf: unsafe extern "C" fn(c_int, *const c_char, ...),
+    /// Since 2.1.
+    pub(super) client: Option<unsafe extern "C" fn(*const c_char) -> *mut abi::mosquitto>,
+    /// Since 2.1.
+    pub(super) client_port: Option<NumberOf>,
+    /// Since 2.1.
+    pub(super) plugin_set_info: Option<SetInfo>,
+    /// What the broker can do beyond 2.0.
+    pub(super) capabilities: Capabilities,
+}
+
+/// What a broker can do, told by the functions it has and never by a version string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Capabilities {
+    /// Whether it has the functions that came with 2.1. It then ends when a RELOAD callback answers
+    /// anything but 0, where 2.0 stops asking the plugins behind when one answers 0.
+    pub(super) since_2_1: bool,
+}
+
+/// A function that every supported broker has is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("this broker has no function {0}")]
+pub(super) struct Missing(&'static str);
+
+/// Set by the first `mosquitto_plugin_init` of the process; two plugin lines share the mapping.
+static API: OnceCell<Api> = OnceCell::new();
+
+impl Api {
+    /// The functions of the broker, resolved on the first call.
+    pub(super) fn resolve() -> Result<&'static Self, Missing> {
+        API.get_or_try_init(|| {
+            let process = libloading::os::unix::Library::this();
+            // SAFETY: symbols are looked up in the running process and the types are those of
+            // include/mosquitto_abi.h, which the ABI probe compares with the brokers' headers.
+            let found = unsafe { abi::BrokerApi::from_library(process) };
+            Self::from_found(found.map_err(|_| Missing("table"))?)
+        })
+    }
+
+    /// The functions, where they have been resolved.
+    pub(super) fn resolved() -> Option<&'static Self> {
+        API.get()
+    }
+
+    fn from_found(found: abi::BrokerApi) -> Result<Self, Missing> {
+        fn need<F, E>(name: &'static str, found: Result<F, E>) -> Result<F, Missing> {
+            found.map_err(|_| Missing(name))
+        }
+        Ok(Self {
+            callback_register: need("callback_register", found.mosquitto_callback_register)?,
+            callback_unregister: need("callback_unregister", found.mosquitto_callback_unregister)?,
+            client_address: need("client_address", found.mosquitto_client_address)?,
+            client_id: need("client_id", found.mosquitto_client_id)?,
+            client_protocol_version: need(
+                "client_protocol_version",
+                found.mosquitto_client_protocol_version,
+            )?,
+            kick_client_by_clientid: need(
+                "kick_client_by_clientid",
+                found.mosquitto_kick_client_by_clientid,
+            )?,
+            log_printf: need("log_printf", found.mosquitto_log_printf)?,
+            client: found.mosquitto_client.ok(),
+            client_port: found.mosquitto_client_port.ok(),
+            plugin_set_info: found.mosquitto_plugin_set_info.ok(),
+            capabilities: Capabilities {
+                since_2_1: found.mosquitto_complete_basic_auth.is_ok(),
+            },
+        })
+    }
+}
+
+/// The broker, on its own thread.
+#[derive(Clone, Copy)]
+pub(super) struct Broker {
+    api: &'static Api,
+    /// Neither `Send` nor `Sync`: nothing in the broker is locked.
+    own_thread: PhantomData<*const ()>,
+}
+
+/// A registration was refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    /// 2.0 calls a plugin once in each list, however often its line is there.
+    #[error("this broker asks a plugin once only: give all sources to one plugin line")]
+    Twice,
+    /// The broker does not know the event.
+    #[error("this broker does not know the event")]
+    Unknown,
+    /// Anything else.
+    #[error("the broker answered {0}")]
+    Other(c_int),
+}
+
+impl Broker {
+    /// For the broker's own thread: init, and the callbacks that found themselves on it.
+    pub(super) fn on_its_own_thread(api: &'static Api) -> Self {
+        Self {
+            api,
+            own_thread: PhantomData,
+        }
+    }
+
+    /// Tells the broker who we are, where it wants to know.
+    pub(super) fn introduce(self, identifier: *mut abi::mosquitto_plugin_id_t) {
+        let Some(set_info) = self.api.plugin_set_info else {
+            return;
+        };
+        let name = c"doorman".as_ptr();
+        let version = VERSION.as_ptr();
+        // SAFETY: the identifier is the one init was given; the broker copies both texts.
+        let answer = unsafe { set_info(identifier, name, version) };
+        if answer != abi::MOSQ_ERR_SUCCESS {
+            log::debug!("the broker did not take our name: {answer}");
+        }
+    }
+
+    /// Has the broker call us.
+    pub(super) fn register(
+        self,
+        identifier: *mut abi::mosquitto_plugin_id_t,
+        event: c_int,
+        callback: Callback,
+        user_data: *mut c_void,
+    ) -> Result<(), Refused> {
+        let register = self.api.callback_register;
+        // SAFETY: the identifier is the one init was given, and user_data stays valid until cleanup
+        // has unregistered the callback.
+        let answer = unsafe {
+            register(
+                identifier,
+                event,
+                Some(callback),
+                std::ptr::null(),
+                user_data,
+            )
+        };
+        match answer {
+            abi::MOSQ_ERR_SUCCESS => Ok(()),
+            abi::MOSQ_ERR_ALREADY_EXISTS => Err(Refused::Twice),
+            abi::MOSQ_ERR_NOT_SUPPORTED => Err(Refused::Unknown),
+            other => Err(Refused::Other(other)),
+        }
+    }
+
+    /// Has the broker call us no more. What was not registered is no error.
+    pub(super) fn unregister(
+        self,
+        identifier: *mut abi::mosquitto_plugin_id_t,
+        event: c_int,
+        callback: Callback,
+    ) {
+        let unregister = self.api.callback_unregister;
+        // SAFETY: the identifier is the one init was given; an unknown callback is answered with
+        // MOSQ_ERR_NOT_FOUND (plugin_public.c).
+        unsafe { unregister(identifier, event, Some(callback), std::ptr::null()) };
+    }
+
+    /// Whether this is the client that the broker has under this id now. Always, as far as we know,
+    /// where the broker cannot be asked (2.0, which reports the end of every connection instead).
+    pub(super) fn is_current(self, client_id: &CStr, client: ClientPtr) -> bool {
+        let Some(find) = self.api.client else {
+            return true;
+        };
+        // SAFETY: the id is a C string; the answer is only compared.
+        let current = unsafe { find(client_id.as_ptr()) };
+        NonNull::new(current) == Some(client)
+    }
+
+    /// Ends a client's connection without its will. Calls back into us before it returns: no borrow
+    /// of ours may be open.
+    pub(super) fn kick(self, client_id: &CStr) {
+        let kick = self.api.kick_client_by_clientid;
+        // SAFETY: the id is a C string and not NULL, which would end everybody's connection.
+        let answer = unsafe { kick(client_id.as_ptr(), false) };
+        if answer != abi::MOSQ_ERR_SUCCESS && answer != abi::MOSQ_ERR_NOT_FOUND {
+            log::warn!("the broker did not end a connection: {answer}");
+        }
+    }
+
+    /// Writes one line to the broker's log.
+    pub(super) fn log(self, level: c_int, line: &str) {
+        // A NUL would end the line early.
+        let Ok(line) = CString::new(line.replace('\0', "\\0")) else {
+            return;
+        };
+        let print = self.api.log_printf;
+        // SAFETY: the format is constant and takes exactly one C string.
+        unsafe { print(level, c"doorman: %s".as_ptr(), line.as_ptr()) };
+    }
+}
+
+/// Our version for the broker.
+const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };

@@ -1,0 +1,116 @@
+//! The event table: which callback answers which event, under which rule.
+//!
+//! Must not: do anything outside the guard. There is one entry for all events, [`on`]; what they
+//! differ in is their [`Event`].
+
+use std::ffi::{c_int, c_void};
+
+use super::abi;
+use super::broker::Callback;
+use super::event;
+use super::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
+use super::plugin::{Main, Plugin};
+
+/// What a callback is registered for.
+pub(super) struct Registration {
+    pub(super) rule: &'static Rule,
+    pub(super) callback: Callback,
+}
+
+/// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
+pub(super) const REGISTRATIONS: [Registration; 5] = [
+    registration::<BasicAuth>(),
+    registration::<Reload>(),
+    registration::<Tick>(),
+    registration::<Disconnect>(),
+    registration::<ClientOffline>(),
+];
+
+const fn registration<E: Event>() -> Registration {
+    Registration {
+        rule: E::RULE,
+        callback: on::<E>,
+    }
+}
+
+/// One event of the broker.
+trait Event {
+    /// Its data in C.
+    type Data: 'static;
+    /// What holds for it.
+    const RULE: &'static Rule;
+    /// Its answer. `main` is there on the broker's own thread only.
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int>;
+}
+
+/// The body of every callback.
+///
+/// # Safety
+/// Called by the broker for the event it was registered for: `data` is that event's struct and
+/// `user_data` what was registered with it.
+unsafe extern "C" fn on<E: Event>(_: c_int, data: *mut c_void, user_data: *mut c_void) -> c_int {
+    let body = |plugin: &Plugin, main: Option<&Main>| {
+        // SAFETY: the broker's promise for this event, valid during the callback.
+        let data = unsafe { event::data::<E::Data>(data) };
+        data.and_then(|data| E::answer(plugin, main, data))
+            .unwrap_or_else(|| plugin.denied(E::RULE.denied))
+    };
+    // SAFETY: user_data is the plugin that was registered with this callback.
+    unsafe { guard(E::RULE, user_data, body) }
+}
+
+struct BasicAuth;
+
+impl Event for BasicAuth {
+    type Data = abi::mosquitto_evt_basic_auth;
+    const RULE: &'static Rule = &BASIC_AUTH;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        Some(plugin.basic_auth(main, data))
+    }
+}
+
+struct Reload;
+
+impl Event for Reload {
+    type Data = abi::mosquitto_evt_reload;
+    const RULE: &'static Rule = &RELOAD;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, _: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| plugin.reload(main))
+    }
+}
+
+struct Tick;
+
+impl Event for Tick {
+    type Data = abi::mosquitto_evt_tick;
+    const RULE: &'static Rule = &TICK;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| plugin.tick(main, data))
+    }
+}
+
+struct Disconnect;
+
+impl Event for Disconnect {
+    type Data = abi::mosquitto_evt_disconnect;
+    const RULE: &'static Rule = &DISCONNECT;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| plugin.disconnected(main, data.client))
+    }
+}
+
+/// Its struct is that of [`Disconnect`].
+struct ClientOffline;
+
+impl Event for ClientOffline {
+    type Data = abi::mosquitto_evt_disconnect;
+    const RULE: &'static Rule = &CLIENT_OFFLINE;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| plugin.disconnected(main, data.client))
+    }
+}

@@ -1,0 +1,177 @@
+//! Raw event structs become borrowed requests; verdicts become `MOSQ_ERR_*`.
+//!
+//! Must not: let a raw value out. Everything read here lives as long as the event it was read from.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use super::abi;
+use super::broker::{Api, ClientPtr};
+use crate::request::{Client, Connect, ConnectionId};
+use crate::verdict::{Reason, Verdict};
+
+/// A BASIC_AUTH event, understood as far as it can be.
+pub(super) struct BasicAuth<'a> {
+    /// The request; fields that cannot be understood are missing.
+    pub(super) connect: Connect<'a>,
+    /// Why it must be refused without asking.
+    pub(super) fault: Option<Reason>,
+}
+
+/// Where and how the broker asks.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// The connection, on the broker's own thread.
+    pub(super) connection: Option<ConnectionId>,
+    /// Whether a reload is under way.
+    pub(super) reloading: bool,
+}
+
+/// The event data as the type that belongs to the event.
+///
+/// # Safety
+/// `data` is NULL or points to a `T` that stays valid, and is changed by nobody else, for `'a`: the
+/// broker's promise for the data of the event that `T` belongs to, during the callback.
+pub(super) unsafe fn data<'a, T>(data: *mut c_void) -> Option<&'a mut T> {
+    // SAFETY: promised by the caller.
+    unsafe { data.cast::<T>().as_mut() }
+}
+
+/// Reads a BASIC_AUTH event.
+pub(super) fn basic_auth<'a>(
+    api: &Api,
+    event: &'a abi::mosquitto_evt_basic_auth,
+    asked: Asked,
+) -> BasicAuth<'a> {
+    let mut fault = None;
+    let mut known = |text: Result<Option<&'a str>, Reason>| {
+        text.unwrap_or_else(|reason| {
+            fault = Some(reason);
+            None
+        })
+    };
+    let client = ClientPtr::new(event.client);
+    let username = known(text(event, event.username));
+    let id = known(text(event, client.map(|client| client_id(api, client))));
+    let address = known(text(event, client.map(|client| address_of(api, client))));
+    let password = bytes(event, event.password);
+    // SAFETY: either half of the union is plain data; the broker zeroes the struct, so the length is
+    // 0 before 2.1.3 (include/mosquitto_abi.h).
+    let length = usize::from(unsafe { event.spare.password_len });
+    // A C string ends at the first NUL. An empty password arrives as none, so an empty text had one.
+    if password.is_some_and(|p| p.is_empty() || (length != 0 && length != p.len())) {
+        fault = Some(Reason::NulInPassword);
+    }
+    let version = client.map_or(0, |client| protocol_version(api, client));
+    // Restored from disk: no address, no protocol version, and asked for because of a reload.
+    // The HTTP API looks alike but asks from another thread, where there is no connection.
+    let restored = asked.reloading
+        && asked.connection.is_some()
+        && address.is_none()
+        && version == 0
+        && password.is_none();
+    let listener = client.and_then(|client| listener(api, client));
+    let client = Client {
+        connection: asked.connection,
+        id,
+        address,
+        listener,
+        restored,
+    };
+    BasicAuth {
+        connect: Connect {
+            client,
+            username,
+            password,
+        },
+        fault,
+    }
+}
+
+/// The answer in the broker's words.
+pub(super) fn code(verdict: Verdict) -> c_int {
+    match verdict {
+        Verdict::Allow => abi::MOSQ_ERR_SUCCESS,
+        // 2.0 closes without a CONNACK on every other failure.
+        Verdict::Deny(_) => abi::MOSQ_ERR_AUTH,
+        Verdict::Defer(_) => abi::MOSQ_ERR_PLUGIN_DEFER,
+    }
+}
+
+/// The pairs of `plugin_opt_*` that init is given, in order.
+///
+/// # Safety
+/// `options` is NULL or points to `count` options that stay valid for `'a`: the broker keeps them
+/// until cleanup.
+pub(super) unsafe fn options<'a>(
+    options: *const abi::mosquitto_opt,
+    count: c_int,
+) -> &'a [abi::mosquitto_opt] {
+    match usize::try_from(count) {
+        // SAFETY: promised by the caller; not NULL and not empty.
+        Ok(count) if count > 0 && !options.is_null() => unsafe {
+            std::slice::from_raw_parts(options, count)
+        },
+        Ok(_) | Err(_) => &[],
+    }
+}
+
+/// One option's name and value, where both are UTF-8.
+pub(super) fn option(option: &abi::mosquitto_opt) -> Option<(&str, &str)> {
+    let key = text(option, option.key).ok()??;
+    let value = text(option, option.value).ok()?.unwrap_or("");
+    Some((key, value))
+}
+
+fn client_id(api: &Api, client: ClientPtr) -> *const c_char {
+    // SAFETY: the client is the one the broker is asking about; the getter only reads it.
+    unsafe { (api.client_id)(client.as_ptr()) }
+}
+
+fn address_of(api: &Api, client: ClientPtr) -> *const c_char {
+    // SAFETY: as for the id.
+    unsafe { (api.client_address)(client.as_ptr()) }
+}
+
+fn protocol_version(api: &Api, client: ClientPtr) -> c_int {
+    // SAFETY: as for the id.
+    unsafe { (api.client_protocol_version)(client.as_ptr()) }
+}
+
+fn listener(api: &Api, client: ClientPtr) -> Option<u16> {
+    let port_of = api.client_port?;
+    // SAFETY: as for the id.
+    let port = unsafe { port_of(client.as_ptr()) };
+    u16::try_from(port).ok().filter(|port| *port != 0)
+}
+
+/// A C string that the owner keeps alive.
+fn bytes<T>(_owner: &T, text: impl MaybeNull) -> Option<&[u8]> {
+    let text = text.present()?;
+    // SAFETY: not NULL; the broker passes C strings that live as long as the event (or, for options,
+    // until cleanup), and does not change them meanwhile (plugin_callbacks.c).
+    Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+fn text<T>(owner: &T, text: impl MaybeNull) -> Result<Option<&str>, Reason> {
+    bytes(owner, text)
+        .map(std::str::from_utf8)
+        .transpose()
+        .map_err(|_| Reason::BadRequest)
+}
+
+/// A pointer to text that may be NULL or not be there at all.
+trait MaybeNull {
+    fn present(self) -> Option<*const c_char>;
+}
+
+impl MaybeNull for *mut c_char {
+    fn present(self) -> Option<*const c_char> {
+        (!self.is_null()).then_some(self.cast_const())
+    }
+}
+
+impl MaybeNull for Option<*const c_char> {
+    fn present(self) -> Option<*const c_char> {
+        self.filter(|text| !text.is_null())
+    }
+}

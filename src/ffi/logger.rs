@@ -1,0 +1,122 @@
+//! The `log` facade speaks through the broker's own log.
+//!
+//! Must not: call the broker from another thread. Lines of other threads wait in a short queue until
+//! the broker's thread comes by; when it overflows, the lost lines are counted.
+
+use std::collections::VecDeque;
+use std::ffi::c_int;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use super::abi;
+use super::broker::{Api, Broker};
+
+/// Lines that wait; the broker's thread comes by several times a second.
+const MOST_LINES: usize = 1_000;
+
+static LOGGER: Logger = Logger {
+    own_thread: OnceLock::new(),
+    queue: Mutex::new(Queue {
+        lines: VecDeque::new(),
+        lost: 0,
+    }),
+};
+
+struct Logger {
+    /// The broker's thread.
+    own_thread: OnceLock<ThreadId>,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    lines: VecDeque<(c_int, String)>,
+    lost: u32,
+}
+
+/// Has all our log lines go to the broker. From `mosquitto_plugin_init`, on the broker's thread.
+pub(super) fn install() {
+    LOGGER
+        .own_thread
+        .get_or_init(|| std::thread::current().id());
+    // A second plugin line finds it installed already.
+    if log::set_logger(&LOGGER).is_ok() {
+        log::set_max_level(LevelFilter::Debug);
+        std::panic::set_hook(Box::new(|panic| {
+            // The location only: a panic's message may hold what a client sent.
+            match panic.location() {
+                Some(place) => log::error!("internal error at {}:{}", place.file(), place.line()),
+                None => log::error!("internal error"),
+            }
+        }));
+    }
+}
+
+/// Writes the lines of other threads. On the broker's thread, with no borrow open.
+pub(super) fn flush(broker: Broker) {
+    let (lines, lost) = {
+        let mut queue = LOGGER.queue();
+        if queue.lines.is_empty() {
+            return;
+        }
+        (
+            std::mem::take(&mut queue.lines),
+            std::mem::take(&mut queue.lost),
+        )
+    };
+    for (level, line) in lines {
+        broker.log(level, &line);
+    }
+    if lost > 0 {
+        broker.log(
+            abi::MOSQ_LOG_WARNING,
+            &format!("{lost} log lines were lost"),
+        );
+    }
+}
+
+impl Logger {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = level(record.level());
+        let line = record.args().to_string();
+        let here = std::thread::current().id();
+        match Api::resolved() {
+            Some(api) if self.own_thread.get() == Some(&here) => {
+                Broker::on_its_own_thread(api).log(level, &line);
+            }
+            Some(_) | None => {
+                let mut queue = self.queue();
+                if queue.lines.len() < MOST_LINES {
+                    queue.lines.push_back((level, line));
+                } else {
+                    queue.lost = queue.lost.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn level(level: Level) -> c_int {
+    match level {
+        Level::Error => abi::MOSQ_LOG_ERR,
+        Level::Warn => abi::MOSQ_LOG_WARNING,
+        Level::Info => abi::MOSQ_LOG_NOTICE,
+        Level::Debug | Level::Trace => abi::MOSQ_LOG_DEBUG,
+    }
+}

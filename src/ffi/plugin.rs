@@ -1,0 +1,234 @@
+//! One loaded plugin line: its engine, its watcher, and what only the broker's thread may touch.
+//!
+//! Must not: hold a borrow of its own while it calls the broker: a kick reports the client's end, and
+//! so comes back to us, before it returns.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CString, c_int};
+use std::sync::Arc;
+
+use super::abi;
+use super::broker::{Api, Broker, ClientPtr};
+use super::connections::Connections;
+use super::event::{self, Asked};
+use super::guard::{Callbacks, Denied, OwnThread};
+use super::{clock, logger, signal};
+use crate::config::Config;
+use crate::engine::{Engine, Opened};
+use crate::store::Watched;
+use crate::verdict::{Effect, Verdict};
+use crate::watch::{Duties, Watcher};
+
+/// How long 2.1 may let us sleep. It also bounds the wait where the broker has no other reason to
+/// wake up (built without websockets).
+const TICK_INTERVAL_MS: std::ffi::c_long = 200;
+
+/// What hangs off `user_data`.
+pub(super) struct Plugin {
+    api: &'static Api,
+    engine: Arc<Engine>,
+    main: OwnThread<Main>,
+}
+
+/// What belongs to the broker's thread.
+pub(super) struct Main {
+    broker: Broker,
+    identifier: *mut abi::mosquitto_plugin_id_t,
+    callbacks: Callbacks,
+    connections: RefCell<Connections>,
+    watch: RefCell<Watch>,
+    /// A reload is under way: set by RELOAD, cleared by the next TICK.
+    reloading: Cell<bool>,
+}
+
+/// The life of the watcher.
+enum Watch {
+    /// What it will look after.
+    Waiting(Vec<Box<dyn Watched>>),
+    /// It runs.
+    Running(Watcher),
+    /// It has ended, or could not start.
+    Over,
+}
+
+impl Main {
+    /// Which callbacks are running.
+    pub(super) fn callbacks(&self) -> &Callbacks {
+        &self.callbacks
+    }
+
+    /// The broker.
+    pub(super) fn broker(&self) -> Broker {
+        self.broker
+    }
+
+    /// What registrations name.
+    pub(super) fn identifier(&self) -> *mut abi::mosquitto_plugin_id_t {
+        self.identifier
+    }
+}
+
+impl Plugin {
+    /// Opens every source. No thread runs yet.
+    ///
+    /// # Errors
+    /// One clear line.
+    pub(super) fn open(
+        api: &'static Api,
+        identifier: *mut abi::mosquitto_plugin_id_t,
+        config: &Config,
+    ) -> Result<Box<Self>, String> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| format!("no random bytes: {error}"))?;
+        let Opened { engine, watched } =
+            Engine::open(config, &key).map_err(|error| error.to_string())?;
+        Ok(Box::new(Self {
+            api,
+            engine: Arc::new(engine),
+            main: OwnThread::new(Main {
+                broker: Broker::on_its_own_thread(api),
+                identifier,
+                callbacks: Callbacks::default(),
+                connections: RefCell::default(),
+                watch: RefCell::new(Watch::Waiting(watched)),
+                reloading: Cell::new(false),
+            }),
+        }))
+    }
+
+    /// Starts the watcher.
+    ///
+    /// # Errors
+    /// One clear line; then no thread runs.
+    pub(super) fn watch(&self) -> Result<(), String> {
+        let Some(main) = self.main() else {
+            return Ok(());
+        };
+        if let Watch::Waiting(watched) = main.watch.replace(Watch::Over) {
+            let watcher = signal::blocked(|| Watcher::start(watched, self.duties()))
+                .map_err(|error| format!("no thread to watch the sources: {error}"))?;
+            main.watch.replace(Watch::Running(watcher));
+        }
+        Ok(())
+    }
+
+    fn duties(&self) -> Duties {
+        let (news, beat, logins) = (
+            Arc::clone(&self.engine),
+            Arc::clone(&self.engine),
+            Arc::clone(&self.engine),
+        );
+        Duties {
+            news: Box::new(move |what| news.review(what, clock::now().wall)),
+            beat: Box::new(move || beat.beat(clock::now().wall)),
+            logins: Box::new(move || logins.take_logins()),
+        }
+    }
+
+    /// Whether there is anything to be asked for.
+    pub(super) fn has_sources(&self) -> bool {
+        self.engine.has_sources()
+    }
+
+    /// The part of the broker's thread, on it.
+    pub(super) fn main(&self) -> Option<&Main> {
+        self.main.get()
+    }
+
+    /// A rule's answer for this broker.
+    pub(super) fn denied(&self, denied: Denied) -> c_int {
+        if self.api.capabilities.since_2_1 {
+            denied.since_2_1
+        } else {
+            denied.before_2_1
+        }
+    }
+
+    /// BASIC_AUTH.
+    pub(super) fn basic_auth(
+        &self,
+        main: Option<&Main>,
+        event: &abi::mosquitto_evt_basic_auth,
+    ) -> c_int {
+        let client = ClientPtr::new(event.client);
+        let begun = main
+            .zip(client)
+            .map(|(main, client)| main.connections.borrow_mut().begin(client));
+        if let Some((_, Some(before))) = begun {
+            self.engine.disconnected(before);
+        }
+        let asked = Asked {
+            connection: begun.map(|(connection, _)| connection),
+            reloading: main.is_some_and(|main| main.reloading.get()),
+        };
+        let request = event::basic_auth(self.api, event, asked);
+        let verdict = match request.fault {
+            None => self.engine.connect(&request.connect, clock::now()),
+            Some(reason) => self.engine.refuse(&request.connect, reason),
+        };
+        match (verdict, main.zip(client)) {
+            (Verdict::Deny(_) | Verdict::Defer(_), Some((main, client))) => {
+                main.connections.borrow_mut().end(client);
+            }
+            (Verdict::Deny(_) | Verdict::Defer(_), None) | (Verdict::Allow, _) => {}
+        }
+        event::code(verdict)
+    }
+
+    /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.
+    pub(super) fn disconnected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
+        let Some(client) = ClientPtr::new(client) else {
+            return abi::MOSQ_ERR_SUCCESS;
+        };
+        let ended = main.connections.borrow_mut().end(client);
+        if let Some(connection) = ended {
+            self.engine.disconnected(connection);
+        }
+        abi::MOSQ_ERR_SUCCESS
+    }
+
+    /// RELOAD: the sources are looked at on the watcher's thread; the broker's goes on at once.
+    pub(super) fn reload(&self, main: &Main) -> c_int {
+        main.reloading.set(true);
+        if let Watch::Running(watcher) = &*main.watch.borrow() {
+            watcher.look();
+        }
+        self.denied(super::guard::RELOAD.denied)
+    }
+
+    /// TICK: log lines of other threads, then what is to be done to the broker.
+    pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
+        main.reloading.set(false);
+        logger::flush(main.broker);
+        for effect in self.engine.tick() {
+            match effect {
+                Effect::Kick {
+                    connection,
+                    client_id,
+                } => {
+                    let client = main.connections.borrow().pointer(connection);
+                    // Checked on the way in: no id holds a NUL.
+                    let id = CString::new(client_id.as_bytes());
+                    if let (Some(client), Ok(id)) = (client, id)
+                        && main.broker.is_current(&id, client)
+                    {
+                        main.broker.kick(&id);
+                    }
+                }
+            }
+        }
+        // Ignored by 2.0.
+        event.next_ms = TICK_INTERVAL_MS;
+        abi::MOSQ_ERR_SUCCESS
+    }
+
+    /// Ends the watcher and waits for it.
+    pub(super) fn close(&self) {
+        if let Some(main) = self.main() {
+            if let Watch::Running(watcher) = main.watch.replace(Watch::Over) {
+                watcher.stop();
+            }
+            logger::flush(main.broker);
+        }
+    }
+}
