@@ -72,6 +72,21 @@ pub(super) fn run(
         admitted,
         reasons: reasons.iter().map(|reason| reason.word()).collect(),
     })?;
+    let unknown = [
+        (
+            account.client_id.is_some() && args.client_id.is_none(),
+            "a client id: give --client-id",
+        ),
+        (
+            !account.networks.is_empty() && args.address.is_none(),
+            "networks: give --address",
+        ),
+    ];
+    for (_, what) in unknown.iter().filter(|(unknown, _)| *unknown) {
+        printer.note(format_args!(
+            "the account is bound to {what} to check that too"
+        ));
+    }
     if admitted {
         return Ok(Exit::Done);
     }

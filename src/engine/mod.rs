@@ -8,6 +8,8 @@
 mod admission;
 mod decoy;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

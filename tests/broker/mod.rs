@@ -2,6 +2,7 @@
 
 mod accounts;
 mod harness;
+mod listeners;
 mod live;
 mod oddities;
 mod paho;

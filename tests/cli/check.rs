@@ -183,6 +183,21 @@ fn a_credential_that_cannot_be_checked_is_named_without_its_text() {
     assert!(ran.out.contains("sub cannot log in") && !ran.out.contains("AAAA"));
 }
 
+#[test]
+fn lines_of_a_password_file_that_let_nobody_in_are_told() {
+    let desk = Desk::file();
+    let hash = super::hash("$7$101$", 12);
+    let text = format!("# staff\n\nroger:{hash}\nnonsense\nsub:\n");
+    std::fs::write(&desk.place, text).unwrap();
+    let ran = check(&desk, "").code(6);
+    assert!(
+        ran.out.contains("accounts:4: there is no colon"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("accounts:5: ") && !ran.out.contains("accounts:3"));
+}
+
 /// The file as the user `nobody` sees it, who exists on every system; needs root to lock him out.
 #[test]
 fn files_are_seen_with_the_eyes_of_the_brokers_user() {

@@ -9,6 +9,7 @@ mod costs;
 mod finding;
 mod line;
 mod listener;
+mod passwords;
 mod plugin;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failu
     found.extend(plugin::lint(&conf));
     found.extend(listener::lint(&conf));
     found.extend(access::lint(&conf));
+    found.extend(passwords::lint(&conf));
     let (rows, unusable) = if args.no_costs {
         Default::default()
     } else {
