@@ -54,21 +54,3 @@ fn start(tree: &Tree, conf: &str) -> Broker {
 }
 
 const STOCK: &str = "password_file {dir}/users\n";
-
-/// A plugin that is asked and always defers would refuse every username that the broker, without a
-/// password file, lets in.
-#[test]
-fn a_plugin_without_a_source_leaves_the_broker_as_it_was() {
-    for_each_broker(|startup| {
-        let tree = startup.tree();
-        for setting in Setting::all() {
-            let conf = setting.conf(STOCK);
-            let ours = start(tree, &(conf.clone() + &plugin_conf(&[])));
-            let stock = start(tree, &conf);
-            for (our_row, stock_row) in answers(&ours).into_iter().zip(answers(&stock)) {
-                assert_eq!(our_row, stock_row, "{setting:?}");
-            }
-            assert!(ours.log().contains("doorman: no source is given"));
-        }
-    });
-}
