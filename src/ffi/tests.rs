@@ -1,5 +1,9 @@
 //! The callbacks with the C side played in Rust: event structs built by hand, and a broker made of
 //! stubs that calls back into us as the real one does.
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the stubs are called by us, with what we made"
+)]
 
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use super::accounts::{line, lines};
 use crate::support::wait::PATIENCE;
-use crate::support::{Answer, Broker, Connect, Protocol, for_each_broker, plugin_conf};
+use crate::support::{Answer, Broker, Connect, Protocol, eventually, for_each_broker, plugin_conf};
 
 fn answer(broker: &Broker, listener: usize, username: &str, password: &str) -> Answer {
     let connect = Connect::new(Protocol::V311).credentials(username, password);
@@ -130,4 +130,26 @@ fn http_status(port: u16, login: &str) -> u16 {
     status
         .and_then(|code| code.parse().ok())
         .unwrap_or_else(|| panic!("no reply: {reply:?}"))
+}
+
+/// 2.0.11 never ticks with per_listener_settings: what other threads have to say comes out with the
+/// next login, and a change ends connections at the next reload.
+#[test]
+fn a_change_is_in_force_and_told_where_no_tick_comes() {
+    for_each_broker(|startup| {
+        let conf = "per_listener_settings true\nlistener {port} 127.0.0.1\n".to_owned()
+            + &plugin_conf(&["password_file {dir}/users"]);
+        let broker = startup
+            .file("users", lines(&[("ann", "pw"), ("bob", "pw")]))
+            .start(&conf);
+        let mut bob = Connect::new(Protocol::V311)
+            .credentials("bob", "pw")
+            .accepted(broker.port());
+        std::fs::write(broker.dir().join("users"), line("ann", "new")).unwrap();
+        let in_force = || answer(&broker, 1, "ann", "new") == Answer::Accepted;
+        assert!(eventually(PATIENCE, in_force));
+        broker.wait_for_log("users: now 1 accounts", PATIENCE);
+        broker.sighup();
+        assert!(bob.is_closed_within(PATIENCE));
+    });
 }

@@ -293,7 +293,9 @@ mod tests {
             let put = edited(bytes.as_bytes(), |text| text.put("a", "$7$x"));
             let found = Text::parse(put.clone());
             prop_assert_eq!(found.line("a"), Some(Line::Entry { name: "a", credential: "$7$x" }));
-            let removed = Text::parse(edited(&put, |text| drop(text.remove("a"))));
+            let removed = Text::parse(edited(&put, |text| {
+                text.remove("a");
+            }));
             prop_assert_eq!(removed.line("a"), None);
         }
     }
