@@ -8,14 +8,13 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use clap::Args;
-use ipnet::IpNet;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::clock;
 use super::exit::{Exit, Failure};
 use super::print::{Answer, Plain, Printer};
 use super::prompt::PasswordInput;
+use crate::admission::{self, Approach, Fact};
 use crate::config::CostLimits;
 use crate::credential::{Credential, Match};
 use crate::model::Account;
@@ -65,7 +64,16 @@ pub(super) fn run(
         .err()
         .into_iter()
         .collect();
-    reasons.extend(not_admitted(account, args, clock::now()));
+    let approach = Approach {
+        client_id: args
+            .client_id
+            .as_deref()
+            .map_or(Fact::Open, |id| Fact::Is(Some(id))),
+        ip: args
+            .address
+            .map_or(Fact::Open, |ip| Fact::Is(Some(ip.to_canonical()))),
+    };
+    reasons.extend(admission::obstacles(account, approach, clock::now()));
     let admitted = reasons.is_empty();
     printer.answer(&Findings {
         name: account.name.as_str(),
@@ -112,35 +120,4 @@ fn password_fits(account: &Account, password: &Secret) -> Result<(), Reason> {
     } else {
         Reason::UnusableCredential
     })
-}
-
-fn not_admitted(account: &Account, args: &VerifyArgs, now: Timestamp) -> Vec<Reason> {
-    let bound_to_other = |id: &str| account.client_id.as_deref().is_some_and(|own| own != id);
-    let outside = |ip: &IpAddr| {
-        let ip = ip.to_canonical();
-        !account.networks.is_empty()
-            && !account.networks.iter().any(|net: &IpNet| net.contains(&ip))
-    };
-    [
-        (account.disabled, Reason::Disabled),
-        (
-            account.valid_from.is_some_and(|from| now < from),
-            Reason::NotYetValid,
-        ),
-        (
-            account.valid_until.is_some_and(|until| now >= until),
-            Reason::Expired,
-        ),
-        (
-            args.client_id.as_deref().is_some_and(bound_to_other),
-            Reason::WrongClientId,
-        ),
-        (
-            args.address.as_ref().is_some_and(outside),
-            Reason::WrongNetwork,
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(holds, reason)| holds.then_some(reason))
-    .collect()
 }

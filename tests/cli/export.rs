@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::{Desk, hash};
+use crate::support::{Answer, Connect, Protocol, for_each_broker};
 
 /// A database with one account that can go out and several that cannot.
 fn mixed() -> Desk {
@@ -77,4 +78,22 @@ fn what_goes_out_comes_in_again() {
     file.on(&["import", out.to_str().unwrap()]).code(0);
     assert_eq!(file.verify("roger", "tulip-garden"), Some(0));
     assert_eq!(file.verify("roger", "rose-garden"), Some(1));
+}
+
+#[test]
+fn stock_brokers_start_with_an_exported_file_and_let_its_accounts_in() {
+    let desk = mixed();
+    desk.add("roger", "tulip-garden").code(0);
+    let exported = desk.on(&["export"]).code(1).out;
+    for_each_broker(|startup| {
+        let broker = startup
+            .file("users", &exported)
+            .start("listener {port} 127.0.0.1\npassword_file {dir}/users\n");
+        let answer = |password| {
+            let connect = Connect::new(Protocol::V311).credentials("roger", password);
+            connect.answer(broker.port())
+        };
+        assert_eq!(answer("tulip-garden"), Answer::Accepted);
+        assert_eq!(answer("rose-garden"), Answer::Refused(5));
+    });
 }
