@@ -51,6 +51,18 @@ fn every_test_that_a_page_names_exists() {
 }
 
 #[test]
+fn every_room_is_in_the_architecture() {
+    let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let rooms = map.lines().filter_map(|line| line.strip_suffix(';'));
+    let rooms = rooms.filter_map(|line| line.rsplit_once("mod "));
+    for (_, room) in rooms {
+        let named = format!("`{room}`");
+        assert!(page.contains(&named), "docs/architecture.md has no {named}");
+    }
+}
+
+#[test]
 fn links_and_tests_are_found_in_text() {
     let text = "[a](b.md) and `a_test_that_is_named`, [c](https://d), `two_words`";
     assert_eq!(links(text).collect::<Vec<_>>(), ["b.md"]);
