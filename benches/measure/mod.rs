@@ -27,13 +27,13 @@ impl Spread {
     }
 }
 
-/// `median (low–high)`, with the formatter's precision.
+/// `median (low–high)`, with the formatter's width and precision.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(1);
         let Self { low, median, high } = self;
         let text = format!("{median:.digits$} ({low:.digits$}–{high:.digits$})");
-        f.pad(&text)
+        write!(f, "{text:>width$}", width = f.width().unwrap_or(0))
     }
 }
 
