@@ -15,6 +15,8 @@ mod guard;
 mod logger;
 mod plugin;
 mod signal;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::{c_int, c_void};
 

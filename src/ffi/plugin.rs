@@ -172,6 +172,10 @@ impl Plugin {
             }
             (Verdict::Deny(_) | Verdict::Defer(_), None) | (Verdict::Allow, _) => {}
         }
+        if let Some(main) = main {
+            // 2.0.11 with per_listener_settings never ticks.
+            logger::flush(main.broker);
+        }
         event::code(verdict)
     }
 

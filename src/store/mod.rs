@@ -107,9 +107,9 @@ pub enum Hurry {
 /// What a look at a source found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Nothing that matters to anybody who is connected.
+    /// It is as it was.
     Nothing,
-    /// These accounts were changed or removed.
+    /// These accounts were changed or removed; none where accounts were only added.
     Accounts(Vec<AccountName>),
     /// Anything may have changed.
     Everything,
@@ -162,11 +162,11 @@ pub trait Transaction {
     /// [`Error::Invalid`] when the place cannot hold what the account says.
     fn put(&mut self, account: &Account) -> Result<(), Error>;
 
-    /// Takes the account away.
+    /// Takes the account away, even one that cannot be read; says whether there was one.
     ///
     /// # Errors
     /// When the place cannot be changed.
-    fn remove(&mut self, name: &AccountName) -> Result<(), Error>;
+    fn remove(&mut self, name: &AccountName) -> Result<bool, Error>;
 
     /// Makes it so, on the disk.
     ///

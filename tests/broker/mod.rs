@@ -1,10 +1,12 @@
 //! Questions to real brokers, every supported version.
 
 mod accounts;
+mod clients;
 mod harness;
+mod listeners;
 mod live;
 mod oddities;
-mod paho;
+
 mod plugin_table;
 mod refusals;
 mod reload;

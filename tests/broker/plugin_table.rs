@@ -17,6 +17,24 @@ fn the_plugin_leaves_unknown_users_to_the_password_file() {
     for_each_broker(|startup| answers_like_stock(startup.tree(), &both));
 }
 
+/// A plugin that is loaded without a source leaves the broker as it is: without any password file.
+#[test]
+fn the_plugin_without_a_source_changes_nothing() {
+    for_each_broker(|startup| {
+        for setting in Setting::all()
+            .into_iter()
+            .filter(|setting| !setting.accounts)
+        {
+            let stock = start(startup.tree(), &setting.conf(""));
+            let ours = start(startup.tree(), &(setting.conf("") + &plugin_conf(&[])));
+            for (our_row, stock_row) in answers(&ours).into_iter().zip(answers(&stock)) {
+                assert_eq!(our_row, stock_row, "{setting:?}");
+            }
+            assert!(ours.log().contains("no source is given"));
+        }
+    });
+}
+
 #[track_caller]
 fn answers_like_stock(tree: &Tree, source: &str) {
     for setting in Setting::all() {

@@ -23,11 +23,14 @@ fn conf(options: &[&str]) -> String {
     "listener {port} 127.0.0.1\n".to_owned() + &plugin_conf(options)
 }
 
-/// Sends SIGHUP and waits until the broker has gone round after it.
+/// Sends SIGHUP and waits until the broker has gone round after it: a signal that comes before the
+/// last one was worked off is lost.
 fn reload(broker: &Broker) {
     let start = broker.log_end();
     broker.sighup();
     broker.wait_for_log_after(start, "Reloading config.", SECOND);
+    let anybody = Connect::new(Protocol::V311).answer(broker.port());
+    assert!(matches!(anybody, Answer::Accepted | Answer::Refused(5)));
 }
 
 #[test]

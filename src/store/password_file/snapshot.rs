@@ -276,3 +276,138 @@ fn is_text(bytes: &[u8]) -> bool {
 
 /// The bytes of a short name and bcrypt's sixty.
 const SHORT_LINE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A line whose credential can be used.
+    fn good(name: &str, salt: char) -> String {
+        let salt = salt.to_string().repeat(16);
+        format!("{name}:$7$101${salt}${}==", "A".repeat(86))
+    }
+
+    fn parse(text: impl Into<Vec<u8>>) -> (Snapshot, Vec<Remark>) {
+        Snapshot::parse(text.into(), &CostLimits::STANDARD).unwrap()
+    }
+
+    fn lines(remarks: &[Remark]) -> Vec<u32> {
+        remarks.iter().map(|remark| remark.line).collect()
+    }
+
+    #[test]
+    fn accounts_are_found_whatever_ends_their_lines() {
+        let text = format!(
+            "\u{feff}{}\r\n\n# c\n{}",
+            good("ann", 'a'),
+            good("bob", 'b')
+        );
+        let (snapshot, remarks) = parse(text);
+        assert_eq!((snapshot.len(), remarks), (2, vec![]));
+        assert!(
+            snapshot
+                .credential("ann")
+                .is_some_and(|c| c.text.ends_with("A=="))
+        );
+        assert!(snapshot.credential("bob").is_some());
+        assert!(snapshot.credential("# c").is_none() && snapshot.credential("").is_none());
+    }
+
+    #[test]
+    fn a_bad_line_is_remarked_upon_and_denies_its_name_only() {
+        let text = format!(
+            "{}\nbob:$7$x\nnothing\n{}",
+            good("ann", 'a'),
+            good("eve", 'e')
+        );
+        let (snapshot, remarks) = parse(text);
+        assert_eq!(lines(&remarks), [2, 3]);
+        assert_eq!(snapshot.len(), 3);
+        let bob = snapshot.credential("bob").unwrap();
+        assert!(Credential::parse(&bob, &CostLimits::STANDARD).is_err());
+        assert!(snapshot.credential("eve").is_some());
+        assert!(!remarks[0].why.contains("$7$x"), "{}", remarks[0].why);
+    }
+
+    #[test]
+    fn the_last_line_of_a_name_counts_even_if_it_is_the_bad_one() {
+        let (snapshot, remarks) =
+            parse(format!("{}\n{}\nbob:x", good("ann", 'a'), good("ann", 'b')));
+        assert_eq!(lines(&remarks), [2, 3]);
+        assert!(
+            snapshot
+                .credential("ann")
+                .is_some_and(|c| c.text.contains("bbb"))
+        );
+        let (snapshot, remarks) = parse(format!("{}\nann:x", good("ann", 'a')));
+        assert_eq!(lines(&remarks), [2, 2]);
+        assert_eq!(&*snapshot.credential("ann").unwrap().text, "x");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_not_a_password_file_but_an_empty_one_is() {
+        let refused = |bytes: &[u8]| Snapshot::parse(bytes.to_vec(), &CostLimits::STANDARD).err();
+        assert_eq!(
+            refused(b"\x1f\x8b\x08\0\0:\xff\n"),
+            Some(NotAPasswordFile::NotText)
+        );
+        assert_eq!(refused(b"\xff\xfea\0:\0"), Some(NotAPasswordFile::NotText));
+        assert_eq!(refused(b""), None);
+        // One damaged line among good ones is a damaged line.
+        let mixed = [good("ann", 'a').as_bytes(), b"\nb\0b:x\n\xff:y\n"].concat();
+        assert!(parse(mixed).0.credential("ann").is_some());
+    }
+
+    #[test]
+    fn a_difference_tells_who_was_added_changed_and_removed() {
+        let (old, _) = parse([good("ann", 'a'), good("bob", 'b'), good("eve", 'e')].join("\n"));
+        let (new, _) = parse([good("new", 'n'), good("eve", 'E'), good("ann", 'a')].join("\n"));
+        let names = |names: &[&str]| -> Vec<AccountName> {
+            names
+                .iter()
+                .map(|name| AccountName::new(name).unwrap())
+                .collect()
+        };
+        let expected = Difference {
+            added: 1,
+            changed: 1,
+            removed: 1,
+            names: Some(names(&["eve", "bob"])),
+        };
+        assert_eq!(new.since(&old, 2), expected);
+        assert_eq!(new.since(&old, 1).names, None);
+        assert_eq!(new.since(&new, 0).names, Some(vec![]));
+    }
+
+    #[test]
+    fn a_sample_is_bounded_and_spread() {
+        let many: Vec<_> = (0..1000).map(|n| good(&n.to_string(), 'a')).collect();
+        let (snapshot, _) = parse(many.join("\n"));
+        assert!((200..=256).contains(&snapshot.sample(256).len()));
+        assert_eq!(parse("").0.sample(256).len(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            if let Ok((snapshot, _)) = Snapshot::parse(bytes, &CostLimits::STANDARD) {
+                prop_assert_eq!(snapshot.accounts().count(), snapshot.len());
+                prop_assert!(snapshot.accounts().all(|told| snapshot.credential(told.name).is_some()));
+            }
+        }
+
+        /// What else is in the file takes no good line down.
+        #[test]
+        fn a_good_line_is_found_among_anything(
+            before in prop::collection::vec(any::<u8>(), 0..100),
+            after in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let line = good("needle in hay", 'n');
+            let text = [&before, line.as_bytes(), &after].join(&b"\n"[..]);
+            let (snapshot, _) = parse(text);
+            prop_assert!(snapshot.credential("needle in hay").is_some());
+        }
+    }
+}

@@ -109,13 +109,15 @@ impl Text {
         }
     }
 
-    /// Takes every line of this name away.
-    pub(super) fn remove(&mut self, name: &str) {
-        if let Some(at) = self.last.remove(name) {
-            self.changed = true;
-            self.replace(at, Piece::Gone);
-            self.remove_earlier(at);
-        }
+    /// Takes every line of this name away; says whether there was one.
+    pub(super) fn remove(&mut self, name: &str) -> bool {
+        let Some(at) = self.last.remove(name) else {
+            return false;
+        };
+        self.changed = true;
+        self.replace(at, Piece::Gone);
+        self.remove_earlier(at);
+        true
     }
 
     pub(super) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
@@ -252,15 +254,18 @@ mod tests {
             edited(before, |text| text.put("a", "5")),
             b"b:2\na:5\nc:4\n"
         );
-        assert_eq!(edited(before, |text| text.remove("a")), b"b:2\nc:4\n");
+        assert_eq!(
+            edited(before, |text| assert!(text.remove("a"))),
+            b"b:2\nc:4\n"
+        );
     }
 
     #[test]
     fn an_entry_can_come_and_go_and_come_again() {
         let after = edited(b"a:1\n#x\n", |text| {
             text.put("b", "2");
-            text.remove("a");
-            text.remove("b");
+            assert!(text.remove("a"));
+            assert!(text.remove("b"));
             text.put("a", "3");
             text.put("a", "4");
         });
@@ -271,7 +276,7 @@ mod tests {
     fn the_same_again_is_no_change() {
         let mut text = Text::parse(b"a:1\n".to_vec());
         text.put("a", "1");
-        text.remove("b");
+        assert!(!text.remove("b"));
         assert!(!text.is_changed());
         text.put("a", "2");
         assert!(text.is_changed());
@@ -288,7 +293,9 @@ mod tests {
             let put = edited(bytes.as_bytes(), |text| text.put("a", "$7$x"));
             let found = Text::parse(put.clone());
             prop_assert_eq!(found.line("a"), Some(Line::Entry { name: "a", credential: "$7$x" }));
-            let removed = Text::parse(edited(&put, |text| text.remove("a")));
+            let removed = Text::parse(edited(&put, |text| {
+                text.remove("a");
+            }));
             prop_assert_eq!(removed.line("a"), None);
         }
     }

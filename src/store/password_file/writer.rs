@@ -183,9 +183,8 @@ impl Transaction for Change {
         Ok(())
     }
 
-    fn remove(&mut self, name: &AccountName) -> Result<(), Error> {
-        self.text.remove(name.as_str());
-        Ok(())
+    fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
+        Ok(self.text.remove(name.as_str()))
     }
 
     fn commit(self: Box<Self>) -> Result<(), Error> {

@@ -135,7 +135,7 @@ impl Transaction for Change<'_> {
         put(&self.transaction, account).map_err(|error| failure(self.path, &error))
     }
 
-    fn remove(&mut self, name: &AccountName) -> Result<(), Error> {
+    fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
         query::delete(&self.transaction, name.as_str()).map_err(|error| failure(self.path, &error))
     }
 

@@ -47,8 +47,6 @@ impl Log {
             };
         let news = if !same_log {
             News::Everything
-        } else if now.newest == self.newest {
-            News::Nothing
         } else {
             let changed = query::changed_after(&reading, from)?;
             // A name that nobody can send is nobody who is connected.

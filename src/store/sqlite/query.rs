@@ -215,11 +215,11 @@ pub(super) fn insert(connection: &Connection, account: &Account) -> Result<i64> 
 }
 
 /// Takes the account away, and with it whatever refers to it.
-pub(super) fn delete(connection: &Connection, username: &str) -> Result<()> {
+pub(super) fn delete(connection: &Connection, username: &str) -> Result<bool> {
     connection
         .prepare_cached("DELETE FROM account WHERE username = ?1")?
         .execute([username])
-        .map(drop)
+        .map(|rows| rows > 0)
 }
 
 /// The networks of an account, as text in the order of the key.

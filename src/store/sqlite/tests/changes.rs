@@ -19,7 +19,7 @@ fn a_change_and_a_removal_are_news_once() {
 }
 
 #[test]
-fn a_new_account_the_same_again_and_notes_are_no_news() {
+fn a_new_account_the_same_again_and_notes_concern_nobody_who_is_connected() {
     let place = Place::of(&[full("roger")]);
     let mut watched = watched(&place);
     let noted = Account {
@@ -27,6 +27,7 @@ fn a_new_account_the_same_again_and_notes_are_no_news() {
         ..full("roger")
     };
     place.put(&[plain("sub"), full("roger"), noted]);
+    assert_eq!(refresh(&mut watched), accounts(&[]));
     assert_eq!(refresh(&mut watched), News::Nothing);
 }
 
@@ -46,7 +47,7 @@ fn what_any_tool_does_is_news() {
         assert_eq!(refresh(&mut watched), accounts(&["roger"]), "{sql}");
     }
     place.tool("INSERT INTO account (username) VALUES ('a'), ('b')");
-    assert_eq!(refresh(&mut watched), News::Nothing);
+    assert_eq!(refresh(&mut watched), accounts(&[]));
     place.tool("UPDATE OR REPLACE account SET username = 'b' WHERE username = 'a'");
     assert_eq!(refresh(&mut watched), accounts(&["a", "b"]));
 }
