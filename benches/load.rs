@@ -57,20 +57,20 @@ fn main() {
         .iter()
         .map(|count| Accounts::at(dir.path(), *count))
         .collect();
-    let questions: [(&str, fn(&Accounts)); 3] = [
-        ("lookups", lookups),
-        ("starts", starts),
-        ("reloads", reloads),
-    ];
     // `cargo bench` adds an option of its own.
     let wanted: Vec<String> = env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))
         .collect();
-    for (name, ask) in questions {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            all.iter().for_each(ask);
-        }
+    let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    if asked("lookups") {
+        all.iter().for_each(lookups);
+    }
+    if asked("starts") {
+        all.iter().for_each(starts);
+    }
+    if asked("reloads") {
+        all.iter().for_each(reloads);
     }
 }
 
@@ -286,7 +286,7 @@ impl Reloaded {
     }
 
     fn turn(&self, accounts: &Accounts, turn: usize) -> Felt {
-        let next = if turn % 2 == 0 {
+        let next = if turn.is_multiple_of(2) {
             &accounts.other
         } else {
             &accounts.file
