@@ -150,6 +150,12 @@ impl Engine {
         effects
     }
 
+    /// Whether a tick would find something to do.
+    #[must_use]
+    pub fn is_to_be_ticked(&self) -> bool {
+        self.effects.load(Ordering::Acquire)
+    }
+
     /// A source changed: finds out whose connection must end. For the watcher's thread.
     pub fn review(&self, news: &News, now: Timestamp) {
         let connections = match news {

@@ -221,8 +221,12 @@ impl Plugin {
                 }
             }
         }
-        // Ignored by 2.0.
-        event.next_ms = TICK_INTERVAL_MS;
+        // Ignored by 2.0. Where more is to be done, the next round is soon enough.
+        event.next_ms = if self.engine.is_to_be_ticked() {
+            0
+        } else {
+            TICK_INTERVAL_MS
+        };
         abi::MOSQ_ERR_SUCCESS
     }
 
