@@ -7,12 +7,14 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
 //!  3   admin ── store       watch
-//!  2   credential    verified    audit
+//!  2   credential   admission   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
 pub mod admin;
+pub mod admission;
 pub mod audit;
+pub mod cli;
 pub mod config;
 pub mod credential;
 pub mod engine;

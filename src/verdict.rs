@@ -81,6 +81,41 @@ impl Reason {
             Self::BadRequest => "bad_request",
         }
     }
+
+    /// What happened and what to do, in a sentence for `docs/options.md`.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::UnknownUser => {
+                "No source knows the username, and plugin_opt_unknown_user is deny."
+            }
+            Self::BadPassword => {
+                "The password does not fit the account's credential, nor its second one."
+            }
+            Self::NoPassword => "The client sent a username without a password.",
+            Self::Disabled => "The account is switched off; `doorman user enable` switches it on.",
+            Self::NotYetValid => {
+                "The account's validity has not begun; `doorman user show` tells when it does."
+            }
+            Self::Expired => {
+                "The account's validity is over; `doorman user set --valid-until` extends it."
+            }
+            Self::WrongClientId => {
+                "The account is bound to another client id than the one the client sent."
+            }
+            Self::WrongNetwork => "The client's address is in none of the account's networks.",
+            Self::UnusableCredential => {
+                "The stored credential is damaged, of an unknown kind or beyond the cost limits; `doorman check` lists such accounts."
+            }
+            Self::NulInPassword => {
+                "The password holds a NUL byte, where the broker would cut it short."
+            }
+            Self::SourceUnavailable => {
+                "A file or database could not be read when it was asked; the log says why."
+            }
+            Self::BadRequest => "The broker handed over a request that could not be understood.",
+        }
+    }
 }
 
 impl fmt::Display for Reason {

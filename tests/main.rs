@@ -19,5 +19,6 @@
 )]
 
 mod broker;
+mod cli;
 mod shape;
 mod support;

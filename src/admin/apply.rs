@@ -46,13 +46,51 @@ pub enum Error {
 /// # Errors
 /// For the first command that cannot be carried out; then none has been.
 pub fn apply(store: &mut dyn Store, commands: &[Command]) -> Result<Vec<Outcome>, Error> {
-    let mut change = store.begin()?;
+    let mut batch = Batch::begin(store)?;
     let outcomes = commands
         .iter()
-        .map(|command| carry_out(change.as_mut(), command))
+        .map(|command| batch.carry_out(command))
         .collect::<Result<Vec<_>, _>>()?;
-    change.commit()?;
+    batch.commit()?;
     Ok(outcomes)
+}
+
+/// A batch whose commands come one by one: none of them counts before [`Batch::commit`]. A command
+/// that is refused leaves the others as they are, so that bulk work can go on behind it.
+pub struct Batch<'a>(Box<dyn Transaction + 'a>);
+
+impl<'a> Batch<'a> {
+    /// Begins a batch.
+    ///
+    /// # Errors
+    /// When somebody else holds the place, or it cannot be read.
+    pub fn begin(store: &'a mut dyn Store) -> Result<Self, Error> {
+        Ok(Self(store.begin()?))
+    }
+
+    /// The account of this name as the batch has it so far.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    pub fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error> {
+        Ok(self.0.account(name)?)
+    }
+
+    /// Carries out one command.
+    ///
+    /// # Errors
+    /// When it cannot be carried out; then it has done nothing.
+    pub fn carry_out(&mut self, command: &Command) -> Result<Outcome, Error> {
+        carry_out(self.0.as_mut(), command)
+    }
+
+    /// Makes it so, on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing has changed.
+    pub fn commit(self) -> Result<(), Error> {
+        Ok(self.0.commit()?)
+    }
 }
 
 fn carry_out(change: &mut dyn Transaction, command: &Command) -> Result<Outcome, Error> {

@@ -7,5 +7,5 @@
 mod apply;
 mod command;
 
-pub use apply::{Error, Outcome, apply};
+pub use apply::{Batch, Error, Outcome, apply};
 pub use command::{Change, Command, Rotation};

@@ -1,4 +1,6 @@
 //! `doorman`, the command line.
 #![forbid(unsafe_code)]
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    mosquitto_doorman::cli::main()
+}

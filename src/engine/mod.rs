@@ -5,7 +5,6 @@
 //! it may be asked from any thread: brokers of 2.1 ask from the HTTP API's thread too.
 #![forbid(unsafe_code)]
 
-mod admission;
 mod decoy;
 mod sessions;
 #[cfg(test)]
@@ -18,6 +17,7 @@ use jiff::Timestamp;
 
 use self::decoy::Decoys;
 use self::sessions::{Session, Sessions};
+use crate::admission::{self, Approach, Fact};
 use crate::audit;
 use crate::config::{Config, CostLimits, UnknownUser};
 use crate::credential::{Credential, Match};
@@ -109,7 +109,7 @@ impl Engine {
                 return settle(connect, Verdict::Deny(Reason::SourceUnavailable));
             }
         };
-        let admitted = admission::admit(&account, &connect.client, now.wall);
+        let admitted = admission::admit(&account, approach(connect), now.wall);
         let fitting = match connect.password {
             // The broker asks again for a session it restored from disk: it never saw a password.
             None if connect.client.restored => Ok(None),
@@ -260,7 +260,7 @@ impl Engine {
         let session = Session {
             name: account.name.clone(),
             client_id: client_id.into(),
-            ip: connect.client.ip(),
+            ip: approach(connect).ip,
             fingerprint,
             ends: account.valid_until,
         };
@@ -305,7 +305,11 @@ impl Engine {
         let Some(account) = account else {
             return Err("account_removed");
         };
-        admission::readmit(account, &session.client_id, session.ip, now).map_err(Reason::word)?;
+        let approach = Approach {
+            client_id: Fact::Is(Some(&session.client_id)),
+            ip: session.ip,
+        };
+        admission::admit(account, approach, now).map_err(Reason::word)?;
         let Some(fingerprint) = session.fingerprint else {
             return Ok(());
         };
@@ -327,6 +331,20 @@ impl Engine {
             .map(|credential| credential.cost())
             .collect();
         self.decoys.replace(costs);
+    }
+}
+
+fn approach<'a>(connect: &Connect<'a>) -> Approach<'a> {
+    let client = &connect.client;
+    Approach {
+        client_id: Fact::Is(client.id),
+        // A session restored from disk has no address, and no client that could use it from a
+        // wrong one.
+        ip: if client.restored {
+            Fact::Open
+        } else {
+            Fact::Is(client.ip())
+        },
     }
 }
 

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use crate::admission::Fact;
 use crate::model::AccountName;
 use crate::request::ConnectionId;
 use crate::verdict::Effect;
@@ -26,7 +27,7 @@ pub(super) struct Session {
     /// The client id.
     pub(super) client_id: Box<str>,
     /// Where from.
-    pub(super) ip: Option<IpAddr>,
+    pub(super) ip: Fact<Option<IpAddr>>,
     /// Which credential the password fitted; none for a session restored without one.
     pub(super) fingerprint: Option<Tag>,
     /// When the account's validity ends.
@@ -165,7 +166,7 @@ mod tests {
         Session {
             name: name(account),
             client_id: "c".into(),
-            ip: None,
+            ip: Fact::Open,
             fingerprint: None,
             ends: ends.map(|s| Timestamp::from_second(s).unwrap()),
         }

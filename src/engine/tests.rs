@@ -1,4 +1,5 @@
 //! The engine over sources that are values.
+#![forbid(unsafe_code)]
 
 use std::sync::{Mutex, Weak};
 use std::time::Instant;

@@ -1,0 +1,63 @@
+//! The command line's shape. Each command's own flags stand beside the code that reads them.
+//!
+//! Must not: hold defaults or rules that the commands do not share.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::check::CheckArgs;
+use super::exit::Exit;
+use super::export::ExportArgs;
+use super::import::ImportArgs;
+use super::options::OptionsArgs;
+use super::passwd::PasswdArgs;
+use super::place::PlaceArgs;
+use super::user::UserArgs;
+
+/// Keep the accounts of mosquitto-doorman, with or without a running broker.
+///
+/// Accounts are in a password file in Mosquitto's format or in a database. Changes take effect within a
+/// second, and connections of accounts that were changed or removed are ended; the broker needs no
+/// signal.
+#[derive(Parser, Debug)]
+#[command(name = "doorman", version, after_help = Exit::table(), subcommand_required = true,
+          arg_required_else_help = true)]
+pub(super) struct Cli {
+    /// Print one JSON object per line
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub(super) enum Verb {
+    /// Create an empty database or password file for the broker
+    Init(#[command(flatten)] PlaceArgs),
+    /// Add, change, delete, show and verify accounts
+    User(UserArgs),
+    /// Import many accounts from a password file, a plain list or a CSV table
+    Import(ImportArgs),
+    /// Write a password file that the stock broker accepts
+    Export(ExportArgs),
+    /// Look for mistakes in a mosquitto.conf and measure what the stored credentials cost
+    Check(CheckArgs),
+    /// Do what mosquitto_passwd does, without losing anything
+    Passwd(PasswdArgs),
+    /// List the plugin_opt_ options
+    Options(OptionsArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write those of all commands into a directory
+    Man {
+        /// The directory; it must exist
+        dir: Option<PathBuf>,
+    },
+}

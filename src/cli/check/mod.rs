@@ -1,0 +1,67 @@
+//! `doorman check`: reads a `mosquitto.conf` and says what will go wrong, before the broker does.
+//!
+//! Must not: change anything, or be silent about what it could not look at.
+#![forbid(unsafe_code)]
+
+mod access;
+pub(super) mod conf;
+mod costs;
+mod finding;
+mod line;
+mod listener;
+mod passwords;
+mod plugin;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::conf::Conf;
+use self::finding::{Finding, Level};
+use super::exit::{Exit, Failure};
+use super::print::Printer;
+
+/// What to check.
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// The broker's configuration
+    #[arg(
+        value_name = "MOSQUITTO_CONF",
+        env = "DOORMAN_CONFIG",
+        default_value = "/etc/mosquitto/mosquitto.conf"
+    )]
+    conf: PathBuf,
+    /// Do not open the sources to measure what their credentials cost
+    #[arg(long)]
+    no_costs: bool,
+}
+
+/// Runs `doorman check`.
+pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let conf = Conf::read(&args.conf).map_err(|error| Failure::file(&args.conf, &error))?;
+    let mut found: Vec<Finding> = conf
+        .unreadable
+        .iter()
+        .map(|(at, why)| Finding::problem(at, why.clone()))
+        .collect();
+    found.extend(line::lint(&conf));
+    found.extend(plugin::lint(&conf));
+    found.extend(listener::lint(&conf));
+    found.extend(access::lint(&conf));
+    found.extend(passwords::lint(&conf));
+    let (rows, unusable) = if args.no_costs {
+        Default::default()
+    } else {
+        costs::measure(&conf)
+    };
+    found.extend(unusable);
+    found.sort_by(|a, b| a.at.cmp(&b.at));
+    for finding in &found {
+        printer.answer(finding)?;
+    }
+    for row in &rows {
+        printer.answer(row)?;
+    }
+    let clean = found.iter().all(|finding| finding.level == Level::Note);
+    Ok(if clean { Exit::Done } else { Exit::Problems })
+}

@@ -1,0 +1,147 @@
+//! How `doorman` ends: the exit codes and the one error type that carries them.
+//!
+//! Must not: hold a password or a stored credential. Whatever is in a [`Failure`] is printed.
+#![forbid(unsafe_code)]
+
+use std::fmt::Write as _;
+use std::io;
+use std::process::ExitCode;
+
+use crate::{admin, store};
+
+/// The exit codes, stable for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Refused, or not all of it was done.
+    Refused = 1,
+    /// The command line itself is wrong; clap uses the same number.
+    Usage = 2,
+    /// The account is not there.
+    Missing = 3,
+    /// It is there already.
+    Exists = 4,
+    /// A file or database cannot be read or written.
+    Place = 5,
+    /// `doorman check` found problems.
+    Problems = 6,
+}
+
+impl Exit {
+    const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Refused,
+        Self::Usage,
+        Self::Missing,
+        Self::Exists,
+        Self::Place,
+        Self::Problems,
+    ];
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => {
+                "refused (wrong password, account not admitted), or some entries were left out"
+            }
+            Self::Usage => "the command line is wrong",
+            Self::Missing => "there is no such account",
+            Self::Exists => "the account, file or database is there already",
+            Self::Place => "a file or database cannot be read or written",
+            Self::Problems => "doorman check found problems",
+        }
+    }
+
+    /// The section on exit codes in the help and the manual page.
+    pub(super) fn table() -> String {
+        let mut text = String::from("Exit codes:\n");
+        for exit in Self::ALL {
+            // Writing to a String cannot fail.
+            let _infallible = writeln!(text, "  {}  {}", exit as u8, exit.meaning());
+        }
+        text
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: what to tell, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Failure {
+    /// The exit code.
+    pub(super) exit: Exit,
+    /// One line, ending in what to do about it.
+    pub(super) message: String,
+    /// Whether nobody is listening any more, which is no error.
+    pub(super) hung_up: bool,
+}
+
+impl Failure {
+    /// A failure with its message.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            hung_up: false,
+        }
+    }
+
+    /// The command line asked for something that makes no sense.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// A file that could not be read or written.
+    pub(super) fn file(path: &std::path::Path, error: &io::Error) -> Self {
+        Self::new(Exit::Place, format!("{}: {error}", path.display()))
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// For our own output only; files go through [`Failure::file`], which names them.
+    fn from(error: io::Error) -> Self {
+        Self {
+            hung_up: error.kind() == io::ErrorKind::BrokenPipe,
+            ..Self::new(Exit::Place, format!("cannot write the output: {error}"))
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        let exit = match error {
+            store::Error::Unavailable { .. } | store::Error::Corrupt { .. } => Exit::Place,
+            store::Error::Invalid { .. } => Exit::Refused,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<admin::Error> for Failure {
+    fn from(error: admin::Error) -> Self {
+        match error {
+            admin::Error::Store(error) => error.into(),
+            admin::Error::Missing { ref name } => Self::new(
+                Exit::Missing,
+                format!(
+                    "there is no account {}; `doorman user list` shows those there are",
+                    super::print::name(name)
+                ),
+            ),
+            admin::Error::Exists { ref name } => Self::new(
+                Exit::Exists,
+                format!(
+                    "there is an account {} already; change it with `doorman user passwd` or \
+                     `doorman user set`",
+                    super::print::name(name)
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `doorman import`: many accounts at once, from a password file, a plain list or a CSV table.
+//!
+//! Three steps: [`read`] turns lines into records, [`prepare`] checks and hashes them on all cores,
+//! and this file lays them over what is stored, in batches. Must not: stop at a bad line unless
+//! asked to, tell what a line held, or change a field that the input does not mention.
+#![forbid(unsafe_code)]
+
+mod prepare;
+mod read;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use self::prepare::Entry;
+use self::read::Reader;
+use super::cost::CostArgs;
+use super::exit::{Exit, Failure};
+use super::place::{Place, PlaceArgs};
+use super::print::{Answer, Printer};
+use crate::admin::{self, Batch, Command, Outcome};
+use crate::model::Account;
+use crate::store::{self, Store};
+
+/// What to import, and how.
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// The file to import; - is standard input
+    #[arg(value_name = "FILE")]
+    input: PathBuf,
+    /// How the input is written
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    format: Format,
+    /// What to do with an account that is there already
+    #[arg(long, value_enum, default_value_t = Existing::Update)]
+    existing: Existing,
+    /// All or nothing: if any line is refused, change nothing
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    cost: CostArgs,
+}
+
+/// How the input is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Found out from the first line
+    Auto,
+    /// Mosquitto's password_file: user:hash, with any hash that doorman can check
+    Mosquitto,
+    /// Passwords in clear: user:password
+    Plain,
+    /// A table with a header: username, password or credential, client_id, networks, disabled,
+    /// valid_from, valid_until, notes
+    Csv,
+}
+
+/// What to do with an account that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Existing {
+    /// Change what the input mentions and leave the rest
+    Update,
+    /// Leave the account as it is
+    Keep,
+    /// Refuse the line
+    Refuse,
+}
+
+/// What was done, and which lines were not.
+#[derive(Default, Serialize)]
+struct Summary {
+    added: u64,
+    changed: u64,
+    unchanged: u64,
+    refused: u64,
+    /// Whether `--strict` undid everything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    nothing_done: bool,
+}
+
+impl Answer for Summary {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.nothing_done {
+            return writeln!(
+                out,
+                "{} refused; nothing was changed, because of --strict",
+                self.refused
+            );
+        }
+        writeln!(
+            out,
+            "{} added, {} changed, {} unchanged, {} refused",
+            self.added, self.changed, self.unchanged, self.refused
+        )
+    }
+}
+
+/// One line after its preparation.
+struct Line {
+    number: u64,
+    entry: Result<Entry, String>,
+}
+
+/// Runs `doorman import`.
+pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let place = args.place.resolve()?;
+    let mut store = place.open()?;
+    let recipe = args.cost.recipe()?;
+    let mut reader = Reader::open(&args.input, args.format)?;
+    let bar = progress(reader.length());
+    let mut job = Job {
+        args,
+        printer,
+        summary: Summary::default(),
+    };
+
+    let plain = reader.brings_passwords();
+    // A password file is rewritten by each commit, so hashed entries go into it in one; where
+    // every password must be hashed first, a rewrite is nothing beside the hashing.
+    let at_once = args.strict || (matches!(place, Place::File(_)) && !plain);
+    let chunk = if plain { CHUNK_TO_HASH } else { CHUNK };
+    let mut waiting = Vec::new();
+    loop {
+        let records = reader.chunk(chunk)?;
+        let last = records.is_empty();
+        waiting.extend(prepare::all(records, &recipe, &bar));
+        bar.set_position(reader.position());
+        if last || !at_once {
+            if last && waiting.is_empty() {
+                break;
+            }
+            let lines = std::mem::take(&mut waiting);
+            job.carry_out(store.as_mut(), lines)?;
+        }
+        if last || job.summary.nothing_done {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    let Job { summary, .. } = job;
+    printer.answer(&summary)?;
+    Ok(if summary.refused == 0 {
+        Exit::Done
+    } else {
+        Exit::Refused
+    })
+}
+
+/// The import while it runs.
+struct Job<'a> {
+    args: &'a ImportArgs,
+    printer: &'a mut Printer,
+    summary: Summary,
+}
+
+impl Job<'_> {
+    /// Lays a batch of lines over the store in one transaction.
+    fn carry_out(&mut self, store: &mut dyn Store, lines: Vec<Line>) -> Result<(), Failure> {
+        if lines.iter().all(|line| line.entry.is_err()) || self.strict_and_bad(&lines) {
+            for line in lines {
+                if let Err(why) = line.entry {
+                    self.refuse(line.number, &why);
+                }
+            }
+            self.summary.nothing_done = self.args.strict;
+            return Ok(());
+        }
+        let mut batch = Batch::begin(store)?;
+        for Line { number, entry } in lines {
+            let done = match entry {
+                Ok(entry) => self.lay(&mut batch, entry)?,
+                Err(why) => Err(why),
+            };
+            match done {
+                Ok(Outcome::Added) => bump(&mut self.summary.added),
+                Ok(Outcome::Changed) => bump(&mut self.summary.changed),
+                Ok(Outcome::Unchanged | Outcome::Deleted) => bump(&mut self.summary.unchanged),
+                Err(why) => {
+                    self.refuse(number, &why);
+                    self.summary.nothing_done |= self.args.strict;
+                }
+            }
+        }
+        if self.summary.nothing_done {
+            self.summary = Summary {
+                refused: self.summary.refused,
+                nothing_done: true,
+                ..Summary::default()
+            };
+        } else {
+            batch.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the operator wants all or nothing, and all is out of reach already.
+    fn strict_and_bad(&self, lines: &[Line]) -> bool {
+        self.args.strict && lines.iter().any(|line| line.entry.is_err())
+    }
+
+    /// Lays one entry over the account of its name; the inner error refuses just this line.
+    fn lay(&self, batch: &mut Batch<'_>, entry: Entry) -> Result<Result<Outcome, String>, Failure> {
+        let before = batch.account(&entry.name)?;
+        match (&before, self.args.existing) {
+            (Some(_), Existing::Keep) => return Ok(Ok(Outcome::Unchanged)),
+            (Some(_), Existing::Refuse) => {
+                return Ok(Err("there is such an account already".to_owned()));
+            }
+            (Some(_), Existing::Update) | (None, _) => {}
+        }
+        let base = before.unwrap_or_else(|| Account::named(entry.name.clone()));
+        match batch.carry_out(&Command::Put(entry.over(base))) {
+            Ok(outcome) => Ok(Ok(outcome)),
+            Err(admin::Error::Store(store::Error::Invalid { why, .. })) => Ok(Err(why)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn refuse(&mut self, number: u64, why: &str) {
+        bump(&mut self.summary.refused);
+        let input = self.args.input.display();
+        self.printer.note(format_args!("{input}:{number}: {why}"));
+    }
+}
+
+fn bump(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+/// A bar on standard error, if that is a terminal.
+fn progress(length: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{bar:40} {percent:>3}% {msg} {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Lines per transaction.
+const CHUNK: usize = 10_000;
+/// Lines per transaction where each is some hundred milliseconds of hashing.
+const CHUNK_TO_HASH: usize = 256;

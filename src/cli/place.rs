@@ -1,0 +1,233 @@
+//! Which accounts a command works on: a password file or a database, named directly, by the
+//! environment, or by a `mosquitto.conf`.
+//!
+//! Must not: guess. Two places at once, or a configuration with several, are an error that lists
+//! them. A flag outweighs the environment, which is why this group is not derived: clap's own
+//! conflict rules do not tell the two apart.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+
+use super::check::conf::Conf;
+use super::exit::{Exit, Failure};
+use crate::config::{Config, SourceConfig};
+use crate::store::Store;
+use crate::store::password_file::PasswordFile;
+use crate::store::sqlite::Database;
+
+/// What the command line or the environment names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Named {
+    File(PathBuf),
+    Database(PathBuf),
+    Config(PathBuf),
+}
+
+/// The group of flags that names the place.
+#[derive(Clone, Debug)]
+pub(super) struct PlaceArgs(Option<Named>);
+
+/// Where accounts are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A file in the format of Mosquitto's `password_file`.
+    File(PathBuf),
+    /// A database with doorman's own schema.
+    Database(PathBuf),
+}
+
+/// Flag, environment variable, help and what the value becomes.
+struct Way {
+    id: &'static str,
+    env: &'static str,
+    help: &'static str,
+    name: fn(PathBuf) -> Named,
+}
+
+const WAYS: [Way; 3] = [
+    Way {
+        id: "file",
+        env: "DOORMAN_FILE",
+        help: "Work on this password file, in the format of Mosquitto's password_file",
+        name: Named::File,
+    },
+    Way {
+        id: "database",
+        env: "DOORMAN_DATABASE",
+        help: "Work on this database",
+        name: Named::Database,
+    },
+    Way {
+        id: "config",
+        env: "DOORMAN_CONFIG",
+        help: "Work on the source that this mosquitto.conf gives to mosquitto_doorman",
+        name: Named::Config,
+    },
+];
+
+impl Args for PlaceArgs {
+    fn augment_args(command: Command) -> Command {
+        WAYS.iter().fold(command, |command, way| {
+            command.arg(
+                Arg::new(way.id)
+                    .long(way.id)
+                    .env(way.env)
+                    // `doorman user --file F add` and `doorman user add --file F` are the same.
+                    .global(true)
+                    .value_name("PATH")
+                    .help(way.help)
+                    .help_heading("Where the accounts are")
+                    .value_parser(value_parser!(PathBuf)),
+            )
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PlaceArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        for source in [ValueSource::CommandLine, ValueSource::EnvVariable] {
+            let mut given = WAYS.iter().filter_map(|way| {
+                matches
+                    .value_source(way.id)
+                    .filter(|from| *from == source)
+                    .and_then(|_| matches.get_one::<PathBuf>(way.id))
+                    .map(|path| (way.name)(path.clone()))
+            });
+            if let Some(named) = given.next() {
+                return match given.next() {
+                    None => Ok(Self(Some(named))),
+                    Some(_) => Err(clap::Error::raw(
+                        clap::error::ErrorKind::ArgumentConflict,
+                        "give one of --file, --database and --config (or DOORMAN_FILE, \
+                         DOORMAN_DATABASE, DOORMAN_CONFIG), not several\n",
+                    )),
+                };
+            }
+        }
+        Ok(Self(None))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl PlaceArgs {
+    /// The one place meant.
+    pub(super) fn resolve(&self) -> Result<Place, Failure> {
+        match &self.0 {
+            Some(Named::File(path)) => Ok(Place::File(path.clone())),
+            Some(Named::Database(path)) => Ok(Place::Database(path.clone())),
+            Some(Named::Config(path)) => configured(path),
+            None => Err(Failure::usage(
+                "where are the accounts? Give --file, --database or --config, or set DOORMAN_FILE, \
+                 DOORMAN_DATABASE or DOORMAN_CONFIG",
+            )),
+        }
+    }
+
+    /// The one place meant, opened.
+    pub(super) fn open(&self) -> Result<Box<dyn Store>, Failure> {
+        self.resolve()?.open()
+    }
+
+    /// The user that the named configuration starts the broker as, if there is one.
+    pub(super) fn broker_user(&self) -> Option<String> {
+        match &self.0 {
+            Some(Named::Config(path)) => Conf::read(path).ok()?.user(),
+            Some(Named::File(_) | Named::Database(_)) | None => None,
+        }
+    }
+}
+
+impl Place {
+    /// The path.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Database(path) => path,
+        }
+    }
+
+    /// Opens what must be there already.
+    pub(super) fn open(&self) -> Result<Box<dyn Store>, Failure> {
+        let missing = |path: &Path| !path.exists();
+        match self {
+            Self::File(path) | Self::Database(path) if missing(path) => Err(Failure::new(
+                Exit::Place,
+                format!(
+                    "{}: there is nothing here; `doorman init` creates it",
+                    path.display()
+                ),
+            )),
+            Self::File(path) => Ok(Box::new(PasswordFile::open(path)?)),
+            Self::Database(path) => Ok(Box::new(Database::open(path)?)),
+        }
+    }
+
+    /// The flag that names this place, for messages.
+    fn flag(&self) -> String {
+        match self {
+            Self::File(path) => format!("--file {}", path.display()),
+            Self::Database(path) => format!("--database {}", path.display()),
+        }
+    }
+}
+
+/// The one source of our plugin in a `mosquitto.conf` that doorman may change.
+fn configured(path: &Path) -> Result<Place, Failure> {
+    let conf = Conf::read(path).map_err(|error| Failure::file(path, &error))?;
+    let mut places = Vec::new();
+    let mut plugins = 0_usize;
+    for plugin in conf.plugins().iter().filter(|plugin| plugin.is_ours()) {
+        plugins = plugins.saturating_add(1);
+        let options = plugin.options.iter();
+        let config = Config::parse(options.map(|o| (o.key.as_str(), o.value.as_str())))
+            .map_err(|error| Failure::new(Exit::Place, format!("{}: {error}", path.display())))?;
+        for source in config.sources {
+            let place = match source {
+                SourceConfig::PasswordFile(path) => Place::File(path),
+                SourceConfig::Database(path) => Place::Database(path),
+                // Somebody else's database is read, never changed.
+                SourceConfig::Query(_) => continue,
+            };
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    match (places.len(), places.pop()) {
+        (1, Some(place)) => Ok(place),
+        (_, None) => Err(Failure::new(
+            Exit::Place,
+            if plugins == 0 {
+                format!(
+                    "{}: no plugin line names mosquitto_doorman; `doorman check` says more",
+                    path.display()
+                )
+            } else {
+                format!(
+                    "{}: mosquitto_doorman has no source that can be changed; add \
+                     plugin_opt_password_file or plugin_opt_database",
+                    path.display()
+                )
+            },
+        )),
+        (_, Some(last)) => {
+            places.push(last);
+            let list: Vec<_> = places.iter().map(Place::flag).collect();
+            Err(Failure::usage(format!(
+                "{}: there are several sources; say which one with {}",
+                path.display(),
+                list.join(" or ")
+            )))
+        }
+    }
+}

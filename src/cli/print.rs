@@ -1,0 +1,106 @@
+//! The one place that prints: for people by default, as one JSON object per line with `--json`.
+//!
+//! Must not: be handed a password or a stored credential. The only exception is a secret that
+//! doorman generated itself, told once through an answer of its own.
+#![forbid(unsafe_code)]
+
+use std::fmt::{self, Display};
+use std::io::{self, BufWriter, Stdout, Write};
+
+use serde::Serialize;
+
+use crate::model::AccountName;
+use crate::show::Shown;
+
+/// Something a command answers: fields for scripts, lines for people.
+pub(super) trait Answer: Serialize {
+    /// Writes the lines for people.
+    fn write(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Lines.
+    People,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Standard output and standard error.
+pub(super) struct Printer {
+    format: Format,
+    out: BufWriter<Stdout>,
+}
+
+impl Printer {
+    /// A printer to the process's own streams.
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            out: BufWriter::new(io::stdout()),
+        }
+    }
+
+    /// Prints one answer.
+    pub(super) fn answer(&mut self, answer: &impl Answer) -> io::Result<()> {
+        match self.format {
+            Format::People => answer.write(&mut self.out),
+            Format::Json => {
+                serde_json::to_writer(&mut self.out, answer)?;
+                self.out.write_all(b"\n")
+            }
+        }
+    }
+
+    /// Text that is itself the product: a manual page, completions, an exported file.
+    pub(super) fn raw(&mut self) -> &mut dyn Write {
+        &mut self.out
+    }
+
+    /// Tells the operator something beside the answer, on standard error.
+    pub(super) fn note(&mut self, text: impl Display) {
+        // The answer so far goes first, so that both read in order on a terminal.
+        let _in_order = self.out.flush();
+        // Nobody can be told that standard error is gone.
+        let _gone = writeln!(io::stderr(), "doorman: {text}");
+    }
+
+    /// Hands everything to the system.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// An account's name for people: bare where it is plain, quoted and escaped where it is not.
+pub(super) fn name(name: &AccountName) -> impl Display + use<'_> {
+    Plain(name.as_str())
+}
+
+/// Text for people: bare where it is plain, quoted and escaped where it is not.
+pub(super) struct Plain<'a>(pub(super) &'a str);
+
+impl Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain =
+            |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !r#""'\"#.contains(c));
+        if !self.0.is_empty() && self.0.len() <= 128 && self.0.chars().all(plain) {
+            f.pad(self.0)
+        } else {
+            f.pad(&Shown(self.0).to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_is_bare_and_an_odd_one_is_quoted() {
+        assert_eq!(Plain("sensor/3").to_string(), "sensor/3");
+        assert_eq!(Plain("two words").to_string(), "\"two words\"");
+        assert_eq!(Plain("a\u{202e}b").to_string(), r#""a\u{202e}b""#);
+        assert_eq!(Plain("").to_string(), "\"\"");
+    }
+}

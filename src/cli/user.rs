@@ -1,0 +1,322 @@
+//! `doorman user`: one account at a time.
+//!
+//! Must not: show a stored credential or a password. A generated secret is told once, by the command
+//! that stored it, after it was stored.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::clock;
+use super::cost::CostArgs;
+use super::details::Details;
+use super::exit::{Exit, Failure};
+use super::place::PlaceArgs;
+use super::print::{Answer, Plain, Printer};
+use super::prompt::{Chosen, NewPassword};
+use super::verify::{self, VerifyArgs};
+use super::view::{AccountView, ListView};
+use crate::admin::{self, Change, Command, Outcome, Rotation};
+use crate::model::{Account, AccountName, StoredCredential};
+use crate::store;
+
+/// The place and the verb.
+#[derive(Args, Debug)]
+pub(super) struct UserArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do with an account.
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Add an account
+    Add(AddArgs),
+    /// Give an account a new password
+    Passwd(RenewArgs),
+    /// End the time in which an old password is valid beside the new one
+    DropOld(NameArg),
+    /// Delete accounts: all of them or, if one is not there, none
+    Delete(NamesArg),
+    /// List all accounts
+    List,
+    /// Show one account; of its credential only the kind and cost
+    Show(NameArg),
+    /// Switch accounts on
+    Enable(NamesArg),
+    /// Switch accounts off; doorman ends their connections within a second
+    Disable(NamesArg),
+    /// Change validity, client id, networks or notes
+    Set(SetArgs),
+    /// Check a password against an account as the broker would
+    Verify(CheckArgs),
+}
+
+/// A new account.
+#[derive(Args, Debug)]
+struct AddArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    credential: NewCredential,
+    #[command(flatten)]
+    details: Details,
+    /// Add it switched off
+    #[arg(long)]
+    disabled: bool,
+}
+
+/// A new password.
+#[derive(Args, Debug)]
+struct RenewArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    credential: NewCredential,
+    /// Keep the old password valid beside the new one, until `doorman user drop-old`
+    #[arg(long)]
+    keep_old: bool,
+}
+
+/// New fields.
+#[derive(Args, Debug)]
+struct SetArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    details: Details,
+}
+
+/// An account and what to check about it.
+#[derive(Args, Debug)]
+struct CheckArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    verify: VerifyArgs,
+}
+
+/// One account.
+#[derive(Args, Debug)]
+struct NameArg {
+    /// The account's name, which clients send as username
+    #[arg(value_name = "NAME", value_parser = AccountName::new)]
+    name: AccountName,
+}
+
+/// Some accounts.
+#[derive(Args, Debug)]
+struct NamesArg {
+    /// The accounts' names
+    #[arg(value_name = "NAME", required = true, value_parser = AccountName::new)]
+    names: Vec<AccountName>,
+}
+
+/// A new password and what its hash costs.
+#[derive(Args, Debug)]
+struct NewCredential {
+    #[command(flatten)]
+    password: NewPassword,
+    #[command(flatten)]
+    cost: CostArgs,
+}
+
+/// What a new password is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// An account that must not be there.
+    Add,
+    /// An account that must be there.
+    Change,
+}
+
+/// What became of an account; with the secret, if doorman made one.
+#[derive(Serialize)]
+struct Done<'a> {
+    name: &'a str,
+    done: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+}
+
+impl Answer for Done<'_> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.password {
+            // Bare, so that `PASSWORD=$(doorman user add NAME --generate)` does what it should.
+            Some(password) => writeln!(out, "{password}"),
+            None => writeln!(out, "{} {}", Plain(self.name), self.done),
+        }
+    }
+}
+
+/// Runs `doorman user`.
+pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let place = &args.place;
+    match args.verb {
+        Verb::Add(args) => add(place, printer, &args),
+        Verb::Passwd(args) => renew(place, printer, &args),
+        Verb::DropOld(NameArg { name }) => {
+            change(place, printer, &[name], Command::DropSecondCredential)
+        }
+        Verb::Delete(NamesArg { names }) => change(place, printer, &names, Command::Delete),
+        Verb::Enable(NamesArg { names }) => change(place, printer, &names, switch(false)),
+        Verb::Disable(NamesArg { names }) => change(place, printer, &names, switch(true)),
+        Verb::Set(args) => set(place, printer, &args),
+        Verb::List => list(place, printer),
+        Verb::Show(NameArg { name }) => {
+            let account = find(place, &name)?;
+            printer.answer(&AccountView::new(&account, clock::now()))?;
+            Ok(Exit::Done)
+        }
+        Verb::Verify(args) => verify::run(&find(place, &args.name.name)?, &args.verify, printer),
+    }
+}
+
+fn add(place: &PlaceArgs, printer: &mut Printer, args: &AddArgs) -> Result<Exit, Failure> {
+    let name = &args.name.name;
+    let change = args.details.change(clock::now())?;
+    let new = &args.credential;
+    set_password(place, printer, Purpose::Add, name, new, |credential| {
+        let mut account = Account::named(name.clone());
+        account.credential = Some(credential);
+        account.disabled = args.disabled;
+        let name = name.clone();
+        vec![Command::Add(account), Command::Set { name, change }]
+    })
+}
+
+fn renew(place: &PlaceArgs, printer: &mut Printer, args: &RenewArgs) -> Result<Exit, Failure> {
+    let name = &args.name.name;
+    let new = &args.credential;
+    set_password(place, printer, Purpose::Change, name, new, |credential| {
+        vec![Command::SetCredential {
+            name: name.clone(),
+            credential,
+            rotation: if args.keep_old {
+                Rotation::KeepOld
+            } else {
+                Rotation::Replace
+            },
+        }]
+    })
+}
+
+/// Reads and hashes a password, then carries out the commands it is for.
+fn set_password(
+    place: &PlaceArgs,
+    printer: &mut Printer,
+    purpose: Purpose,
+    name: &AccountName,
+    new: &NewCredential,
+    commands: impl FnOnce(StoredCredential) -> Vec<Command>,
+) -> Result<Exit, Failure> {
+    let NewCredential { password, cost } = new;
+    let mut store = place.open()?;
+    // Nobody shall type a password twice to hear that it was for nothing. The commands find out
+    // again, and for certain.
+    let name = name.clone();
+    match (purpose, store.account(&name)?) {
+        (Purpose::Add, Some(_)) => return Err(admin::Error::Exists { name }.into()),
+        (Purpose::Change, None) => return Err(admin::Error::Missing { name }.into()),
+        (Purpose::Add, None) | (Purpose::Change, Some(_)) => {}
+    }
+    let chosen = password.read()?;
+    let outcomes = admin::apply(store.as_mut(), &commands(cost.store(&chosen)?))?;
+    let secret = match &chosen {
+        // What doorman generates is ASCII.
+        Chosen::Generated(secret) => std::str::from_utf8(secret.expose()).ok(),
+        Chosen::ByPerson(_) => None,
+    };
+    for outcome in outcomes.iter().take(1) {
+        printer.answer(&Done {
+            name: name.as_str(),
+            done: done(*outcome),
+            password: secret,
+        })?;
+    }
+    Ok(Exit::Done)
+}
+
+fn set(place: &PlaceArgs, printer: &mut Printer, args: &SetArgs) -> Result<Exit, Failure> {
+    let fields = args.details.change(clock::now())?;
+    if fields == Change::default() {
+        return Err(Failure::usage(
+            "nothing to set; give --valid-from, --valid-until, --client-id, --networks or --notes",
+        ));
+    }
+    let name = args.name.name.clone();
+    change(place, printer, &[name], |name| Command::Set {
+        name,
+        change: fields.clone(),
+    })
+}
+
+/// Carries out one command for each name, all or none.
+fn change(
+    place: &PlaceArgs,
+    printer: &mut Printer,
+    names: &[AccountName],
+    command: impl Fn(AccountName) -> Command,
+) -> Result<Exit, Failure> {
+    let commands: Vec<_> = names.iter().cloned().map(command).collect();
+    let outcomes = admin::apply(place.open()?.as_mut(), &commands)?;
+    for (name, outcome) in names.iter().zip(outcomes) {
+        printer.answer(&Done {
+            name: name.as_str(),
+            done: done(outcome),
+            password: None,
+        })?;
+    }
+    Ok(Exit::Done)
+}
+
+fn switch(off: bool) -> impl Fn(AccountName) -> Command {
+    move |name| Command::Set {
+        name,
+        change: Change {
+            disabled: Some(off),
+            ..Change::default()
+        },
+    }
+}
+
+fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let now = clock::now();
+    let mut trouble = None;
+    let listed = place.open()?.accounts(&mut |account| {
+        printer
+            .answer(&ListView::new(&account, now))
+            .map_err(|error| {
+                let why = error.to_string();
+                trouble = Some(error);
+                store::Error::Unavailable {
+                    path: "standard output".into(),
+                    why,
+                }
+            })
+    });
+    match trouble {
+        Some(error) => Err(error.into()),
+        None => listed.map(|()| Exit::Done).map_err(Into::into),
+    }
+}
+
+fn find(place: &PlaceArgs, name: &AccountName) -> Result<Account, Failure> {
+    place
+        .open()?
+        .account(name)?
+        .ok_or_else(|| admin::Error::Missing { name: name.clone() }.into())
+}
+
+fn done(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Added => "added",
+        Outcome::Changed => "changed",
+        Outcome::Deleted => "deleted",
+        Outcome::Unchanged => "unchanged",
+    }
+}

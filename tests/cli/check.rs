@@ -1,0 +1,244 @@
+//! `doorman check`.
+
+use std::path::Path;
+
+use super::{Desk, Ran};
+
+/// The start of a configuration that has nothing wrong with it but this.
+fn check(desk: &Desk, lines: &str) -> Ran {
+    let plugin = desk.write("libmosquitto_doorman.so", "");
+    let conf = format!(
+        "listener 1883 127.0.0.1\nuser no-such-user\nplugin {}\nplugin_opt_password_file {}\n{lines}",
+        plugin.display(),
+        desk.place.display()
+    );
+    desk.write("m.conf", &conf);
+    desk.run(&["check", "m.conf"])
+}
+
+#[test]
+fn a_good_configuration_passes_and_costs_are_measured() {
+    let desk = Desk::file();
+    desk.add("roger", "tulip-garden").code(0);
+    desk.add("sub", "tulip-garden").code(0);
+    check(&desk, "")
+        .code(0)
+        .tells("101 iterations: 2 credentials, ");
+    let rows = desk.run(&["check", "m.conf", "--json"]).code(0).json();
+    let row = rows.iter().find(|row| row["cost"].is_string()).unwrap();
+    assert_eq!(row["accounts"], 2);
+    assert!(row["milliseconds"].as_f64().unwrap() > 0.0);
+    let without = desk.run(&["check", "m.conf", "--no-costs"]).code(0).out;
+    assert!(!without.contains("iterations"));
+}
+
+#[test]
+fn traps_in_single_lines_are_found_where_they_stand() {
+    let desk = Desk::file();
+    for (line, finding) in [
+        ("plugin  /lib/other.so", "m.conf:5: problem: two spaces"),
+        (
+            "plugin /lib/other.so ",
+            "m.conf:5: problem: a blank stands behind the path",
+        ),
+        ("\tallow_anonymous false", "m.conf:5: problem: a TAB"),
+        ("allow_anonymous\tfalse", "m.conf:5: problem: a TAB"),
+        (" # a comment", "m.conf:5: problem: a comment must begin"),
+        (
+            "max_keepalive 5 # seconds",
+            "m.conf:5: problem: the broker knows no comment",
+        ),
+        (
+            "plugin_opt_ab 1",
+            "m.conf:5: problem: the name of an option",
+        ),
+        (
+            "plugin_opt_database",
+            "m.conf:5: problem: the option has no value",
+        ),
+        (
+            "plugin_opt_pasword_file /x",
+            "m.conf:5: problem: unknown option",
+        ),
+        (
+            "plugin_opt_unknown_user Deny",
+            "m.conf:5: problem: plugin_opt_unknown_user",
+        ),
+        (
+            "plugin_opt_unknown_user deny ",
+            "m.conf:5: warning: a blank stands behind the value",
+        ),
+        (
+            "auth_opt_unknown_user deny",
+            "m.conf:5: warning: auth_opt_unknown_user is deprecated",
+        ),
+        (
+            "include_dir /nonexistent/conf.d",
+            "m.conf:5: problem: /nonexistent/conf.d",
+        ),
+    ] {
+        check(&desk, &format!("{line}\n")).code(6).tells(finding);
+    }
+}
+
+#[test]
+fn a_repeated_option_is_found_at_its_second_line() {
+    let twice = "plugin_opt_unknown_user deny\nplugin_opt_unknown_user deny\n";
+    check(&Desk::file(), twice)
+        .code(6)
+        .tells("m.conf:6: problem");
+}
+
+#[test]
+fn doors_beside_doorman_are_found() {
+    let desk = Desk::file();
+    for (lines, finding) in [
+        (
+            "allow_anonymous true",
+            "m.conf:5: warning: clients without a username",
+        ),
+        (
+            "listener 1884",
+            "m.conf:5: warning: this listener is open to the network",
+        ),
+        (
+            "listener 1884 192.0.2.1",
+            "m.conf:5: warning: this listener is open",
+        ),
+        (
+            "use_identity_as_username true",
+            "m.conf:5: warning: the broker takes the username",
+        ),
+        (
+            "per_listener_settings true\nlistener 1884 ::1",
+            "m.conf:6: warning: per_listener_settings",
+        ),
+    ] {
+        check(&desk, &format!("{lines}\n")).code(6).tells(finding);
+    }
+}
+
+#[test]
+fn closed_doors_are_no_finding() {
+    let desk = Desk::file();
+    for lines in [
+        "allow_anonymous false",
+        "listener 8883\ncertfile /x\nkeyfile /y",
+        "listener 1884 localhost",
+        "listener 0 /run/mosquitto.sock",
+        "listener 8884\npsk_hint x",
+        "use_identity_as_username false",
+    ] {
+        check(&desk, &format!("{lines}\n")).code(0);
+    }
+}
+
+#[test]
+fn the_order_of_plugins_and_the_brokers_own_file_are_told() {
+    let desk = Desk::file();
+    check(&desk, "password_file /elsewhere\n")
+        .code(0)
+        .tells("note: usernames that doorman does not");
+    let shared = format!("password_file {}\n", desk.place.display());
+    check(&desk, &shared).code(6).tells("until SIGHUP");
+    let denied = format!("{shared}plugin_opt_unknown_user deny\n");
+    check(&desk, &denied).code(0).tells("never asked");
+    desk.write(
+        "first.conf",
+        "user no-such-user\nplugin /lib/first.so\nplugin /lib/mosquitto_doorman.so\nplugin_opt_database /x\n",
+    );
+    desk.run(&["check", "first.conf"])
+        .code(0)
+        .tells("first.so is asked before");
+}
+
+#[test]
+fn a_configuration_without_doorman_or_without_a_source_is_a_problem() {
+    let desk = Desk::file();
+    desk.write("m.conf", "listener 1883 127.0.0.1\n");
+    desk.run(&["check", "m.conf"])
+        .code(6)
+        .tells("no plugin line names");
+    desk.write("m.conf", "plugin /lib/libmosquitto_doorman.so\n");
+    desk.run(&["check", "m.conf"])
+        .code(6)
+        .tells("no source of accounts");
+    desk.write("m.conf", "plugin_opt_database /x\n");
+    desk.run(&["check", "m.conf"])
+        .code(6)
+        .tells("no plugin line before");
+    desk.run(&["check", "missing.conf"]).code(5);
+}
+
+#[test]
+fn a_credential_that_cannot_be_checked_is_named_without_its_text() {
+    let desk = Desk::file();
+    std::fs::write(
+        &desk.place,
+        "roger:tulip-garden\nsub:$7$9999999$AAAAAAAAAAAAAAAA$AAAA\n",
+    )
+    .unwrap();
+    let ran = check(&desk, "").code(6);
+    assert!(ran.out.contains("roger cannot log in"), "{}", ran.out);
+    assert!(ran.out.contains("sub cannot log in") && !ran.out.contains("AAAA"));
+}
+
+#[test]
+fn lines_of_a_password_file_that_let_nobody_in_are_told() {
+    let desk = Desk::file();
+    let hash = super::hash("$7$101$", 12);
+    let text = format!("# staff\n\nroger:{hash}\nnonsense\nsub:\n");
+    std::fs::write(&desk.place, text).unwrap();
+    let ran = check(&desk, "").code(6);
+    assert!(
+        ran.out.contains("accounts:4: there is no colon"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("accounts:5: ") && !ran.out.contains("accounts:3"));
+}
+
+/// The file as the user `nobody` sees it, who exists on every system; needs root to lock him out.
+#[test]
+fn files_are_seen_with_the_eyes_of_the_brokers_user() {
+    let desk = Desk::database();
+    let conf = |user: &str| {
+        let plugin = desk.write("libmosquitto_doorman.so", "");
+        desk.write(
+            "m.conf",
+            &format!(
+                "listener 1883 127.0.0.1\nuser {user}\nplugin {}\nplugin_opt_database {}\n",
+                plugin.display(),
+                desk.place.display()
+            ),
+        );
+        desk.run(&["check", "m.conf"])
+    };
+    chmod(desk.dir.path(), 0o700);
+    conf("nobody").code(6).tells("nobody cannot enter");
+    chmod(desk.dir.path(), 0o755);
+    let ran = conf("nobody").code(6);
+    for finding in [
+        "nobody cannot read",
+        "nobody cannot write",
+        "nobody cannot write to",
+    ] {
+        assert!(ran.out.contains(finding), "{}", ran.out);
+    }
+    chmod(desk.dir.path(), 0o777);
+    chmod(&desk.place, 0o666);
+    conf("nobody")
+        .code(6)
+        .tells("everybody on this machine can read");
+    conf("root")
+        .code(6)
+        .tells("everybody on this machine can read");
+    chmod(&desk.place, 0o600);
+    conf("root").code(0);
+}
+
+fn chmod(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, permissions).unwrap();
+}
