@@ -185,6 +185,35 @@ impl Cost {
         }
     }
 
+    /// Whether it takes about a millisecond or more: worth another thread. Weighed in iterations of
+    /// PBKDF2-HMAC-SHA512, of which a core does some two thousand in that time.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        let weight = match *self {
+            Self::Pbkdf2 { iterations, output, digest, readings } => {
+                let blocks = u64::from(output).div_ceil(digest.bytes() as u64);
+                let readings = match readings {
+                    Readings::One => 1,
+                    Readings::Two => 2,
+                };
+                u64::from(iterations).saturating_mul(blocks).saturating_mul(readings)
+            }
+            Self::Argon2 { memory_kib, passes, .. } => {
+                u64::from(memory_kib).saturating_mul(passes.into())
+            }
+            // A round of bcrypt is 4 KiB of key schedule, twice.
+            Self::Bcrypt { cost, .. } => 1_u64.checked_shl(cost).unwrap_or(u64::MAX).saturating_mul(64),
+            Self::Scrypt { log_n, r, p, .. } => 1_u64
+                .checked_shl(log_n.into())
+                .unwrap_or(u64::MAX)
+                .saturating_mul(r.into())
+                .saturating_mul(p.into()),
+            Self::ShaCrypt { rounds, .. } => rounds.into(),
+            Self::Plain { .. } => 0,
+        };
+        weight >= 2_000
+    }
+
     /// The derivation of [`super::Credential::derivation`], over a salt that nobody has.
     #[must_use]
     pub fn derivation(&self) -> Option<Derivation<'static>> {

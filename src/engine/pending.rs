@@ -1,0 +1,241 @@
+//! Clients that were left waiting for an answer.
+//!
+//! The broker knows a waiting client by its client id only, and reports nothing when it leaves
+//! (broker-facts, delayed authentication). So each is given a ticket, a newer CONNECT with the same id
+//! ends the older ticket, and only a live ticket may be completed: otherwise a late "yes" would let
+//! somebody else in. Must not: decide. A ticket holds no password.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::pool::TicketId;
+use crate::request::{Client, Connect, ConnectionId, Occasion};
+use crate::verified::Tag;
+
+/// How many clients may wait at once; the queue of the pool is one part of that.
+const MOST: usize = 100_000;
+
+/// A promise of a verdict.
+pub(super) struct Ticket {
+    /// The connection.
+    pub(super) connection: ConnectionId,
+    /// Its client id, by which the broker knows it.
+    pub(super) client_id: Box<str>,
+    /// The username.
+    pub(super) username: Box<str>,
+    /// The address as the broker wrote it.
+    address: Option<Box<str>>,
+    listener: Option<u16>,
+    /// Fingerprints of what is being verified: the credential, and the password under it.
+    pub(super) tags: Vec<Tags>,
+    /// Watched by the worker.
+    wanted: Arc<AtomicBool>,
+    deadline: Instant,
+    outcome: Outcome,
+}
+
+/// What a ticket waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// A worker's answer; the deadline is when it is too late.
+    Open,
+    /// Nothing: it is refused, and told at the deadline.
+    Refused,
+}
+
+/// What a verification is about, and what it would show.
+#[derive(Clone, Copy)]
+pub(super) struct Tags {
+    /// The stored credential of an account.
+    pub(super) credential: Tag,
+    /// That credential with the password.
+    pub(super) password: Tag,
+}
+
+/// Every ticket that is alive.
+#[derive(Default)]
+pub(super) struct Pending {
+    last: u64,
+    tickets: HashMap<TicketId, Ticket>,
+    by_client_id: HashMap<Box<str>, TicketId>,
+    deadlines: BTreeMap<(Instant, TicketId), ()>,
+}
+
+/// What the worker is given of a ticket.
+pub(super) struct Stub {
+    /// Its name.
+    pub(super) id: TicketId,
+    /// Cleared when the ticket dies.
+    pub(super) wanted: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    /// The request that it answers, without its password.
+    pub(super) fn connect(&self) -> Connect<'_> {
+        Connect {
+            client: Client {
+                connection: Some(self.connection),
+                id: Some(&self.client_id),
+                address: self.address.as_deref(),
+                listener: self.listener,
+                restored: false,
+            },
+            username: Some(&self.username),
+            password: None,
+            occasion: Occasion::Later,
+        }
+    }
+
+    /// What it waited for.
+    pub(super) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Pending {
+    /// Issues a ticket; none when too many wait, or the client cannot be named.
+    pub(super) fn issue(
+        &mut self,
+        connect: &Connect<'_>,
+        tags: Vec<Tags>,
+        outcome: Outcome,
+        deadline: Instant,
+    ) -> Option<Stub> {
+        let (connection, client_id) = connect.client.connection.zip(connect.client.id)?;
+        if self.tickets.len() >= MOST {
+            return None;
+        }
+        self.supersede(client_id);
+        self.last = self.last.wrapping_add(1);
+        let id = TicketId(self.last);
+        let wanted = Arc::new(AtomicBool::new(true));
+        let ticket = Ticket {
+            connection,
+            client_id: client_id.into(),
+            username: connect.username?.into(),
+            address: connect.client.address.map(Into::into),
+            listener: connect.client.listener,
+            tags,
+            wanted: Arc::clone(&wanted),
+            deadline,
+            outcome,
+        };
+        self.by_client_id.insert(client_id.into(), id);
+        self.deadlines.insert((deadline, id), ());
+        self.tickets.insert(id, ticket);
+        Some(Stub { id, wanted })
+    }
+
+    /// A CONNECT with this id has come: whoever waited under it is gone.
+    pub(super) fn supersede(&mut self, client_id: &str) {
+        if let Some(id) = self.by_client_id.get(client_id).copied() {
+            // Its claim is what ends here.
+            drop(self.claim(id));
+        }
+    }
+
+    /// Takes a ticket that is alive. It is not alive any more.
+    pub(super) fn claim(&mut self, id: TicketId) -> Option<Ticket> {
+        let ticket = self.tickets.remove(&id)?;
+        ticket.wanted.store(false, Ordering::Release);
+        self.by_client_id.remove(&ticket.client_id);
+        self.deadlines.remove(&(ticket.deadline, id));
+        Some(ticket)
+    }
+
+    /// Takes the tickets whose deadline has come.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Ticket> {
+        let mut due = Vec::new();
+        while let Some(((deadline, id), ())) = self.deadlines.first_key_value() {
+            if *deadline > now {
+                break;
+            }
+            let id = *id;
+            due.extend(self.claim(id));
+        }
+        due
+    }
+
+    /// Whether anybody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tickets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn connect(connection: u64, id: &'static str) -> Connect<'static> {
+        Connect {
+            client: Client {
+                connection: Some(ConnectionId(connection)),
+                id: Some(id),
+                address: Some("192.0.2.1"),
+                listener: Some(1883),
+                restored: false,
+            },
+            username: Some("ann"),
+            password: Some(b"pw"),
+            occasion: Occasion::Later,
+        }
+    }
+
+    fn issue(pending: &mut Pending, connection: u64, id: &'static str, deadline: Instant) -> Stub {
+        pending.issue(&connect(connection, id), Vec::new(), Outcome::Open, deadline).unwrap()
+    }
+
+    #[test]
+    fn a_live_ticket_is_claimed_once() {
+        let mut pending = Pending::default();
+        let stub = issue(&mut pending, 1, "x", now());
+        assert_eq!(pending.claim(stub.id).map(|t| t.connection), Some(ConnectionId(1)));
+        assert!(pending.claim(stub.id).is_none() && pending.is_empty());
+        assert!(pending.by_client_id.is_empty() && pending.deadlines.is_empty());
+    }
+
+    #[test]
+    fn a_newer_connect_with_the_same_id_ends_the_older_ticket() {
+        let mut pending = Pending::default();
+        let older = issue(&mut pending, 1, "x", now());
+        let other = issue(&mut pending, 2, "y", now());
+        let newer = issue(&mut pending, 3, "x", now());
+        assert!(!older.wanted.load(Ordering::Acquire), "its worker need not go on");
+        assert!(pending.claim(older.id).is_none());
+        assert_eq!(pending.claim(newer.id).map(|t| t.connection), Some(ConnectionId(3)));
+        assert!(pending.claim(other.id).is_some());
+        let last = issue(&mut pending, 4, "x", now());
+        pending.supersede("x");
+        assert!(pending.claim(last.id).is_none(), "even where the newer one is answered at once");
+    }
+
+    #[test]
+    fn a_ticket_is_due_at_its_deadline() {
+        let mut pending = Pending::default();
+        let start = now();
+        issue(&mut pending, 1, "soon", start);
+        issue(&mut pending, 2, "late", start + Duration::from_secs(1));
+        let due: Vec<_> = pending.due(start).into_iter().map(|t| t.connection.0).collect();
+        assert_eq!(due, [1]);
+        assert!(pending.due(start).is_empty());
+        assert_eq!(pending.due(start + Duration::from_secs(2)).len(), 1);
+    }
+
+    #[test]
+    fn who_has_no_connection_gets_no_ticket() {
+        let mut pending = Pending::default();
+        let mut caller = connect(1, "http-api");
+        caller.client.connection = None;
+        assert!(pending.issue(&caller, Vec::new(), Outcome::Open, now()).is_none());
+    }
+}
