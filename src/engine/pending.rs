@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::credential::Cost;
 use crate::pool::TicketId;
 use crate::request::{Client, Connect, ConnectionId, Occasion};
-use crate::verified::Tag;
+use crate::verified::Tags;
 
 /// How many clients may wait at once; the queue of the pool is one part of that.
 const MOST: usize = 100_000;
@@ -29,12 +30,22 @@ pub(super) struct Ticket {
     /// The address as the broker wrote it.
     address: Option<Box<str>>,
     listener: Option<u16>,
-    /// Fingerprints of what is being verified: the credential, and the password under it.
-    pub(super) tags: Vec<Tags>,
+    /// What is being verified.
+    pub(super) question: Question,
     /// Watched by the worker.
     wanted: Arc<AtomicBool>,
     deadline: Instant,
     outcome: Outcome,
+}
+
+/// What is being verified, without the password.
+pub(super) struct Question {
+    /// The fingerprints of each step.
+    pub(super) tags: Vec<Tags>,
+    /// What the first step costs.
+    pub(super) cost: Cost,
+    /// When it began.
+    pub(super) begun: Instant,
 }
 
 /// What a ticket waits for.
@@ -44,15 +55,6 @@ pub(super) enum Outcome {
     Open,
     /// Nothing: it is refused, and told at the deadline.
     Refused,
-}
-
-/// What a verification is about, and what it would show.
-#[derive(Clone, Copy)]
-pub(super) struct Tags {
-    /// The stored credential of an account.
-    pub(super) credential: Tag,
-    /// That credential with the password.
-    pub(super) password: Tag,
 }
 
 /// Every ticket that is alive.
@@ -100,7 +102,7 @@ impl Pending {
     pub(super) fn issue(
         &mut self,
         connect: &Connect<'_>,
-        tags: Vec<Tags>,
+        question: Question,
         outcome: Outcome,
         deadline: Instant,
     ) -> Option<Stub> {
@@ -118,7 +120,7 @@ impl Pending {
             username: connect.username?.into(),
             address: connect.client.address.map(Into::into),
             listener: connect.client.listener,
-            tags,
+            question,
             wanted: Arc::clone(&wanted),
             deadline,
             outcome,
@@ -191,8 +193,12 @@ mod tests {
         }
     }
 
+    fn question() -> Question {
+        Question { tags: Vec::new(), cost: Cost::standard(), begun: now() }
+    }
+
     fn issue(pending: &mut Pending, connection: u64, id: &'static str, deadline: Instant) -> Stub {
-        pending.issue(&connect(connection, id), Vec::new(), Outcome::Open, deadline).unwrap()
+        pending.issue(&connect(connection, id), question(), Outcome::Open, deadline).unwrap()
     }
 
     #[test]
@@ -236,6 +242,6 @@ mod tests {
         let mut pending = Pending::default();
         let mut caller = connect(1, "http-api");
         caller.client.connection = None;
-        assert!(pending.issue(&caller, Vec::new(), Outcome::Open, now()).is_none());
+        assert!(pending.issue(&caller, question(), Outcome::Open, now()).is_none());
     }
 }

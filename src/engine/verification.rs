@@ -4,75 +4,70 @@
 //! what a worker found is held against the account as it is then, not as it was.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::pending::{Outcome, Stub, Tags, Ticket};
-use super::{Engine, approach, lock, settle};
+use super::pending::{Outcome, Question, Stub, Ticket};
+use super::{Engine, Found, approach, lock, settle};
 use crate::admission;
 use crate::config::{Hashing, UnknownUser};
-use crate::credential::{Credential, Match, Scratch};
+use crate::credential::{Cost, Credential, Match, Scratch};
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::pool::{Answer, Pool, Rank, Step, Task};
 use crate::request::{Connect, Now, Occasion};
 use crate::secret::Secret;
 use crate::show::Shown;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
-use crate::verified::Tag;
+use crate::verified::Tags;
 
-/// What there is to do for one password.
+/// What there is to do for one password; never empty.
 struct Plan {
     steps: Vec<Step>,
-    /// What each step is about.
-    tags: Vec<Tags>,
+    question: Question,
     slow: bool,
 }
 
-/// Whether the password fitted, and what.
-#[derive(Clone, Copy)]
-pub(super) enum Fit {
-    /// This stored credential of the account.
-    Credential(Tag),
-    /// None that can be used.
-    None,
-}
-
 impl Engine {
-    /// What is already known about this password: it fits, or it was refused a moment ago.
-    pub(super) fn remembered(&self, account: &Account, password: &[u8], now: Now) -> Option<Fit> {
+    /// The credential that the password is known to fit.
+    pub(super) fn remembered(&self, found: &Found, password: &[u8], now: Now) -> Option<Tags> {
+        let account = found.account.as_ref()?;
         let mut verified = lock(&self.verified);
         account.credentials().find_map(|stored| {
             let tags = verified.tags(&account.name, stored, password);
-            verified.holds(&tags, now.mono).then_some(Fit::Credential(tags.credential))
+            verified.holds(&tags, now.mono).then_some(tags)
         })
     }
 
-    /// Verifies a password that nothing is known about.
+    /// Verifies a password that is not known to fit.
     pub(super) fn verify(
         &self,
         connect: &Connect<'_>,
         username: &str,
-        account: Option<&Account>,
+        found: &Found,
         password: &[u8],
         now: Now,
     ) -> Verdict {
-        let plan = self.plan(username, account, password);
-        let refused = plan.tags.iter().all(|tags| lock(&self.verified).refuses(tags, now.mono));
-        match &*lock_read(&self.pool) {
-            Some(pool) if self.is_for_workers(connect, &plan) => {
-                if account.is_none() && self.unknown_user == UnknownUser::Defer {
-                    // Whoever is asked next can only be asked now.
-                    return Verdict::Defer(Deferral::UnknownUser);
-                }
-                if refused { self.hold(connect, plan, now) } else { self.submit(pool, connect, plan, password, now) }
+        let plan = self.plan(username, found.account.as_ref(), password, now);
+        let refused = self.was_refused(&plan, now);
+        match self.pool.get().filter(|_| self.is_for_workers(connect, &plan)) {
+            // Whoever is asked next can only be asked now.
+            Some(_) if found.account.is_none() && self.unknown_user == UnknownUser::Defer => {
+                Verdict::Defer(Deferral::UnknownUser)
             }
-            Some(_) | None if refused => self.conclude(connect, account, &plan.tags, Fit::None, now),
-            Some(_) | None => self.verify_here(connect, account, &plan, password, now),
+            Some(_) if refused => self.hold(connect, plan, now),
+            Some(pool) => self.submit(pool, connect, plan, password, now),
+            None if refused => self.conclude(connect, found, &plan.question.tags, None, now),
+            None => self.verify_here(connect, found, &plan, password, now),
         }
+    }
+
+    fn was_refused(&self, plan: &Plan, now: Now) -> bool {
+        let mut verified = lock(&self.verified);
+        plan.question.tags.iter().all(|tags| verified.refuses(tags, now.mono))
     }
 
     fn is_for_workers(&self, connect: &Connect<'_>, plan: &Plan) -> bool {
         connect.occasion == Occasion::Later
-            && connect.client.id.is_some()
             && match self.hashing {
                 Hashing::Auto => plan.slow,
                 Hashing::Worker => true,
@@ -80,17 +75,25 @@ impl Engine {
             }
     }
 
-    fn plan(&self, username: &str, account: Option<&Account>, password: &[u8]) -> Plan {
-        let mut plan = Plan { steps: Vec::new(), tags: Vec::new(), slow: false };
+    fn plan(
+        &self,
+        username: &str,
+        account: Option<&Account>,
+        password: &[u8],
+        now: Now,
+    ) -> Plan {
+        let mut steps = Vec::new();
+        let mut tags = Vec::new();
+        let mut costs = Vec::new();
         let verified = lock(&self.verified);
-        for (account, stored) in
-            account.into_iter().flat_map(|a| a.credentials().map(move |stored| (a, stored)))
+        for (name, stored) in
+            account.into_iter().flat_map(|a| a.credentials().map(move |stored| (&a.name, stored)))
         {
             match Credential::parse(stored, &self.limits) {
                 Ok(credential) => {
-                    plan.slow |= credential.cost().is_slow();
-                    plan.steps.push(Step::Verify(credential));
-                    plan.tags.push(verified.tags(&account.name, stored, password));
+                    costs.push(credential.cost());
+                    steps.push(Step::Verify(credential));
+                    tags.push(verified.tags(name, stored, password));
                 }
                 Err(error) => {
                     let name = Shown(username);
@@ -98,15 +101,16 @@ impl Engine {
                 }
             }
         }
-        if plan.steps.is_empty()
-            && let Ok(name) = AccountName::new(username)
-        {
-            let cost = self.decoys.cost(username);
-            plan.slow = cost.is_slow();
-            plan.steps.push(Step::Burn(cost));
-            plan.tags.push(verified.tags(&name, &StoredCredential::marked(""), password));
+        let decoy = self.decoys.cost(username);
+        if steps.is_empty() {
+            costs.push(decoy);
+            steps.push(Step::Burn(decoy));
+            let name = AccountName::new(username);
+            tags.extend(name.map(|n| verified.tags(&n, &StoredCredential::marked(""), password)));
         }
-        plan
+        let slow = costs.iter().any(Cost::is_slow);
+        let cost = costs.first().copied().unwrap_or(decoy);
+        Plan { steps, question: Question { tags, cost, begun: now.mono }, slow }
     }
 
     fn submit(
@@ -117,10 +121,8 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
-        let Some(deadline) = now.mono.checked_add(self.pending_timeout) else {
-            return Verdict::Deny(Reason::Busy);
-        };
-        let issued = lock(&self.pending).issue(connect, plan.tags, Outcome::Open, deadline);
+        let deadline = now.mono.checked_add(self.pending_timeout).unwrap_or(now.mono);
+        let issued = lock(&self.pending).issue(connect, plan.question, Outcome::Open, deadline);
         let Some(Stub { id, wanted }) = issued else { return Verdict::Deny(Reason::Busy) };
         let task = Task {
             ticket: id,
@@ -129,26 +131,23 @@ impl Engine {
             password: Secret::new(password.to_vec()),
             wanted,
         };
-        match pool.submit(task) {
-            Ok(()) => Verdict::Pending,
-            Err(full) => {
-                // The task that is out of place may be another's; whose it is is refused.
-                let refused = lock(&self.pending).claim(full.0.ticket);
-                if full.0.ticket == id {
-                    return Verdict::Deny(Reason::Busy);
-                }
-                if let Some(ticket) = refused {
-                    self.complete(&ticket, Verdict::Deny(Reason::Busy));
-                }
+        let Err(full) = pool.submit(task) else { return Verdict::Pending };
+        // The task that found no place may be another one, of a worse rank.
+        let refused = lock(&self.pending).claim(full.0.ticket);
+        match refused {
+            Some(ticket) if full.0.ticket != id => {
+                self.complete(&ticket, Verdict::Deny(Reason::Busy));
                 Verdict::Pending
             }
+            Some(_) | None => Verdict::Deny(Reason::Busy),
         }
     }
 
     /// A password that was refused a moment ago is refused again, after as long as it took then.
     fn hold(&self, connect: &Connect<'_>, plan: Plan, now: Now) -> Verdict {
-        let until = now.mono.checked_add(HELD).unwrap_or(now.mono);
-        match lock(&self.pending).issue(connect, plan.tags, Outcome::Refused, until) {
+        let pace = lock(&self.paces).of(plan.question.cost);
+        let until = now.mono.checked_add(pace).unwrap_or(now.mono);
+        match lock(&self.pending).issue(connect, plan.question, Outcome::Refused, until) {
             Some(_) => Verdict::Pending,
             None => Verdict::Deny(Reason::Busy),
         }
@@ -157,20 +156,22 @@ impl Engine {
     fn verify_here(
         &self,
         connect: &Connect<'_>,
-        account: Option<&Account>,
+        found: &Found,
         plan: &Plan,
         password: &[u8],
         now: Now,
     ) -> Verdict {
         if !lock(&self.budget).allows(now.mono) {
-            return match account {
+            return match found.account {
                 None => self.unknown_now(),
                 Some(_) => Verdict::Deny(Reason::Busy),
             };
         }
         let mut scratch = Scratch::default();
         let fits = plan.steps.iter().position(|step| match step {
-            Step::Verify(credential) => credential.verify_with(password, &mut scratch) == Match::Yes,
+            Step::Verify(credential) => {
+                credential.verify_with(password, &mut scratch) == Match::Yes
+            }
             Step::Burn(cost) => {
                 cost.burn_with(password, &mut scratch);
                 false
@@ -178,19 +179,20 @@ impl Engine {
         });
         let after = (self.clock)();
         lock(&self.budget).spend(after.mono.saturating_duration_since(now.mono));
-        let fit = fit(&plan.tags, fits);
-        self.conclude(connect, account, &plan.tags, fit, now)
+        self.conclude(connect, found, &plan.question.tags, fits, now)
     }
 
-    /// A worker's answers and the tickets that are due, each told to its client.
+    /// Takes the workers' answers and the tickets that are due, each to be told to its client.
     pub(super) fn settle_pending(&self, answers: Vec<Answer>, now: Now) {
         for answer in answers {
             // A ticket that is dead is nobody's any more.
             let Some(ticket) = lock(&self.pending).claim(answer.ticket) else { continue };
-            let fit = fit(&ticket.tags, answer.fits);
-            let verdict = match self.account(&ticket.username, Some(&ticket.client_id)) {
-                Ok(account) => {
-                    self.conclude(&ticket.connect(), account.as_ref(), &ticket.tags, fit, now)
+            let Question { cost, begun, .. } = ticket.question;
+            lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
+            let verdict = match self.find(&ticket.username, Some(&ticket.client_id)) {
+                Ok(found) => {
+                    let tags = &ticket.question.tags;
+                    self.conclude(&ticket.connect(), &found, tags, answer.fits, now)
                 }
                 Err(error) => {
                     log::warn!("{error}");
@@ -210,66 +212,57 @@ impl Engine {
     }
 
     fn complete(&self, ticket: &Ticket, verdict: Verdict) {
-        // Nobody is asked after this: what is left open is refused.
+        // Nobody is asked after this: what was left open is refused.
         let verdict = match verdict {
             Verdict::Allow | Verdict::Deny(_) => verdict,
             Verdict::Defer(_) | Verdict::Pending => Verdict::Deny(Reason::UnknownUser),
         };
         let verdict = settle(&ticket.connect(), verdict);
-        let connection = ticket.connection;
-        self.push(Effect::Complete { connection, client_id: ticket.client_id.clone(), verdict });
+        let (connection, client_id) = (ticket.connection, ticket.client_id.clone());
+        lock(&self.completions).push(Effect::Complete { connection, client_id, verdict });
     }
 
-    /// The verdict once it is known what the password fits; everything that follows from it is
-    /// written down here and nowhere else.
+    /// The verdict once it is known which step the password fits; everything that follows from it
+    /// is written down here and nowhere else.
     pub(super) fn conclude(
         &self,
         connect: &Connect<'_>,
-        account: Option<&Account>,
+        found: &Found,
         tags: &[Tags],
-        fit: Fit,
+        fits: Option<usize>,
         now: Now,
     ) -> Verdict {
-        let Some(account) = account else {
+        let Some(account) = &found.account else {
             self.remember_refusal(tags, now);
             return self.unknown_now();
         };
-        // A worker may have been at it while the account changed.
-        let fits = match fit {
-            Fit::Credential(tag) => {
-                let verified = lock(&self.verified);
-                let mut own = account.credentials();
-                own.any(|stored| verified.fingerprint(&account.name, stored) == tag).then_some(tag)
-            }
-            Fit::None => None,
-        };
-        let Some(tag) = fits else {
+        let admitted = admission::admit(account, approach(connect), now.wall);
+        let Some(tags) = fits.and_then(|index| tags.get(index)).filter(|t| self.is_of(account, t))
+        else {
             self.remember_refusal(tags, now);
-            return Verdict::Deny(self.misfit(account, connect, now));
+            let usable = account.credentials().any(|c| Credential::parse(c, &self.limits).is_ok());
+            let misfit = if usable { Reason::BadPassword } else { Reason::UnusableCredential };
+            return Verdict::Deny(admitted.err().unwrap_or(misfit));
         };
-        if let Some(tags) = tags.iter().find(|tags| tags.credential == tag) {
-            lock(&self.verified).remember(tags, now.mono);
-        }
-        match admission::admit(account, approach(connect), now.wall) {
+        lock(&self.verified).remember(tags, now.mono);
+        match admitted {
             Err(reason) => Verdict::Deny(reason),
             Ok(()) => {
-                self.admitted(connect, account, Some(tag), now.wall);
+                let fingerprint = Some(tags.credential);
+                self.admitted(connect, account, fingerprint, found.revision, now.wall);
                 Verdict::Allow
             }
         }
     }
 
-    /// Why a password that fits nothing is refused: the account's own obstacle first.
-    fn misfit(&self, account: &Account, connect: &Connect<'_>, now: Now) -> Reason {
-        let usable = account.credentials().any(|c| Credential::parse(c, &self.limits).is_ok());
-        match admission::admit(account, approach(connect), now.wall) {
-            Err(reason) => reason,
-            Ok(()) if usable => Reason::BadPassword,
-            Ok(()) => Reason::UnusableCredential,
-        }
+    /// Whether the account still has this credential: a worker may have been at it while it changed.
+    fn is_of(&self, account: &Account, tags: &Tags) -> bool {
+        let verified = lock(&self.verified);
+        let mut own = account.credentials();
+        own.any(|stored| verified.fingerprint(&account.name, stored) == tags.credential)
     }
 
-    fn unknown_now(&self) -> Verdict {
+    pub(super) fn unknown_now(&self) -> Verdict {
         match self.unknown_user {
             UnknownUser::Defer => Verdict::Defer(Deferral::UnknownUser),
             UnknownUser::Deny => Verdict::Deny(Reason::UnknownUser),
@@ -284,9 +277,24 @@ impl Engine {
     }
 }
 
-fn fit(tags: &[Tags], fits: Option<usize>) -> Fit {
-    fits.and_then(|index| tags.get(index)).map_or(Fit::None, |tags| Fit::Credential(tags.credential))
-}
+/// How long verifying took of late, by cost.
+#[derive(Default)]
+pub(super) struct Paces(HashMap<Cost, Duration>);
 
-/// How long the answer to a password that was just refused is held back.
-const HELD: Duration = Duration::from_millis(50);
+impl Paces {
+    /// More costs than these are not told apart.
+    const MOST: usize = 64;
+
+    fn of(&self, cost: Cost) -> Duration {
+        self.0.get(&cost).copied().unwrap_or_default()
+    }
+
+    /// The middle between this time and what was usual.
+    fn took(&mut self, cost: Cost, time: Duration) {
+        if let Some(usual) = self.0.get_mut(&cost) {
+            *usual = usual.midpoint(time);
+        } else if self.0.len() < Self::MOST {
+            self.0.insert(cost, time);
+        }
+    }
+}

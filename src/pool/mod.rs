@@ -81,7 +81,7 @@ pub struct Surroundings {
 /// The running workers.
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -114,7 +114,7 @@ impl Pool {
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
-        let mut pool = Self { shared, threads: Vec::new() };
+        let pool = Self { shared, threads: Mutex::new(Vec::new()) };
         match pool.start_threads(workers.max(1), surroundings) {
             Ok(()) => Ok(pool),
             Err(error) => {
@@ -124,7 +124,7 @@ impl Pool {
         }
     }
 
-    fn start_threads(&mut self, workers: usize, around: &Surroundings) -> std::io::Result<()> {
+    fn start_threads(&self, workers: usize, around: &Surroundings) -> std::io::Result<()> {
         for number in 0..workers {
             let (shared, enter) = (Arc::clone(&self.shared), around.enter);
             self.thread(format!("doorman-work{number}"), move || {
@@ -136,8 +136,9 @@ impl Pool {
         self.thread("doorman-wake".to_owned(), move || shared.wake_until_taken(&*wake))
     }
 
-    fn thread(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-        self.threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+    fn thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        let thread = std::thread::Builder::new().name(name).spawn(run)?;
+        lock(&self.threads).push(thread);
         Ok(())
     }
 
@@ -170,14 +171,15 @@ impl Pool {
 
     /// Ends the threads and waits for them: at most as long as one step takes. Tasks under way are
     /// not answered.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
         // Under the locks, so that nobody is between looking and waiting.
         drop(self.shared.queue());
         self.shared.arrived.notify_all();
         drop(lock(&self.shared.answers));
         self.shared.answered.notify_all();
-        for thread in self.threads {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
             if thread.join().is_err() {
                 log::error!("a worker ended in a panic");
             }
