@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 
@@ -20,6 +21,27 @@ pub struct Config {
     pub limits: CostLimits,
     /// Whether successful logins are written to the databases.
     pub record_last_login: bool,
+    /// Where passwords are verified.
+    pub hashing: Hashing,
+    /// How many threads verify passwords.
+    pub workers: usize,
+    /// How many passwords wait for a worker.
+    pub queue: usize,
+    /// How long a client is left waiting.
+    pub pending_timeout: Duration,
+    /// How much of a second the broker's thread may spend verifying.
+    pub inline_budget: Duration,
+}
+
+/// Where passwords are verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// On a worker what takes long, where the broker can wait; on the broker's thread the rest.
+    Auto,
+    /// On a worker, where the broker can wait.
+    Worker,
+    /// On the broker's thread.
+    Inline,
 }
 
 /// One source of accounts.
@@ -200,6 +222,70 @@ pub const OPTIONS: &[Opt] = &[
         help: "Writes the time of the last login to doorman's own databases, in batches and off the broker's thread.",
         set: |draft, value| truth(value).map(|yes| draft.config.record_last_login = yes),
     },
+    Opt {
+        key: "hashing",
+        value: "auto|worker|inline",
+        default: Some("auto"),
+        repeats: false,
+        help: "Where passwords are verified. auto: on a worker thread what takes a millisecond or more, where the broker can wait (2.1), and the rest at once; worker: everything a worker can take; inline: all on the broker's thread, within inline_budget.",
+        set: |draft, value| {
+            draft.config.hashing = match value {
+                "auto" => Hashing::Auto,
+                "worker" => Hashing::Worker,
+                "inline" => Hashing::Inline,
+                _ => return Err("accepted are auto, worker and inline".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "workers",
+        value: "NUMBER|auto",
+        default: Some("auto"),
+        repeats: false,
+        help: "How many worker threads verify passwords; auto is one less than there are cores, and at least one. They give way to the broker's thread.",
+        set: |draft, value| {
+            draft.config.workers = match value {
+                "auto" => usual_workers(),
+                _ => number(value, 1, 256)?.try_into().map_err(|_| "too many".to_owned())?,
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "queue",
+        value: "NUMBER",
+        default: Some("10000"),
+        repeats: false,
+        help: "How many passwords wait for a worker; more are refused as busy.",
+        set: |draft, value| {
+            draft.config.queue =
+                number(value, 1, 1_000_000)?.try_into().map_err(|_| "too many".to_owned())?;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "pending_timeout",
+        value: "DURATION (500ms, 10s, 1m)",
+        default: Some("10s"),
+        repeats: false,
+        help: "How long a client waits for a worker's answer before it is refused. It also bounds how long a waiting client keeps its client id from others.",
+        set: |draft, value| {
+            let (least, most) = (Duration::from_millis(100), Duration::from_secs(600));
+            duration(value, least, most).map(|time| draft.config.pending_timeout = time)
+        },
+    },
+    Opt {
+        key: "inline_budget",
+        value: "DURATION (500ms)",
+        default: Some("500ms"),
+        repeats: false,
+        help: "How much of each second the broker's thread may spend verifying passwords that no worker takes; beyond it logins are refused as busy, and everything else goes on.",
+        set: |draft, value| {
+            let (least, most) = (Duration::from_millis(1), Duration::from_secs(1));
+            duration(value, least, most).map(|time| draft.config.inline_budget = time)
+        },
+    },
 ];
 
 /// What is wrong with the options: one clear line.
@@ -277,6 +363,11 @@ impl Config {
             unknown_user: UnknownUser::Defer,
             limits: CostLimits::STANDARD,
             record_last_login: true,
+            hashing: Hashing::Auto,
+            workers: usual_workers(),
+            queue: 10_000,
+            pending_timeout: Duration::from_secs(10),
+            inline_budget: Duration::from_millis(500),
         }
     }
 }
@@ -363,6 +454,27 @@ fn truth(value: &str) -> Result<bool, String> {
         "false" => Ok(false),
         _ => Err("accepted are true and false".to_owned()),
     }
+}
+
+/// The broker's thread keeps a core.
+fn usual_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
+}
+
+fn duration(value: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    let parse = |digits: &str, unit: fn(u64) -> Duration| digits.parse().ok().map(unit);
+    let time = if let Some(digits) = value.strip_suffix("ms") {
+        parse(digits, Duration::from_millis)
+    } else if let Some(digits) = value.strip_suffix('s') {
+        parse(digits, Duration::from_secs)
+    } else if let Some(digits) = value.strip_suffix('m') {
+        parse(digits, |minutes| Duration::from_secs(minutes.saturating_mul(60)))
+    } else {
+        None
+    };
+    time.filter(|time| (least..=most).contains(time)).ok_or_else(|| {
+        format!("accepted is a time with its unit, such as 500ms, 10s or 1m, from {least:?} to {most:?}")
+    })
 }
 
 fn kibibytes(value: &str) -> Result<u32, String> {

@@ -6,7 +6,7 @@
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
-//!  3   admin ── store       watch
+//!  3   admin ── store       watch       pool
 //!  2   credential   admission   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
@@ -20,6 +20,7 @@ pub mod credential;
 pub mod engine;
 mod ffi;
 pub mod model;
+pub mod pool;
 pub mod request;
 pub mod secret;
 pub mod show;

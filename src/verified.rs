@@ -107,8 +107,11 @@ impl Verified {
             .is_some_and(|at| now.saturating_duration_since(*at) < AGE_REFUSED)
     }
 
-    /// Remembers that the password is right.
+    /// Remembers that the password is right; from when it was first found so.
     pub fn remember(&mut self, tags: &Tags, now: Instant) {
+        if self.holds(tags, now) {
+            return;
+        }
         self.right.put(tags.credential, Seen { password: tags.password, at: now });
         if self.right.len() > self.most {
             self.right.pop_lru();

@@ -1,0 +1,2 @@
+//! The pool.
+#![forbid(unsafe_code)]
