@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
 //!  3   admin ── store       watch
-//!  2   credential    verified    audit
+//!  2   credential    lanes    verified    audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -17,6 +17,7 @@ pub mod config;
 pub mod credential;
 pub mod engine;
 mod ffi;
+pub mod lanes;
 pub mod model;
 pub mod request;
 pub mod secret;
