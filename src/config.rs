@@ -247,7 +247,9 @@ pub const OPTIONS: &[Opt] = &[
         set: |draft, value| {
             draft.config.workers = match value {
                 "auto" => usual_workers(),
-                _ => number(value, 1, 256)?.try_into().map_err(|_| "too many".to_owned())?,
+                _ => number(value, 1, 256)?
+                    .try_into()
+                    .map_err(|_| "too many".to_owned())?,
             };
             Ok(())
         },
@@ -259,8 +261,9 @@ pub const OPTIONS: &[Opt] = &[
         repeats: false,
         help: "How many passwords wait for a worker; more are refused as busy.",
         set: |draft, value| {
-            draft.config.queue =
-                number(value, 1, 1_000_000)?.try_into().map_err(|_| "too many".to_owned())?;
+            draft.config.queue = number(value, 1, 1_000_000)?
+                .try_into()
+                .map_err(|_| "too many".to_owned())?;
             Ok(())
         },
     },
@@ -468,7 +471,9 @@ fn duration(value: &str, least: Duration, most: Duration) -> Result<Duration, St
     } else if let Some(digits) = value.strip_suffix('s') {
         parse(digits, Duration::from_secs)
     } else if let Some(digits) = value.strip_suffix('m') {
-        parse(digits, |minutes| Duration::from_secs(minutes.saturating_mul(60)))
+        parse(digits, |minutes| {
+            Duration::from_secs(minutes.saturating_mul(60))
+        })
     } else {
         None
     };

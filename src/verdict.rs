@@ -134,9 +134,7 @@ impl Reason {
             Self::Busy => {
                 "More passwords were waiting to be checked than the queue or the time allowed for them holds; the client may come again."
             }
-            Self::TimedOut => {
-                "The password was not checked within plugin_opt_pending_timeout."
-            }
+            Self::TimedOut => "The password was not checked within plugin_opt_pending_timeout.",
         }
     }
 }

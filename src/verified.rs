@@ -69,7 +69,12 @@ impl Verified {
             *to = *from;
         }
         let key = <Hmac<Sha256> as KeyInit>::new(&block);
-        Self { key, right: LruCache::unbounded(), wrong: LruCache::unbounded(), most }
+        Self {
+            key,
+            right: LruCache::unbounded(),
+            wrong: LruCache::unbounded(),
+            most,
+        }
     }
 
     /// The fingerprint of an account's stored credential.
@@ -80,12 +85,7 @@ impl Verified {
 
     /// The fingerprints of a question.
     #[must_use]
-    pub fn tags(
-        &self,
-        name: &AccountName,
-        credential: &StoredCredential,
-        password: &[u8],
-    ) -> Tags {
+    pub fn tags(&self, name: &AccountName, credential: &StoredCredential, password: &[u8]) -> Tags {
         Tags {
             credential: self.mac(name, credential, None),
             password: self.mac(name, credential, Some(password)),
@@ -112,7 +112,13 @@ impl Verified {
         if self.holds(tags, now) {
             return;
         }
-        self.right.put(tags.credential, Seen { password: tags.password, at: now });
+        self.right.put(
+            tags.credential,
+            Seen {
+                password: tags.password,
+                at: now,
+            },
+        );
         if self.right.len() > self.most {
             self.right.pop_lru();
         }
@@ -134,7 +140,11 @@ impl Verified {
     ) -> Tag {
         let mut mac = self.key.clone();
         let salt = credential.salt.as_deref().unwrap_or("");
-        let parts = [name.as_str().as_bytes(), credential.text.as_bytes(), salt.as_bytes()];
+        let parts = [
+            name.as_str().as_bytes(),
+            credential.text.as_bytes(),
+            salt.as_bytes(),
+        ];
         for part in parts.into_iter().chain(password) {
             // Lengths in front, so that no two lists of parts read alike.
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -158,7 +168,11 @@ mod tests {
     }
 
     fn tags(verified: &Verified, account: &str, credential: &str, password: &[u8]) -> Tags {
-        verified.tags(&name(account), &StoredCredential::marked(credential), password)
+        verified.tags(
+            &name(account),
+            &StoredCredential::marked(credential),
+            password,
+        )
     }
 
     fn filled() -> Verified {
@@ -193,8 +207,10 @@ mod tests {
     #[test]
     fn a_salt_of_its_own_is_part_of_the_credential() {
         let with = |verified: &Verified, salt: &str| {
-            let stored =
-                StoredCredential { salt: Some(salt.into()), ..StoredCredential::marked("c1") };
+            let stored = StoredCredential {
+                salt: Some(salt.into()),
+                ..StoredCredential::marked("c1")
+            };
             verified.tags(&name("ann"), &stored, b"right")
         };
         let mut verified = Verified::new(&[7; 32]);

@@ -190,19 +190,29 @@ impl Cost {
     #[must_use]
     pub fn is_slow(&self) -> bool {
         let weight = match *self {
-            Self::Pbkdf2 { iterations, output, digest, readings } => {
+            Self::Pbkdf2 {
+                iterations,
+                output,
+                digest,
+                readings,
+            } => {
                 let blocks = u64::from(output).div_ceil(digest.bytes() as u64);
                 let readings = match readings {
                     Readings::One => 1,
                     Readings::Two => 2,
                 };
-                u64::from(iterations).saturating_mul(blocks).saturating_mul(readings)
+                u64::from(iterations)
+                    .saturating_mul(blocks)
+                    .saturating_mul(readings)
             }
-            Self::Argon2 { memory_kib, passes, .. } => {
-                u64::from(memory_kib).saturating_mul(passes.into())
-            }
+            Self::Argon2 {
+                memory_kib, passes, ..
+            } => u64::from(memory_kib).saturating_mul(passes.into()),
             // A round of bcrypt is 4 KiB of key schedule, twice.
-            Self::Bcrypt { cost, .. } => 1_u64.checked_shl(cost).unwrap_or(u64::MAX).saturating_mul(64),
+            Self::Bcrypt { cost, .. } => 1_u64
+                .checked_shl(cost)
+                .unwrap_or(u64::MAX)
+                .saturating_mul(64),
             Self::Scrypt { log_n, r, p, .. } => 1_u64
                 .checked_shl(log_n.into())
                 .unwrap_or(u64::MAX)
@@ -225,7 +235,10 @@ impl Cost {
                 readings: Readings::One,
             } if usize::from(output) <= Digest::Sha512.bytes() => {
                 let iterations = NonZeroU32::new(iterations)?;
-                Some(Derivation { salt: &[0; 16], iterations })
+                Some(Derivation {
+                    salt: &[0; 16],
+                    iterations,
+                })
             }
             Self::Pbkdf2 { .. }
             | Self::Argon2 { .. }

@@ -90,7 +90,10 @@ impl Credential {
     #[must_use]
     pub fn derivation(&self) -> Option<Derivation<'_>> {
         let salt = self.salts.first()?;
-        Some(Derivation { salt, ..self.cost.derivation()? })
+        Some(Derivation {
+            salt,
+            ..self.cost.derivation()?
+        })
     }
 
     /// Whether the first 64 bytes of [`Self::derivation`] are what is stored. In constant time.

@@ -17,12 +17,19 @@ pub(super) struct Budget {
 impl Budget {
     /// An allowance for each second; full.
     pub(super) fn new(each_second: Duration) -> Self {
-        Self { each_second, left: each_second, owed: Duration::ZERO, filled: None }
+        Self {
+            each_second,
+            left: each_second,
+            owed: Duration::ZERO,
+            filled: None,
+        }
     }
 
     /// Whether there is time for another hash.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
-        let passed = self.filled.map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
+        let passed = self
+            .filled
+            .map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
         self.filled = Some(now);
         let earned = self.each_second.mul_f64(passed.as_secs_f64().min(60.0));
         let rest = earned.saturating_sub(self.owed);
@@ -57,7 +64,10 @@ mod tests {
         assert!(!budget.allows(start));
         assert!(budget.allows(start + MS));
         budget.spend(MS * 10);
-        assert!(!budget.allows(start + MS * 2), "what was overdrawn is paid back first");
+        assert!(
+            !budget.allows(start + MS * 2),
+            "what was overdrawn is paid back first"
+        );
         assert!(budget.allows(start + MS * 100));
     }
 
@@ -83,6 +93,9 @@ mod tests {
                 at += MS;
             }
         }
-        assert!((MS * 5_000..MS * 5_700).contains(&spent), "{spent:?} of ten seconds");
+        assert!(
+            (MS * 5_000..MS * 5_700).contains(&spent),
+            "{spent:?} of ten seconds"
+        );
     }
 }

@@ -199,7 +199,10 @@ impl Engine {
     /// A re-check after SIGHUP of a session that we let in: the broker kept its password, which was
     /// right, so only the account can have changed.
     fn again(&self, connect: &Connect<'_>, username: &str, now: Now) -> Option<Verdict> {
-        let connection = connect.client.connection.filter(|_| connect.occasion == Occasion::Again)?;
+        let connection = connect
+            .client
+            .connection
+            .filter(|_| connect.occasion == Occasion::Again)?;
         let session = lock(&self.sessions).find(connection)?;
         if session.name.as_str() != username {
             return None;
@@ -221,12 +224,7 @@ impl Engine {
 
     /// The broker asks for a session that it restored from disk without ever having seen a password;
     /// anybody else needs one.
-    fn without_password(
-        &self,
-        connect: &Connect<'_>,
-        found: &Found,
-        now: Timestamp,
-    ) -> Verdict {
+    fn without_password(&self, connect: &Connect<'_>, found: &Found, now: Timestamp) -> Verdict {
         match &found.account {
             None => self.unknown_now(),
             Some(_) if !connect.client.restored => Verdict::Deny(Reason::NoPassword),
@@ -268,13 +266,22 @@ impl Engine {
         effects
     }
 
+    /// Whether a tick would find something to do.
+    #[must_use]
+    pub fn is_to_be_ticked(&self) -> bool {
+        self.something_to_do.load(Ordering::Acquire)
+    }
+
     /// The successful logins since the last call. For the watcher's thread.
     pub fn take_logins(&self) -> Vec<Login> {
         std::mem::take(&mut *lock(&self.logins))
     }
 
     fn find(&self, username: &str, client_id: Option<&str>) -> Result<Found, store::Error> {
-        let mut found = Found { account: None, revision: self.revision.load(Ordering::Acquire) };
+        let mut found = Found {
+            account: None,
+            revision: self.revision.load(Ordering::Acquire),
+        };
         for source in &self.sources {
             found.account = source.account(username, client_id)?;
             if found.account.is_some() {
@@ -295,7 +302,10 @@ impl Engine {
         if self.record_last_login && connect.occasion != Occasion::Again {
             let mut logins = lock(&self.logins);
             if logins.len() < MOST_LOGINS {
-                logins.push(Login { name: account.name.clone(), at: now });
+                logins.push(Login {
+                    name: account.name.clone(),
+                    at: now,
+                });
             }
         }
         let (Some(connection), Some(client_id)) = (connect.client.connection, connect.client.id)
@@ -323,7 +333,11 @@ fn approach<'a>(connect: &Connect<'a>) -> Approach<'a> {
         client_id: Fact::Is(client.id),
         // A session restored from disk has no address, and no client that could use it from a
         // wrong one.
-        ip: if client.restored { Fact::Open } else { Fact::Is(client.ip()) },
+        ip: if client.restored {
+            Fact::Open
+        } else {
+            Fact::Is(client.ip())
+        },
     }
 }
 

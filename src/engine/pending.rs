@@ -194,18 +194,32 @@ mod tests {
     }
 
     fn question() -> Question {
-        Question { tags: Vec::new(), cost: Cost::standard(), begun: now() }
+        Question {
+            tags: Vec::new(),
+            cost: Cost::standard(),
+            begun: now(),
+        }
     }
 
     fn issue(pending: &mut Pending, connection: u64, id: &'static str, deadline: Instant) -> Stub {
-        pending.issue(&connect(connection, id), question(), Outcome::Open, deadline).unwrap()
+        pending
+            .issue(
+                &connect(connection, id),
+                question(),
+                Outcome::Open,
+                deadline,
+            )
+            .unwrap()
     }
 
     #[test]
     fn a_live_ticket_is_claimed_once() {
         let mut pending = Pending::default();
         let stub = issue(&mut pending, 1, "x", now());
-        assert_eq!(pending.claim(stub.id).map(|t| t.connection), Some(ConnectionId(1)));
+        assert_eq!(
+            pending.claim(stub.id).map(|t| t.connection),
+            Some(ConnectionId(1))
+        );
         assert!(pending.claim(stub.id).is_none() && pending.is_empty());
         assert!(pending.by_client_id.is_empty() && pending.deadlines.is_empty());
     }
@@ -216,13 +230,22 @@ mod tests {
         let older = issue(&mut pending, 1, "x", now());
         let other = issue(&mut pending, 2, "y", now());
         let newer = issue(&mut pending, 3, "x", now());
-        assert!(!older.wanted.load(Ordering::Acquire), "its worker need not go on");
+        assert!(
+            !older.wanted.load(Ordering::Acquire),
+            "its worker need not go on"
+        );
         assert!(pending.claim(older.id).is_none());
-        assert_eq!(pending.claim(newer.id).map(|t| t.connection), Some(ConnectionId(3)));
+        assert_eq!(
+            pending.claim(newer.id).map(|t| t.connection),
+            Some(ConnectionId(3))
+        );
         assert!(pending.claim(other.id).is_some());
         let last = issue(&mut pending, 4, "x", now());
         pending.supersede("x");
-        assert!(pending.claim(last.id).is_none(), "even where the newer one is answered at once");
+        assert!(
+            pending.claim(last.id).is_none(),
+            "even where the newer one is answered at once"
+        );
     }
 
     #[test]
@@ -231,7 +254,11 @@ mod tests {
         let start = now();
         issue(&mut pending, 1, "soon", start);
         issue(&mut pending, 2, "late", start + Duration::from_secs(1));
-        let due: Vec<_> = pending.due(start).into_iter().map(|t| t.connection.0).collect();
+        let due: Vec<_> = pending
+            .due(start)
+            .into_iter()
+            .map(|t| t.connection.0)
+            .collect();
         assert_eq!(due, [1]);
         assert!(pending.due(start).is_empty());
         assert_eq!(pending.due(start + Duration::from_secs(2)).len(), 1);
@@ -242,6 +269,10 @@ mod tests {
         let mut pending = Pending::default();
         let mut caller = connect(1, "http-api");
         caller.client.connection = None;
-        assert!(pending.issue(&caller, question(), Outcome::Open, now()).is_none());
+        assert!(
+            pending
+                .issue(&caller, question(), Outcome::Open, now())
+                .is_none()
+        );
     }
 }

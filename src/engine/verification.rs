@@ -49,7 +49,11 @@ impl Engine {
     ) -> Verdict {
         let plan = self.plan(username, found.account.as_ref(), password, now);
         let refused = self.was_refused(&plan, now);
-        match self.pool.get().filter(|_| self.is_for_workers(connect, &plan)) {
+        match self
+            .pool
+            .get()
+            .filter(|_| self.is_for_workers(connect, &plan))
+        {
             // Whoever is asked next can only be asked now.
             Some(_) if found.account.is_none() && self.unknown_user == UnknownUser::Defer => {
                 Verdict::Defer(Deferral::UnknownUser)
@@ -63,7 +67,10 @@ impl Engine {
 
     fn was_refused(&self, plan: &Plan, now: Now) -> bool {
         let mut verified = lock(&self.verified);
-        plan.question.tags.iter().all(|tags| verified.refuses(tags, now.mono))
+        plan.question
+            .tags
+            .iter()
+            .all(|tags| verified.refuses(tags, now.mono))
     }
 
     fn is_for_workers(&self, connect: &Connect<'_>, plan: &Plan) -> bool {
@@ -75,19 +82,14 @@ impl Engine {
             }
     }
 
-    fn plan(
-        &self,
-        username: &str,
-        account: Option<&Account>,
-        password: &[u8],
-        now: Now,
-    ) -> Plan {
+    fn plan(&self, username: &str, account: Option<&Account>, password: &[u8], now: Now) -> Plan {
         let mut steps = Vec::new();
         let mut tags = Vec::new();
         let mut costs = Vec::new();
         let verified = lock(&self.verified);
-        for (name, stored) in
-            account.into_iter().flat_map(|a| a.credentials().map(move |stored| (&a.name, stored)))
+        for (name, stored) in account
+            .into_iter()
+            .flat_map(|a| a.credentials().map(move |stored| (&a.name, stored)))
         {
             match Credential::parse(stored, &self.limits) {
                 Ok(credential) => {
@@ -110,7 +112,15 @@ impl Engine {
         }
         let slow = costs.iter().any(Cost::is_slow);
         let cost = costs.first().copied().unwrap_or(decoy);
-        Plan { steps, question: Question { tags, cost, begun: now.mono }, slow }
+        Plan {
+            steps,
+            question: Question {
+                tags,
+                cost,
+                begun: now.mono,
+            },
+            slow,
+        }
     }
 
     fn submit(
@@ -121,9 +131,14 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
-        let deadline = now.mono.checked_add(self.pending_timeout).unwrap_or(now.mono);
+        let deadline = now
+            .mono
+            .checked_add(self.pending_timeout)
+            .unwrap_or(now.mono);
         let issued = lock(&self.pending).issue(connect, plan.question, Outcome::Open, deadline);
-        let Some(Stub { id, wanted }) = issued else { return Verdict::Deny(Reason::Busy) };
+        let Some(Stub { id, wanted }) = issued else {
+            return Verdict::Deny(Reason::Busy);
+        };
         let task = Task {
             ticket: id,
             rank: Rank::New,
@@ -131,7 +146,9 @@ impl Engine {
             password: Secret::new(password.to_vec()),
             wanted,
         };
-        let Err(full) = pool.submit(task) else { return Verdict::Pending };
+        let Err(full) = pool.submit(task) else {
+            return Verdict::Pending;
+        };
         // The task that found no place may be another one, of a worse rank.
         let refused = lock(&self.pending).claim(full.0.ticket);
         match refused {
@@ -186,7 +203,9 @@ impl Engine {
     pub(super) fn settle_pending(&self, answers: Vec<Answer>, now: Now) {
         for answer in answers {
             // A ticket that is dead is nobody's any more.
-            let Some(ticket) = lock(&self.pending).claim(answer.ticket) else { continue };
+            let Some(ticket) = lock(&self.pending).claim(answer.ticket) else {
+                continue;
+            };
             let Question { cost, begun, .. } = ticket.question;
             lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
             let verdict = match self.find(&ticket.username, Some(&ticket.client_id)) {
@@ -219,7 +238,11 @@ impl Engine {
         };
         let verdict = settle(&ticket.connect(), verdict);
         let (connection, client_id) = (ticket.connection, ticket.client_id.clone());
-        lock(&self.completions).push(Effect::Complete { connection, client_id, verdict });
+        lock(&self.completions).push(Effect::Complete {
+            connection,
+            client_id,
+            verdict,
+        });
     }
 
     /// The verdict once it is known which step the password fits; everything that follows from it
@@ -237,11 +260,19 @@ impl Engine {
             return self.unknown_now();
         };
         let admitted = admission::admit(account, approach(connect), now.wall);
-        let Some(tags) = fits.and_then(|index| tags.get(index)).filter(|t| self.is_of(account, t))
+        let Some(tags) = fits
+            .and_then(|index| tags.get(index))
+            .filter(|t| self.is_of(account, t))
         else {
             self.remember_refusal(tags, now);
-            let usable = account.credentials().any(|c| Credential::parse(c, &self.limits).is_ok());
-            let misfit = if usable { Reason::BadPassword } else { Reason::UnusableCredential };
+            let usable = account
+                .credentials()
+                .any(|c| Credential::parse(c, &self.limits).is_ok());
+            let misfit = if usable {
+                Reason::BadPassword
+            } else {
+                Reason::UnusableCredential
+            };
             return Verdict::Deny(admitted.err().unwrap_or(misfit));
         };
         lock(&self.verified).remember(tags, now.mono);

@@ -76,6 +76,11 @@ pub(super) fn flush(broker: Broker) {
     }
 }
 
+/// Whether lines of other threads wait.
+pub(super) fn waits() -> bool {
+    !LOGGER.queue().lines.is_empty()
+}
+
 impl Logger {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

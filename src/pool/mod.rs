@@ -114,7 +114,10 @@ impl Pool {
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
-        let pool = Self { shared, threads: Mutex::new(Vec::new()) };
+        let pool = Self {
+            shared,
+            threads: Mutex::new(Vec::new()),
+        };
         match pool.start_threads(workers.max(1), surroundings) {
             Ok(()) => Ok(pool),
             Err(error) => {
@@ -133,7 +136,9 @@ impl Pool {
             })?;
         }
         let (shared, wake) = (Arc::clone(&self.shared), Arc::clone(&around.wake));
-        self.thread("doorman-wake".to_owned(), move || shared.wake_until_taken(&*wake))
+        self.thread("doorman-wake".to_owned(), move || {
+            shared.wake_until_taken(&*wake)
+        })
     }
 
     fn thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
@@ -206,7 +211,10 @@ impl Shared {
             if let Some(task) = queue.pop() {
                 return Some(task);
             }
-            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self
+                .arrived
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -228,7 +236,10 @@ impl Shared {
         let mut answers = lock(&self.answers);
         while !self.stopping() {
             if answers.is_empty() {
-                answers = self.answered.wait(answers).unwrap_or_else(PoisonError::into_inner);
+                answers = self
+                    .answered
+                    .wait(answers)
+                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             drop(answers);

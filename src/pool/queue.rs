@@ -18,7 +18,11 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { tasks: BTreeMap::new(), arrivals: 0, capacity }
+        Self {
+            tasks: BTreeMap::new(),
+            arrivals: 0,
+            capacity,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -34,7 +38,8 @@ impl Queue {
         if self.tasks.len() <= self.capacity {
             return Ok(());
         }
-        self.tasks.retain(|_, task| task.wanted.load(Ordering::Acquire));
+        self.tasks
+            .retain(|_, task| task.wanted.load(Ordering::Acquire));
         if self.tasks.len() <= self.capacity {
             return Ok(());
         }

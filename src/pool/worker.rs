@@ -25,7 +25,10 @@ pub(super) fn run(shared: &Arc<Shared>) {
         if ended.is_err() {
             log::error!("verifying a password failed; it is refused");
             for task in bench.under_way {
-                shared.answer(Answer { ticket: task.ticket, fits: None });
+                shared.answer(Answer {
+                    ticket: task.ticket,
+                    fits: None,
+                });
             }
         }
     }
@@ -54,8 +57,11 @@ impl Bench {
     fn run(&mut self, shared: &Shared) {
         loop {
             while self.works.len() < lanes::width() {
-                let next =
-                    if self.works.is_empty() { shared.next() } else { shared.try_next() };
+                let next = if self.works.is_empty() {
+                    shared.next()
+                } else {
+                    shared.try_next()
+                };
                 match next {
                     Some(task) => self.begin(shared, task),
                     None if self.works.is_empty() => return,
@@ -84,9 +90,13 @@ impl Bench {
 
     /// Does the steps of the last task until one needs a lane or the task is answered.
     fn go_on(&mut self, shared: &Shared) {
-        let Some(task) = self.under_way.last_mut() else { return };
+        let Some(task) = self.under_way.last_mut() else {
+            return;
+        };
         let fits = loop {
-            let Some(step) = task.steps.front() else { break None };
+            let Some(step) = task.steps.front() else {
+                break None;
+            };
             let password = task.password.expose();
             if let Some(work) = step.work(password) {
                 self.works.push(work);
@@ -117,8 +127,15 @@ impl Bench {
             };
             self.works.swap_remove(at);
             let mut task = self.under_way.swap_remove(at);
-            if task.steps.front().is_some_and(|step| step.fits(&output) == Match::Yes) {
-                shared.answer(Answer { ticket: task.ticket, fits: Some(task.index) });
+            if task
+                .steps
+                .front()
+                .is_some_and(|step| step.fits(&output) == Match::Yes)
+            {
+                shared.answer(Answer {
+                    ticket: task.ticket,
+                    fits: Some(task.index),
+                });
                 continue;
             }
             task.advance();
