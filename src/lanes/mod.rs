@@ -6,6 +6,7 @@
 //! words in the lanes: time goes by lengths and counts (docs/decisions/0007-lanes.md).
 #![forbid(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
 mod sha512;
 mod way;
 mod work;

@@ -8,7 +8,7 @@
 //! not fit the instruction cache.
 #![forbid(unsafe_code)]
 
-use super::work::Bundle;
+use super::work::{BITS, Bundle, END};
 
 /// What one SIMD register of `N` words can do.
 pub(super) trait Lanes<const N: usize>: Copy {
@@ -126,23 +126,6 @@ fn each<W: Copy>(a: [W; 8], b: [W; 8], both: impl Fn(W, W) -> W) -> [W; 8] {
         both(a7, b7),
     ]
 }
-
-/// The bit that ends a message.
-pub(super) const END: u64 = 1 << 63;
-/// The length of a padded key and one digest.
-pub(super) const BITS: u64 = (128 + 64) * 8;
-
-/// The state before the first block.
-pub(super) const START: [u64; 8] = [
-    0x6a09_e667_f3bc_c908,
-    0xbb67_ae85_84ca_a73b,
-    0x3c6e_f372_fe94_f82b,
-    0xa54f_f53a_5f1d_36f1,
-    0x510e_527f_ade6_82d1,
-    0x9b05_688c_2b3e_6c1f,
-    0x1f83_d9ab_fb41_bd6b,
-    0x5be0_cd19_137e_2179,
-];
 
 /// The constants of the eighty rounds.
 #[rustfmt::skip]

@@ -6,7 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
-use super::work::{Bundle, Work};
+#[cfg(target_arch = "x86_64")]
+use super::work::Bundle;
+use super::work::Work;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 

@@ -13,8 +13,6 @@ use sha2::block_api::compress512;
 use sha2::{Digest as _, Sha512};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::sha512::{BITS, END, START};
-
 /// One derivation in progress: 64 bytes of PBKDF2-HMAC-SHA512. Wiped when dropped.
 pub struct Work {
     state: Box<Bundle<1>>,
@@ -112,7 +110,10 @@ impl<const N: usize> Bundle<N> {
             sum: [[0; N]; 8],
         }
     }
+}
 
+#[cfg(target_arch = "x86_64")]
+impl<const N: usize> Bundle<N> {
     /// The works side by side; lanes beyond them idle, works beyond the lanes are left out.
     pub(super) fn gather(works: &[&mut Work]) -> Self {
         let mut bundle = Self::empty();
@@ -144,6 +145,7 @@ impl<const N: usize> Bundle<N> {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Bundle<1> {
     fn words(&self) -> impl Iterator<Item = u64> {
         let pads = self.pads.iter().flatten();
@@ -192,3 +194,20 @@ fn write(bytes: &mut [u8], words: &[[u64; 1]; 8]) {
 
 const INNER: u8 = 0x36;
 const OUTER: u8 = 0x5c;
+
+/// The bit that ends a message.
+pub(super) const END: u64 = 1 << 63;
+/// The length of a padded key and one digest.
+pub(super) const BITS: u64 = (128 + 64) * 8;
+
+/// The state before the first block (FIPS 180-4, section 5.3.5).
+const START: [u64; 8] = [
+    0x6a09_e667_f3bc_c908,
+    0xbb67_ae85_84ca_a73b,
+    0x3c6e_f372_fe94_f82b,
+    0xa54f_f53a_5f1d_36f1,
+    0x510e_527f_ade6_82d1,
+    0x9b05_688c_2b3e_6c1f,
+    0x1f83_d9ab_fb41_bd6b,
+    0x5be0_cd19_137e_2179,
+];
