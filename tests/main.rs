@@ -1,6 +1,7 @@
 //! Every test that needs more than one room of the house, in one binary: one link, one harness.
 //!
-//! `support` is the harness, `broker` asks real brokers, `shape` checks the architecture itself.
+//! `support` is the harness, `broker` asks real brokers, `conf_examples` starts them as operators do,
+//! `shape` checks the architecture itself.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,5 +21,6 @@
 
 mod broker;
 mod cli;
+mod conf_examples;
 mod shape;
 mod support;

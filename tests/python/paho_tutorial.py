@@ -1,10 +1,10 @@
 """Logs in as the usual Paho tutorial does and checks what on_connect is told.
 
-    paho_tutorial.py HOST PORT PROTOCOL EXPECTED [USERNAME [PASSWORD]]
+    paho_tutorial.py [--wss CAFILE] HOST PORT PROTOCOL EXPECTED [USERNAME [PASSWORD]]
 
 PROTOCOL is 3.1, 3.1.1 or 5; EXPECTED is "accepted" or "refused". An accepted client also
 subscribes, publishes and must receive its own message. Ends with 0 when all came as announced,
-with 1 and a line on standard error when not.
+with 1 and a line on standard error when not. With --wss it goes through secure WebSockets.
 """
 
 import argparse
@@ -34,7 +34,10 @@ def main():
         mqtt.CallbackAPIVersion.VERSION1,
         protocol=PROTOCOLS[args.protocol],
         reconnect_on_failure=False,
+        transport="websockets" if args.wss else "tcp",
     )
+    if args.wss:
+        client.tls_set(ca_certs=args.wss)
     if args.username is not None:
         client.username_pw_set(args.username, args.password)
     client.on_connect = lambda _client, _user, _flags, rc, *_: events.put(("connect", named(rc)))
@@ -72,6 +75,7 @@ def expect(events, wanted):
 
 def parse_arguments():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--wss", metavar="CAFILE")
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("protocol", choices=PROTOCOLS)

@@ -4,5 +4,6 @@
 mod abi;
 mod floors;
 mod map;
+mod pages;
 mod sources;
 mod symbols;

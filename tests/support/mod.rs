@@ -10,6 +10,7 @@
 
 pub mod broker;
 pub mod conf;
+pub mod files;
 pub mod mqtt;
 pub mod program;
 pub mod startup;

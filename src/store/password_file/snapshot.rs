@@ -28,6 +28,12 @@ struct Place {
     line: u32,
 }
 
+/// What the line of an account says; a line that cannot be used has an empty credential.
+struct Told<'a> {
+    name: &'a str,
+    credential: &'a str,
+}
+
 /// A line that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remark {
@@ -42,10 +48,12 @@ pub(super) struct Remark {
 pub(super) struct Difference {
     /// How many accounts are new.
     pub(super) added: usize,
-    /// Whose credential is another one.
-    pub(super) changed: Vec<AccountName>,
-    /// Who is gone.
-    pub(super) removed: Vec<AccountName>,
+    /// How many have another credential.
+    pub(super) changed: usize,
+    /// How many are gone.
+    pub(super) removed: usize,
+    /// Who was changed or is gone; none when they are too many to be named.
+    pub(super) names: Option<Vec<AccountName>>,
 }
 
 /// Why bytes are not a password file at all.
@@ -72,8 +80,8 @@ impl Snapshot {
             return Err(NotAPasswordFile::TooLarge);
         }
         let mut snapshot = Self {
+            index: HashTable::with_capacity(expected(&text)),
             text,
-            index: HashTable::new(),
             hasher: RandomState::new(),
         };
         let mut remarks = Vec::new();
@@ -106,13 +114,7 @@ impl Snapshot {
 
     /// The stored credential of a name; an unusable line gives its text all the same.
     pub(super) fn credential(&self, name: &str) -> Option<StoredCredential> {
-        let hash = self.hasher.hash_one(name);
-        let place = self
-            .index
-            .find(hash, |place| self.name(*place) == Some(name))?;
-        Some(StoredCredential::marked(
-            self.entry(*place).map_or("", |(_, credential)| credential),
-        ))
+        self.find(name).map(StoredCredential::marked)
     }
 
     /// How many accounts there are.
@@ -126,30 +128,51 @@ impl Snapshot {
         self.index
             .iter()
             .step_by(step)
-            .filter_map(|place| self.entry(*place))
-            .map(|(_, credential)| StoredCredential::marked(credential))
+            .filter_map(|place| self.told(*place))
+            .filter(|told| !told.credential.is_empty())
+            .map(|told| StoredCredential::marked(told.credential))
             .collect()
     }
 
-    /// What a reader of `old` has to learn.
-    pub(super) fn since(&self, old: &Self) -> Difference {
+    /// What a reader of `old` has to learn, by name if there are at most `most` names.
+    pub(super) fn since(&self, old: &Self, most: usize) -> Difference {
         let mut difference = Difference::default();
-        for name in self.names() {
-            match old.credential(name) {
+        let mut names = Vec::new();
+        let mut touched = |name| {
+            if names.len() <= most {
+                names.extend(AccountName::new(name));
+            }
+        };
+        for told in self.accounts() {
+            match old.find(told.name) {
                 None => difference.added = difference.added.saturating_add(1),
-                Some(before) if self.credential(name).as_ref() != Some(&before) => {
-                    difference.changed.extend(AccountName::new(name));
+                Some(before) if before != told.credential => {
+                    difference.changed = difference.changed.saturating_add(1);
+                    touched(told.name);
                 }
                 Some(_) => {}
             }
         }
-        let gone = old.names().filter(|name| self.credential(name).is_none());
-        difference.removed = gone.flat_map(AccountName::new).collect();
+        for told in old.accounts() {
+            if self.find(told.name).is_none() {
+                difference.removed = difference.removed.saturating_add(1);
+                touched(told.name);
+            }
+        }
+        difference.names = (names.len() <= most).then_some(names);
         difference
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.index.iter().filter_map(|place| self.name(*place))
+    fn accounts(&self) -> impl Iterator<Item = Told<'_>> {
+        self.index.iter().filter_map(|place| self.told(*place))
+    }
+
+    /// The text of a name's credential.
+    fn find(&self, name: &str) -> Option<&str> {
+        let hash = self.hasher.hash_one(name);
+        let found = |place: &Place| self.told(*place).is_some_and(|told| told.name == name);
+        let place = self.index.find(hash, found)?;
+        self.told(*place).map(|told| told.credential)
     }
 
     /// The later line of a name replaces the earlier.
@@ -159,7 +182,7 @@ impl Snapshot {
             index,
             hasher,
         } = self;
-        let named = |place: &Place| name(at(text, *place).unwrap_or_default());
+        let named = |place: &Place| at(text, *place).and_then(told).map(|told| told.name);
         let new = named(&place);
         match index.find_mut(hash, |other| named(other) == new) {
             Some(other) => {
@@ -185,15 +208,8 @@ impl Snapshot {
         at(&self.text, place)
     }
 
-    fn name(&self, place: Place) -> Option<&str> {
-        self.line(place).and_then(name)
-    }
-
-    fn entry(&self, place: Place) -> Option<(&str, &str)> {
-        match line::split(self.line(place)?) {
-            Line::Entry { name, credential } => Some((name, credential)),
-            Line::Blank | Line::Comment | Line::Bad { .. } => None,
-        }
+    fn told(&self, place: Place) -> Option<Told<'_>> {
+        self.line(place).and_then(told)
     }
 }
 
@@ -216,12 +232,13 @@ fn at(text: &[u8], place: Place) -> Option<&[u8]> {
     rest.split(|byte| *byte == b'\n').next()
 }
 
-fn name(bytes: &[u8]) -> Option<&str> {
-    match line::split(bytes) {
-        Line::Entry { name, .. } => Some(name),
-        Line::Bad { name, .. } => name,
-        Line::Blank | Line::Comment => None,
-    }
+fn told(bytes: &[u8]) -> Option<Told<'_>> {
+    let (name, credential) = match line::split(bytes) {
+        Line::Entry { name, credential } => (name, credential),
+        Line::Bad { name, .. } => (name?, ""),
+        Line::Blank | Line::Comment => return None,
+    };
+    Some(Told { name, credential })
 }
 
 /// The name that a line speaks of, and what is wrong with the line.
@@ -236,6 +253,14 @@ fn read<'a>(bytes: &'a [u8], limits: &CostLimits) -> (Option<&'a str>, Option<St
     }
 }
 
+/// How many accounts a text of this length may have: room made for them at once is not made again
+/// and again while they are read. Never more than the lines there are, and never more than fit if
+/// each is as short as stored credentials get: a file of newlines must not ask for an index.
+fn expected(text: &[u8]) -> usize {
+    let lines = text.iter().filter(|byte| **byte == b'\n').count();
+    lines.min(text.len() / SHORT_LINE)
+}
+
 /// Where the text begins behind a byte order mark.
 fn bom(text: &[u8]) -> u32 {
     if text.starts_with("\u{feff}".as_bytes()) {
@@ -248,6 +273,9 @@ fn bom(text: &[u8]) -> u32 {
 fn is_text(bytes: &[u8]) -> bool {
     !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }
+
+/// The bytes of a short name and bcrypt's sixty.
+const SHORT_LINE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -344,11 +372,13 @@ mod tests {
         };
         let expected = Difference {
             added: 1,
-            changed: names(&["eve"]),
-            removed: names(&["bob"]),
+            changed: 1,
+            removed: 1,
+            names: Some(names(&["eve", "bob"])),
         };
-        assert_eq!(new.since(&old), expected);
-        assert_eq!(new.since(&new), Difference::default());
+        assert_eq!(new.since(&old, 2), expected);
+        assert_eq!(new.since(&old, 1).names, None);
+        assert_eq!(new.since(&new, 0).names, Some(vec![]));
     }
 
     #[test]
@@ -363,8 +393,8 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             if let Ok((snapshot, _)) = Snapshot::parse(bytes, &CostLimits::STANDARD) {
-                prop_assert_eq!(snapshot.names().count(), snapshot.len());
-                prop_assert!(snapshot.names().all(|name| snapshot.credential(name).is_some()));
+                prop_assert_eq!(snapshot.accounts().count(), snapshot.len());
+                prop_assert!(snapshot.accounts().all(|told| snapshot.credential(told.name).is_some()));
             }
         }
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::snapshot::{Difference, Remark, Snapshot};
 use crate::config::CostLimits;
@@ -20,13 +20,18 @@ use crate::store::{Error, Hurry, Login, News, Opened, Source, Watched};
 /// How many credentials are shown as a sample.
 const SAMPLE: usize = 256;
 
+/// Changed accounts are named up to here. Beyond it, going through all who are connected is less
+/// work than looking for each name among them, which the broker's thread would have to wait for.
+const MOST_NAMES: usize = 10_000;
+
 /// How many faulty lines of one load are told one by one.
 const MOST_REMARKS: usize = 50;
 
-/// What the two faces share: the path, and the state in force.
+/// What the two faces share: the path, and the state in force. Only the watcher's thread has ever one
+/// state in place of another, so it is also the one that takes the old one apart.
 struct Shared {
     path: PathBuf,
-    in_force: RwLock<Arc<Snapshot>>,
+    in_force: RwLock<Snapshot>,
 }
 
 struct FileSource(Arc<Shared>);
@@ -63,7 +68,7 @@ pub fn open(path: &Path, limits: &CostLimits) -> Result<Opened, Error> {
     log::info!("{}: {} accounts", path.display(), snapshot.len());
     let shared = Arc::new(Shared {
         path: path.to_owned(),
-        in_force: RwLock::new(Arc::new(snapshot)),
+        in_force: RwLock::new(snapshot),
     });
     Ok(Opened {
         source: Arc::new(FileSource(Arc::clone(&shared))),
@@ -78,11 +83,11 @@ pub fn open(path: &Path, limits: &CostLimits) -> Result<Opened, Error> {
 }
 
 impl Shared {
-    fn in_force(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    fn in_force(&self) -> RwLockReadGuard<'_, Snapshot> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn swap(&self, snapshot: Arc<Snapshot>) {
+    fn swap(&self, snapshot: Snapshot) {
         let mut in_force = self
             .in_force
             .write()
@@ -161,20 +166,19 @@ impl FileWatched {
             added,
             changed,
             removed,
-        } = snapshot.since(&self.shared.in_force());
+            names,
+        } = snapshot.since(&self.shared.in_force(), MOST_NAMES);
         let count = snapshot.len();
-        self.shared.swap(Arc::new(snapshot));
+        self.shared.swap(snapshot);
         self.taken = stamp;
         self.seen = None;
         self.refused = None;
         report(path, remarks);
         log::info!(
-            "{}: now {count} accounts: {added} added, {} changed, {} removed",
-            path.display(),
-            changed.len(),
-            removed.len()
+            "{}: now {count} accounts: {added} added, {changed} changed, {removed} removed",
+            path.display()
         );
-        News::Accounts(changed.into_iter().chain(removed).collect())
+        names.map_or(News::Everything, News::Accounts)
     }
 }
 
