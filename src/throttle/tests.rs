@@ -1,0 +1,2 @@
+//! The throttle from outside.
+#![forbid(unsafe_code)]
