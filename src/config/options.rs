@@ -183,7 +183,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "NUMBER",
         default: Some("30"),
         repeats: false,
-        help: "How many wrong passwords one address has free, whatever the usernames; four times as many once somebody has logged in from it. Usernames that have are not held up by the others.",
+        help: "How many wrong passwords one address has free, whatever the usernames; twice as many once somebody has logged in from it. Usernames that have are not held up by the others.",
         set: |draft, value| {
             number(value, 1, 1_000_000).map(|n| draft.config.throttle.address_failures = n)
         },

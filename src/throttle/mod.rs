@@ -367,7 +367,7 @@ impl Throttle {
     }
 
     /// The failures beyond those an address has free. It has more of them once somebody has logged in
-    /// from it, and they are counted anew then.
+    /// from it, and a wait it earned before may end with that.
     fn address_excess(&self, trace: &Trace, now: Instant) -> u32 {
         let free = self.address_tariff(trace.good).free;
         self.address_failures(trace, now).saturating_sub(free)
@@ -419,8 +419,10 @@ const MOST: usize = 65_536;
 /// so the bucket can be wide enough for many devices with one username at once.
 const FAILURE_SURCHARGE: u32 = 9;
 
-/// How many times as many free failures an address has from which somebody has logged in.
-const GENEROSITY: u32 = 4;
+/// How many times as many free failures an address has from which somebody has logged in. As failures
+/// halve each minute, half of them is also the pace per minute that is never punished: 15 for a
+/// stranger, 30 for somebody with an account of his own. With four it would be a guess each second.
+const GENEROSITY: u32 = 2;
 
 /// The part of the bucket of all that is kept for addresses from which somebody has logged in.
 const KEPT_FOR_GOOD: u32 = 4;
