@@ -130,6 +130,19 @@ fn a_misconfigured_device_holds_up_nobody_else_at_its_address() {
 }
 
 #[test]
+fn ten_misconfigured_devices_do_not_add_up_against_their_address() {
+    let (mut throttle, begin) = (throttle(), start());
+    login(&mut throttle, &who(HOME, "alice"), begin);
+    for second in 0..1_200 {
+        let now = after(begin, second);
+        for n in 0..10 {
+            guess(&mut throttle, &who(HOME, &format!("broken{n}")), now);
+        }
+        login(&mut throttle, &who(HOME, &format!("new{second}")), now);
+    }
+}
+
+#[test]
 fn an_address_that_tries_many_names_waits_longer_and_longer() {
     let (mut throttle, begin) = (throttle(), start());
     let mut went = 0;
