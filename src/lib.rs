@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
 //!  3   admin ── store      watch      pool
-//!  2   credential   admission   lanes   verified   audit
+//!  2   credential   admission   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -26,6 +26,7 @@ pub mod request;
 pub mod secret;
 pub mod show;
 pub mod store;
+pub mod throttle;
 pub mod verdict;
 pub mod verified;
 pub mod watch;

@@ -24,7 +24,7 @@ use self::budget::Budget;
 use self::decoy::Decoys;
 use self::pending::Pending;
 use self::sessions::{Session, Sessions};
-use self::verification::Paces;
+use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit;
 use crate::config::{Config, CostLimits, Hashing, UnknownUser};
@@ -32,6 +32,7 @@ use crate::model::Account;
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
 use crate::store::{self, Login, Source, Watched};
+use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
 use crate::verified::{Tag, Verified};
 
@@ -52,6 +53,7 @@ pub struct Engine {
     verified: Mutex<Verified>,
     budget: Mutex<Budget>,
     paces: Mutex<Paces>,
+    throttle: Mutex<Throttle>,
     /// The workers, where the broker can be told later.
     pool: OnceLock<Pool>,
     pending: Mutex<Pending>,
@@ -117,6 +119,7 @@ impl Engine {
             verified: Mutex::new(Verified::new(key)),
             budget: Mutex::new(Budget::new(config.inline_budget)),
             paces: Mutex::new(Paces::default()),
+            throttle: Mutex::new(Throttle::new(config.throttle.clone(), key)),
             pool: OnceLock::new(),
             pending: Mutex::new(Pending::default()),
             sessions: Mutex::new(Sessions::default()),
@@ -191,7 +194,7 @@ impl Engine {
             return self.without_password(connect, &found, now.wall);
         };
         if let Some(tags) = self.remembered(&found, password, now) {
-            return self.conclude(connect, &found, &[tags], Some(0), now);
+            return self.conclude(connect, &found, &[tags], Fits::Remembered, now);
         }
         self.verify(connect, username, &found, password, now)
     }

@@ -17,6 +17,7 @@ use crate::pool::{Answer, Pool, Rank, Step, Task};
 use crate::request::{Connect, Now, Occasion};
 use crate::secret::Secret;
 use crate::show::Shown;
+use crate::throttle::{Admission, Standing, Who};
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
 use crate::verified::Tags;
 
@@ -25,6 +26,23 @@ struct Plan {
     steps: Vec<Step>,
     question: Question,
     slow: bool,
+}
+
+/// What a password fits, and how that is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fits {
+    /// The credential of this step, just now.
+    Step(usize),
+    /// The only one asked about: it did when it was last looked at.
+    Remembered,
+    /// Nothing.
+    Nothing,
+}
+
+impl Fits {
+    fn of(step: Option<usize>) -> Self {
+        step.map_or(Self::Nothing, Self::Step)
+    }
 }
 
 impl Engine {
@@ -47,6 +65,14 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
+        let who = Who {
+            ip: connect.client.ip(),
+            username,
+        };
+        let rank = match lock(&self.throttle).admit(&who, now.mono) {
+            Admission::Admit(standing) => standing,
+            Admission::Refuse { .. } => return Verdict::Deny(Reason::Throttled),
+        };
         let plan = self.plan(username, found.account.as_ref(), password, now);
         let refused = self.was_refused(&plan, now);
         match self
@@ -59,8 +85,17 @@ impl Engine {
                 Verdict::Defer(Deferral::UnknownUser)
             }
             Some(_) if refused => self.hold(connect, plan, now),
-            Some(pool) => self.submit(pool, connect, plan, password, now),
-            None if refused => self.conclude(connect, found, &plan.question.tags, None, now),
+            Some(pool) => self.submit(
+                pool,
+                connect,
+                plan,
+                Secret::new(password.to_vec()),
+                rank,
+                now,
+            ),
+            None if refused => {
+                self.conclude(connect, found, &plan.question.tags, Fits::Nothing, now)
+            }
             None => self.verify_here(connect, found, &plan, password, now),
         }
     }
@@ -128,9 +163,15 @@ impl Engine {
         pool: &Pool,
         connect: &Connect<'_>,
         plan: Plan,
-        password: &[u8],
+        password: Secret,
+        standing: Standing,
         now: Now,
     ) -> Verdict {
+        let rank = match standing {
+            Standing::Known => Rank::Known,
+            Standing::New => Rank::New,
+            Standing::Suspect => Rank::Suspect,
+        };
         let deadline = now
             .mono
             .checked_add(self.pending_timeout)
@@ -141,9 +182,9 @@ impl Engine {
         };
         let task = Task {
             ticket: id,
-            rank: Rank::New,
+            rank,
             steps: plan.steps,
-            password: Secret::new(password.to_vec()),
+            password,
             wanted,
         };
         let Err(full) = pool.submit(task) else {
@@ -196,7 +237,7 @@ impl Engine {
         });
         let after = (self.clock)();
         lock(&self.budget).spend(after.mono.saturating_duration_since(now.mono));
-        self.conclude(connect, found, &plan.question.tags, fits, now)
+        self.conclude(connect, found, &plan.question.tags, Fits::of(fits), now)
     }
 
     /// Takes the workers' answers and the tickets that are due, each to be told to its client.
@@ -211,7 +252,7 @@ impl Engine {
             let verdict = match self.find(&ticket.username, Some(&ticket.client_id)) {
                 Ok(found) => {
                     let tags = &ticket.question.tags;
-                    self.conclude(&ticket.connect(), &found, tags, answer.fits, now)
+                    self.conclude(&ticket.connect(), &found, tags, Fits::of(answer.fits), now)
                 }
                 Err(error) => {
                     log::warn!("{error}");
@@ -252,19 +293,33 @@ impl Engine {
         connect: &Connect<'_>,
         found: &Found,
         tags: &[Tags],
-        fits: Option<usize>,
+        fits: Fits,
         now: Now,
     ) -> Verdict {
+        let who = Who {
+            ip: connect.client.ip(),
+            username: connect.username.unwrap_or_default(),
+        };
         let Some(account) = &found.account else {
             self.remember_refusal(tags, now);
+            // Left to somebody else, it is not known to be a failure.
+            if self.unknown_user == UnknownUser::Deny {
+                lock(&self.throttle).failed(&who, now.mono);
+            }
             return self.unknown_now();
         };
         let admitted = admission::admit(account, approach(connect), now.wall);
-        let Some(tags) = fits
+        let index = match fits {
+            Fits::Step(index) => Some(index),
+            Fits::Remembered => Some(0),
+            Fits::Nothing => None,
+        };
+        let Some(tags) = index
             .and_then(|index| tags.get(index))
             .filter(|t| self.is_of(account, t))
         else {
             self.remember_refusal(tags, now);
+            lock(&self.throttle).failed(&who, now.mono);
             let usable = account
                 .credentials()
                 .any(|c| Credential::parse(c, &self.limits).is_ok());
@@ -276,6 +331,12 @@ impl Engine {
             return Verdict::Deny(admitted.err().unwrap_or(misfit));
         };
         lock(&self.verified).remember(tags, now.mono);
+        if matches!(fits, Fits::Remembered) {
+            // It took no token, and gets none back.
+            lock(&self.throttle).recognised(&who, now.mono);
+        } else {
+            lock(&self.throttle).succeeded(&who, now.mono);
+        }
         match admitted {
             Err(reason) => Verdict::Deny(reason),
             Ok(()) => {
@@ -323,7 +384,7 @@ impl Paces {
     /// The middle between this time and what was usual.
     fn took(&mut self, cost: Cost, time: Duration) {
         if let Some(usual) = self.0.get_mut(&cost) {
-            *usual = usual.midpoint(time);
+            *usual = usual.saturating_add(time) / 2;
         } else if self.0.len() < Self::MOST {
             self.0.insert(cost, time);
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::ptr;
 
 use super::abi;
-use super::broker::{Api, Capabilities};
+use super::broker::Api;
 use super::callback::REGISTRATIONS;
 use super::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
 use super::plugin::Plugin;
@@ -30,6 +30,8 @@ struct FakeClient {
 thread_local! {
     /// The connections that were ended, by client id.
     static KICKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// What clients that waited were told.
+    static COMPLETED: RefCell<Vec<c_int>> = const { RefCell::new(Vec::new()) };
     /// Whom the broker reports as gone while it kicks.
     static LEAVES: RefCell<Option<(*mut c_void, *mut abi::mosquitto)>> = const { RefCell::new(None) };
 }
@@ -90,6 +92,11 @@ unsafe extern "C" fn kick(id: *const c_char, with_will: bool) -> c_int {
     abi::MOSQ_ERR_SUCCESS
 }
 
+unsafe extern "C" fn complete(id: *const c_char, code: c_int) {
+    assert!(!id.is_null());
+    COMPLETED.with_borrow_mut(|completed| completed.push(code));
+}
+
 fn api(since_2_1: bool) -> &'static Api {
     Box::leak(Box::new(Api {
         callback_register: register,
@@ -103,7 +110,7 @@ fn api(since_2_1: bool) -> &'static Api {
         client: None,
         client_port: None,
         plugin_set_info: None,
-        capabilities: Capabilities { since_2_1 },
+        complete_basic_auth: since_2_1.then_some(complete as _),
     }))
 }
 
