@@ -40,6 +40,16 @@ pub struct Verified {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tag([u8; 32]);
 
+impl Tag {
+    /// The fingerprint as text.
+    pub fn hex(&self) -> impl Iterator<Item = char> {
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+        self.0
+            .iter()
+            .flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
+    }
+}
+
 /// The fingerprints of one question: does this password fit this credential?
 #[derive(Clone, Copy)]
 pub struct Tags {

@@ -65,9 +65,10 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
+        let who = self.known_as(username, found);
         let who = Who {
             ip: connect.client.ip(),
-            username,
+            username: &who,
         };
         let rank = match lock(&self.throttle).admit(&who, now.mono) {
             Admission::Admit(standing) => standing,
@@ -296,9 +297,10 @@ impl Engine {
         fits: Fits,
         now: Now,
     ) -> Verdict {
+        let who = self.known_as(connect.username.unwrap_or_default(), found);
         let who = Who {
             ip: connect.client.ip(),
-            username: connect.username.unwrap_or_default(),
+            username: &who,
         };
         let Some(account) = &found.account else {
             self.remember_refusal(tags, now);
@@ -345,6 +347,20 @@ impl Engine {
                 Verdict::Allow
             }
         }
+    }
+
+    /// How failures are counted: by username and credential, so that they end with a new password.
+    fn known_as(&self, username: &str, found: &Found) -> String {
+        let mut name = username.to_owned();
+        if let Some(account) = &found.account
+            && let Some(stored) = &account.credential
+        {
+            let fingerprint = lock(&self.verified).fingerprint(&account.name, stored);
+            // No username holds a NUL.
+            name.push('\0');
+            name.extend(fingerprint.hex());
+        }
+        name
     }
 
     /// Whether the account still has this credential: a worker may have been at it while it changed.
