@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use self::budget::Budget;
 use self::decoy::Decoys;
 use self::pending::Pending;
+pub use self::pending::Waiting;
 use self::sessions::{Session, Sessions};
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
@@ -89,6 +90,7 @@ impl Engine {
         config: &Config,
         key: &[u8; 32],
         clock: fn() -> Now,
+        waiting: Arc<Waiting>,
     ) -> Result<Opened, store::Error> {
         let mut sources = Vec::new();
         let mut watched = Vec::new();
@@ -97,7 +99,7 @@ impl Engine {
             sources.push(opened.source);
             watched.push(opened.watched);
         }
-        let engine = Self::over(sources, config, key, clock);
+        let engine = Self::over(sources, config, key, clock, waiting);
         Ok(Opened { engine, watched })
     }
 
@@ -106,6 +108,7 @@ impl Engine {
         config: &Config,
         key: &[u8; 32],
         clock: fn() -> Now,
+        waiting: Arc<Waiting>,
     ) -> Self {
         let engine = Self {
             sources,
@@ -121,7 +124,7 @@ impl Engine {
             paces: Mutex::new(Paces::default()),
             throttle: Mutex::new(Throttle::new(config.throttle.clone(), key)),
             pool: OnceLock::new(),
-            pending: Mutex::new(Pending::default()),
+            pending: Mutex::new(Pending::new(waiting)),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
@@ -162,7 +165,7 @@ impl Engine {
 
     /// "May this client enter?"
     pub fn connect(&self, connect: &Connect<'_>, now: Now) -> Verdict {
-        if let Some(client_id) = connect.client.id
+        if let (Some(client_id), Some(_)) = (connect.client.id, connect.client.connection)
             && connect.occasion != Occasion::Again
         {
             // Whoever waited under this id is gone, or the broker would not ask for another.

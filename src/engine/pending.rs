@@ -6,11 +6,12 @@
 //! somebody else in. Must not: decide. A ticket holds no password.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use super::lock;
 use crate::credential::Cost;
 use crate::pool::TicketId;
 use crate::request::{Client, Connect, ConnectionId, Occasion};
@@ -57,16 +58,27 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// Every ticket that is alive.
+/// Who waits under which client id, in all of the broker. A broker may have loaded the plugin for
+/// several listeners, and completes by client id whoever waits under it: a ticket of one listener
+/// ends when another listener is asked about the same id.
 #[derive(Default)]
-pub(super) struct Pending {
+pub struct Waiting(Mutex<Names>);
+
+#[derive(Default)]
+struct Names {
     last: u64,
+    live: HashMap<Box<str>, Stub>,
+}
+
+/// The tickets of one engine.
+pub(super) struct Pending {
+    waiting: Arc<Waiting>,
     tickets: HashMap<TicketId, Ticket>,
-    by_client_id: HashMap<Box<str>, TicketId>,
-    deadlines: BTreeMap<(Instant, TicketId), ()>,
+    deadlines: BTreeSet<(Instant, TicketId)>,
 }
 
 /// What the worker is given of a ticket.
+#[derive(Clone)]
 pub(super) struct Stub {
     /// Its name.
     pub(super) id: TicketId,
@@ -97,7 +109,53 @@ impl Ticket {
     }
 }
 
+impl Waiting {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        lock(&self.0)
+    }
+
+    /// A new ticket takes the name.
+    fn take(&self, client_id: &str) -> Stub {
+        self.supersede(client_id);
+        let mut names = self.names();
+        names.last = names.last.wrapping_add(1);
+        let stub = Stub {
+            id: TicketId(names.last),
+            wanted: Arc::new(AtomicBool::new(true)),
+        };
+        names.live.insert(client_id.into(), stub.clone());
+        stub
+    }
+
+    /// Whether the ticket still had the name; it has it no more.
+    fn release(&self, client_id: &str, id: TicketId) -> bool {
+        let mut names = self.names();
+        let live = names.live.get(client_id).is_some_and(|stub| stub.id == id);
+        if live {
+            names.live.remove(client_id);
+        }
+        live
+    }
+
+    /// A CONNECT with this id has come: whoever waited under it is gone.
+    fn supersede(&self, client_id: &str) {
+        let dead = self.names().live.remove(client_id);
+        if let Some(stub) = dead {
+            stub.wanted.store(false, Ordering::Release);
+        }
+    }
+}
+
 impl Pending {
+    /// Nobody waits yet.
+    pub(super) fn new(waiting: Arc<Waiting>) -> Self {
+        Self {
+            waiting,
+            tickets: HashMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
     /// Issues a ticket; none when too many wait, or the client cannot be named.
     pub(super) fn issue(
         &mut self,
@@ -110,51 +168,48 @@ impl Pending {
         if self.tickets.len() >= MOST {
             return None;
         }
-        self.supersede(client_id);
-        self.last = self.last.wrapping_add(1);
-        let id = TicketId(self.last);
-        let wanted = Arc::new(AtomicBool::new(true));
+        let username = connect.username?;
+        let stub = self.waiting.take(client_id);
         let ticket = Ticket {
             connection,
             client_id: client_id.into(),
-            username: connect.username?.into(),
+            username: username.into(),
             address: connect.client.address.map(Into::into),
             listener: connect.client.listener,
             question,
-            wanted: Arc::clone(&wanted),
+            wanted: Arc::clone(&stub.wanted),
             deadline,
             outcome,
         };
-        self.by_client_id.insert(client_id.into(), id);
-        self.deadlines.insert((deadline, id), ());
-        self.tickets.insert(id, ticket);
-        Some(Stub { id, wanted })
+        self.deadlines.insert((deadline, stub.id));
+        self.tickets.insert(stub.id, ticket);
+        Some(stub)
     }
 
-    /// A CONNECT with this id has come: whoever waited under it is gone.
+    /// A CONNECT with this id has come: whoever waited under it, here or at another listener, is
+    /// gone. Its ticket is dead from now on, and is cleared away when it is claimed or due.
     pub(super) fn supersede(&mut self, client_id: &str) {
-        if let Some(id) = self.by_client_id.get(client_id).copied() {
-            // Its claim is what ends here.
-            drop(self.claim(id));
-        }
+        self.waiting.supersede(client_id);
     }
 
-    /// Takes a ticket that is alive. It is not alive any more.
+    /// Takes a ticket, if it is alive. It is not alive any more.
     pub(super) fn claim(&mut self, id: TicketId) -> Option<Ticket> {
         let ticket = self.tickets.remove(&id)?;
         ticket.wanted.store(false, Ordering::Release);
-        self.by_client_id.remove(&ticket.client_id);
         self.deadlines.remove(&(ticket.deadline, id));
-        Some(ticket)
+        self.waiting
+            .release(&ticket.client_id, id)
+            .then_some(ticket)
     }
 
     /// Takes the tickets whose deadline has come.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Ticket> {
         let mut due = Vec::new();
-        while let Some(((deadline, id), ())) = self.deadlines.first_key_value() {
-            if *deadline > now {
-                break;
-            }
+        while let Some((_, id)) = self
+            .deadlines
+            .first()
+            .filter(|(deadline, _)| *deadline <= now)
+        {
             let id = *id;
             due.extend(self.claim(id));
         }
@@ -193,6 +248,29 @@ mod tests {
         }
     }
 
+    fn pending() -> Pending {
+        Pending::new(Arc::default())
+    }
+
+    #[test]
+    fn a_connect_at_another_listener_ends_the_ticket_too() {
+        let waiting = Arc::new(Waiting::default());
+        let mut first = Pending::new(Arc::clone(&waiting));
+        let mut second = Pending::new(waiting);
+        let ours = issue(&mut first, 1, "x", now());
+        let theirs = issue(&mut second, 1, "x", now());
+        assert_ne!(ours.id, theirs.id);
+        assert!(
+            first.claim(ours.id).is_none(),
+            "it would complete the other's client"
+        );
+        assert!(second.claim(theirs.id).is_some());
+        let ours = issue(&mut first, 2, "x", now());
+        second.supersede("x");
+        assert!(first.claim(ours.id).is_none());
+        assert!(first.is_empty() && second.is_empty());
+    }
+
     fn question() -> Question {
         Question {
             tags: Vec::new(),
@@ -214,19 +292,19 @@ mod tests {
 
     #[test]
     fn a_live_ticket_is_claimed_once() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let stub = issue(&mut pending, 1, "x", now());
         assert_eq!(
             pending.claim(stub.id).map(|t| t.connection),
             Some(ConnectionId(1))
         );
         assert!(pending.claim(stub.id).is_none() && pending.is_empty());
-        assert!(pending.by_client_id.is_empty() && pending.deadlines.is_empty());
+        assert!(pending.waiting.names().live.is_empty() && pending.deadlines.is_empty());
     }
 
     #[test]
     fn a_newer_connect_with_the_same_id_ends_the_older_ticket() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let older = issue(&mut pending, 1, "x", now());
         let other = issue(&mut pending, 2, "y", now());
         let newer = issue(&mut pending, 3, "x", now());
@@ -250,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_due_at_its_deadline() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let start = now();
         issue(&mut pending, 1, "soon", start);
         issue(&mut pending, 2, "late", start + Duration::from_secs(1));
@@ -266,7 +344,7 @@ mod tests {
 
     #[test]
     fn who_has_no_connection_gets_no_ticket() {
-        let mut pending = Pending::default();
+        let mut pending = pending();
         let mut caller = connect(1, "http-api");
         caller.client.connection = None;
         assert!(

@@ -61,7 +61,7 @@ fn engine(sources: &[Arc<Held>], unknown_user: UnknownUser) -> Engine {
         .iter()
         .map(|held| Arc::clone(held) as Arc<dyn Source>)
         .collect();
-    Engine::over(sources, &config, &[9; 32], now)
+    Engine::over(sources, &config, &[9; 32], now, Arc::default())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
@@ -290,7 +290,13 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
     let held = Held(Mutex::new(Ok(vec![account("ann", "pw")])));
     let source = Arc::new(Changing(held, Mutex::default()));
     let sources = vec![Arc::clone(&source) as Arc<dyn Source>];
-    let engine = Arc::new(Engine::over(sources, &Config::standard(), &[9; 32], now));
+    let engine = Arc::new(Engine::over(
+        sources,
+        &Config::standard(),
+        &[9; 32],
+        now,
+        Arc::default(),
+    ));
     *source.1.lock().unwrap() = Arc::downgrade(&engine);
     assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
     engine.beat(Timestamp::UNIX_EPOCH);

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_int};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
@@ -15,13 +15,17 @@ use super::guard::{Callbacks, Denied, OwnThread};
 use super::signal::Waker;
 use super::{clock, logger, signal};
 use crate::config::Config;
-use crate::engine::{Engine, Opened};
+use crate::engine::{Engine, Opened, Waiting};
 use crate::pool::Surroundings;
 use crate::request::Occasion;
 use crate::show::Shown;
 use crate::store::Watched;
 use crate::verdict::{Effect, Verdict};
 use crate::watch::{Duties, Watcher};
+
+/// Who waits for an answer, at any listener: the broker completes by client id alone, so two plugin
+/// lines must know of each other's.
+static WAITING: LazyLock<Arc<Waiting>> = LazyLock::new(Arc::default);
 
 /// How long 2.1 may sleep where we cannot wake it: a bound for brokers that have no other reason to
 /// wake up (built without websockets).
@@ -87,7 +91,8 @@ impl Plugin {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| format!("no random bytes: {error}"))?;
         let Opened { engine, watched } =
-            Engine::open(config, &key, clock::now).map_err(|error| error.to_string())?;
+            Engine::open(config, &key, clock::now, Arc::clone(&WAITING))
+                .map_err(|error| error.to_string())?;
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),

@@ -1,13 +1,14 @@
 //! A password file in memory: its own text and an index into it.
 //!
 //! Must not: let one bad line take another down. A line whose name can be read but whose credential
-//! cannot be used still denies that name; nothing behind it is asked. Twelve bytes of index an account
-//! beside the text itself; line numbers and offsets are 32 bits, so a file ends at 4 GiB.
+//! cannot be used still denies that name; nothing behind it is asked. Some fifteen bytes of index an
+//! account beside the text itself; line numbers and offsets are 32 bits, so a file ends at 4 GiB.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
+use memchr::{memchr, memchr_iter};
 
 use super::line::{self, Line};
 use crate::config::CostLimits;
@@ -26,6 +27,8 @@ pub(super) struct Snapshot {
 struct Place {
     offset: u32,
     line: u32,
+    /// Of the name.
+    hash: u32,
 }
 
 /// What the line of an account says; a line that cannot be used has an empty credential.
@@ -89,12 +92,13 @@ impl Snapshot {
         let mut place = Place {
             offset: bom(&snapshot.text),
             line: 1,
+            hash: 0,
         };
         while let Some(bytes) = snapshot.line(place) {
             let next = place.behind(bytes);
             let (name, wrong) = read(bytes, limits);
             usable = usable.saturating_add(usize::from(name.is_some() && wrong.is_none()));
-            let hash = name.map(|name| snapshot.hasher.hash_one(name));
+            let hash = name.map(|name| snapshot.hash(name));
             if let Some(why) = wrong {
                 remarks.push(Remark {
                     line: place.line,
@@ -102,7 +106,7 @@ impl Snapshot {
                 });
             }
             if let Some(hash) = hash {
-                snapshot.enter(hash, place, &mut remarks);
+                snapshot.enter(Place { hash, ..place }, &mut remarks);
             }
             place = next;
         }
@@ -153,38 +157,40 @@ impl Snapshot {
                 Some(_) => {}
             }
         }
-        for told in old.accounts() {
-            if self.find(told.name).is_none() {
-                difference.removed = difference.removed.saturating_add(1);
-                touched(told.name);
-            }
+        // Who is in both states is counted; the names are only looked for if somebody is missing.
+        let kept = self.len().saturating_sub(difference.added);
+        difference.removed = old.len().saturating_sub(kept);
+        if difference.removed > 0 {
+            let gone = old.accounts().filter(|told| self.find(told.name).is_none());
+            gone.for_each(|told| touched(told.name));
         }
         difference.names = (names.len() <= most).then_some(names);
         difference
     }
 
+    /// In the order of their lines, which is the order in which memory is fast.
     fn accounts(&self) -> impl Iterator<Item = Told<'_>> {
-        self.index.iter().filter_map(|place| self.told(*place))
+        let mut places: Vec<_> = self.index.iter().copied().collect();
+        places.sort_unstable_by_key(|place| place.offset);
+        places.into_iter().filter_map(|place| self.told(place))
     }
 
     /// The text of a name's credential.
     fn find(&self, name: &str) -> Option<&str> {
-        let hash = self.hasher.hash_one(name);
-        let found = |place: &Place| self.told(*place).is_some_and(|told| told.name == name);
-        let place = self.index.find(hash, found)?;
+        let hash = self.hash(name);
+        let found = |place: &Place| {
+            place.hash == hash && self.told(*place).is_some_and(|told| told.name == name)
+        };
+        let place = self.index.find(spread(hash), found)?;
         self.told(*place).map(|told| told.credential)
     }
 
     /// The later line of a name replaces the earlier.
-    fn enter(&mut self, hash: u64, place: Place, remarks: &mut Vec<Remark>) {
-        let Self {
-            text,
-            index,
-            hasher,
-        } = self;
+    fn enter(&mut self, place: Place, remarks: &mut Vec<Remark>) {
+        let Self { text, index, .. } = self;
         let named = |place: &Place| at(text, *place).and_then(told).map(|told| told.name);
-        let new = named(&place);
-        match index.find_mut(hash, |other| named(other) == new) {
+        let same = |other: &Place| other.hash == place.hash && named(other) == named(&place);
+        match index.find_mut(spread(place.hash), same) {
             Some(other) => {
                 let why = format!(
                     "the same username as line {}, which it replaces",
@@ -197,11 +203,15 @@ impl Snapshot {
                 *other = place;
             }
             None => {
-                index.insert_unique(hash, place, |other| {
-                    hasher.hash_one(named(other).unwrap_or_default())
-                });
+                index.insert_unique(spread(place.hash), place, |other| spread(other.hash));
             }
         }
+    }
+
+    /// Half a hash is enough to tell names apart before their lines are looked at.
+    fn hash(&self, name: &str) -> u32 {
+        let [a, b, c, d, ..] = self.hasher.hash_one(name).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
     }
 
     fn line(&self, place: Place) -> Option<&[u8]> {
@@ -220,8 +230,14 @@ impl Place {
         Self {
             offset: self.offset.saturating_add(length).saturating_add(1),
             line: self.line.saturating_add(1),
+            hash: 0,
         }
     }
+}
+
+/// What the index goes by: it looks at the first and the last bits.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The line that begins at a place, without its newline; none at the end of the text.
@@ -229,7 +245,7 @@ fn at(text: &[u8], place: Place) -> Option<&[u8]> {
     let rest = text
         .get(usize::try_from(place.offset).ok()?..)
         .filter(|rest| !rest.is_empty())?;
-    rest.split(|byte| *byte == b'\n').next()
+    memchr(b'\n', rest).map_or(Some(rest), |end| rest.get(..end))
 }
 
 fn told(bytes: &[u8]) -> Option<Told<'_>> {
@@ -257,7 +273,7 @@ fn read<'a>(bytes: &'a [u8], limits: &CostLimits) -> (Option<&'a str>, Option<St
 /// and again while they are read. Never more than the lines there are, and never more than fit if
 /// each is as short as stored credentials get: a file of newlines must not ask for an index.
 fn expected(text: &[u8]) -> usize {
-    let lines = text.iter().filter(|byte| **byte == b'\n').count();
+    let lines = memchr_iter(b'\n', text).count();
     lines.min(text.len() / SHORT_LINE)
 }
 
