@@ -163,10 +163,12 @@ impl Engine {
     /// "May this client enter?"
     pub fn connect(&self, connect: &Connect<'_>, now: Now) -> Verdict {
         if let Some(client_id) = connect.client.id
+            && connect.client.connection.is_some()
             && connect.occasion != Occasion::Again
         {
-            // Whoever waited under this id is gone, or the broker would not ask for another.
-            lock(&self.pending).supersede(client_id);
+            // Whoever waited under this id is gone, or the broker would not ask for another. The HTTP
+            // API's callers have no connection, and all the same id.
+            self.supersede(client_id);
         }
         let verdict = self.answer(connect, now);
         if verdict == Verdict::Pending {
@@ -174,6 +176,16 @@ impl Engine {
             return verdict;
         }
         settle(connect, verdict)
+    }
+
+    /// What was to be told to an earlier client of this id is not told to the next one: the broker
+    /// knows them by their id only.
+    fn supersede(&self, client_id: &str) {
+        lock(&self.pending).supersede(client_id);
+        lock(&self.completions).retain(|effect| match effect {
+            Effect::Complete { client_id: id, .. } => **id != *client_id,
+            Effect::Kick { .. } => true,
+        });
     }
 
     fn answer(&self, connect: &Connect<'_>, now: Now) -> Verdict {
@@ -193,7 +205,7 @@ impl Engine {
         let Some(password) = connect.password else {
             return self.without_password(connect, &found, now.wall);
         };
-        if let Some(tags) = self.remembered(&found, password, now) {
+        if let Some(tags) = self.remembered(connect, &found, password, now) {
             return self.conclude(connect, &found, &[tags], Fits::Remembered, now);
         }
         self.verify(connect, username, &found, password, now)
