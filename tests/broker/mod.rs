@@ -2,13 +2,15 @@
 
 mod accounts;
 mod clients;
+mod conf;
+mod guessing;
 mod harness;
 mod listeners;
 mod live;
 mod oddities;
-
 mod plugin_table;
 mod refusals;
 mod reload;
 mod startup;
 mod stock;
+mod waiting;
