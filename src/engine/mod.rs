@@ -173,7 +173,6 @@ impl Engine {
         let verdict = self.answer(connect, now);
         if verdict == Verdict::Pending {
             self.something_to_do.store(true, Ordering::Release);
-            return verdict;
         }
         settle(connect, verdict)
     }

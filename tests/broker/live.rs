@@ -10,7 +10,7 @@ use mosquitto_doorman::admin::{Change, Command, Rotation};
 use super::accounts::{account, change, database, line, lines, name, password, set};
 use super::conf::patient as conf;
 use crate::support::{
-    Answer, Broker, Client, Connect, Protocol, Startup, eventually, for_each_broker, plugin_conf,
+    Answer, Broker, Client, Connect, Protocol, Startup, eventually, for_each_broker,
 };
 
 /// What the project promises.

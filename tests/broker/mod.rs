@@ -11,6 +11,7 @@ mod oddities;
 mod plugin_table;
 mod refusals;
 mod reload;
+mod riot;
 mod startup;
 mod stock;
 mod waiting;

@@ -6,7 +6,7 @@ use mosquitto_doorman::model::Account;
 
 use super::accounts::{account, database, lines, name};
 use super::conf::patient as conf;
-use crate::support::{Answer, Broker, Connect, Protocol, for_each_broker, plugin_conf};
+use crate::support::{Answer, Broker, Connect, Protocol, for_each_broker};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -9,7 +9,7 @@ use mosquitto_doorman::admin::{Change, Command, Rotation};
 use super::accounts::{account, change, costly_line, database, line, name, password, set};
 use super::conf::patient as conf;
 use crate::support::{
-    Answer, Broker, Client, Connect, Event, Protocol, eventually, for_each_broker, plugin_conf,
+    Answer, Broker, Client, Connect, Event, Protocol, eventually, for_each_broker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -6,9 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::accounts::line;
 use super::conf::conf;
-use crate::support::{
-    Answer, Broker, Connect, PATIENCE, Protocol, eventually, for_each_broker, plugin_conf,
-};
+use crate::support::{Answer, Broker, Connect, PATIENCE, Protocol, eventually, for_each_broker};
 
 #[test]
 fn options_that_are_wrong_stop_the_broker_with_what_is_accepted() {
