@@ -35,7 +35,7 @@ fn strangers_who_guess_do_not_lock_out_a_known_client() {
     for_each_broker(|startup| {
         let broker = startup
             .file("users", lines(&[("ann", "pw"), ("bob", "pw")]))
-            .start(&conf(&[USERS, "throttle_username_rate 20/m"]));
+            .start(&conf(&[USERS, "throttle_username_rate 20/h"]));
         login("ann", "pw").accepted(broker.port());
         for stranger in ["127.0.0.7", "127.0.0.8", "127.0.0.9"] {
             assert!(
