@@ -430,7 +430,7 @@ impl Paces {
     /// The middle between this time and what was usual.
     fn took(&mut self, cost: Cost, time: Duration) {
         if let Some(usual) = self.0.get_mut(&cost) {
-            *usual = usual.saturating_add(time) / 2;
+            *usual = usual.saturating_add(time).checked_div(2).unwrap_or(time);
         } else if self.0.len() < Self::MOST {
             self.0.insert(cost, time);
         }
