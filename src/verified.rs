@@ -102,12 +102,21 @@ impl Verified {
         }
     }
 
-    /// Whether the password was found right.
+    /// Whether the password was found right within a day.
     pub fn holds(&mut self, tags: &Tags, now: Instant) -> bool {
-        self.right.get(&tags.credential).is_some_and(|seen| {
-            let same: bool = seen.password.0.ct_eq(&tags.password.0).into();
-            same && now.saturating_duration_since(seen.at) < AGE
-        })
+        self.found_right(tags)
+            .is_some_and(|at| now.saturating_duration_since(at) < AGE)
+    }
+
+    /// Whether the password was found right, however long ago.
+    pub fn held(&mut self, tags: &Tags) -> bool {
+        self.found_right(tags).is_some()
+    }
+
+    fn found_right(&mut self, tags: &Tags) -> Option<Instant> {
+        let seen = self.right.get(&tags.credential)?;
+        let same: bool = seen.password.0.ct_eq(&tags.password.0).into();
+        same.then_some(seen.at)
     }
 
     /// Whether the password was found wrong a moment ago.
@@ -140,6 +149,13 @@ impl Verified {
         if self.wrong.len() > MOST_REFUSED.min(self.most) {
             self.wrong.pop_lru();
         }
+    }
+
+    /// Nothing is remembered any more.
+    #[cfg(test)]
+    pub fn forget(&mut self) {
+        self.right.clear();
+        self.wrong.clear();
     }
 
     fn mac(
@@ -202,6 +218,7 @@ mod tests {
         assert!(holds(&mut verified, "ann", "c1", b"right"));
         let tags = tags(&verified, "ann", "c1", b"right");
         assert!(!verified.holds(&tags, now() + AGE));
+        assert!(verified.held(&tags), "and longer for whoever is in");
     }
 
     #[test]

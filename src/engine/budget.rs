@@ -38,6 +38,12 @@ impl Budget {
         self.owed.is_zero() && !self.left.is_zero()
     }
 
+    /// What is left of this second.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> Duration {
+        self.left
+    }
+
     /// A hash took this long.
     pub(super) fn spend(&mut self, time: Duration) {
         self.owed = self.owed.saturating_add(time.saturating_sub(self.left));

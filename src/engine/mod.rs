@@ -168,15 +168,25 @@ impl Engine {
         if let (Some(client_id), Some(_)) = (connect.client.id, connect.client.connection)
             && connect.occasion != Occasion::Again
         {
-            // Whoever waited under this id is gone, or the broker would not ask for another.
-            lock(&self.pending).supersede(client_id);
+            // Whoever waited under this id is gone, or the broker would not ask for another. The HTTP
+            // API's callers have no connection, and all the same id.
+            self.supersede(client_id);
         }
         let verdict = self.answer(connect, now);
         if verdict == Verdict::Pending {
             self.something_to_do.store(true, Ordering::Release);
-            return verdict;
         }
         settle(connect, verdict)
+    }
+
+    /// What was to be told to an earlier client of this id is not told to the next one: the broker
+    /// knows them by their id only.
+    fn supersede(&self, client_id: &str) {
+        lock(&self.pending).supersede(client_id);
+        lock(&self.completions).retain(|effect| match effect {
+            Effect::Complete { client_id: id, .. } => **id != *client_id,
+            Effect::Kick { .. } => true,
+        });
     }
 
     fn answer(&self, connect: &Connect<'_>, now: Now) -> Verdict {
@@ -196,7 +206,7 @@ impl Engine {
         let Some(password) = connect.password else {
             return self.without_password(connect, &found, now.wall);
         };
-        if let Some(tags) = self.remembered(&found, password, now) {
+        if let Some(tags) = self.remembered(connect, &found, password, now) {
             return self.conclude(connect, &found, &[tags], Fits::Remembered, now);
         }
         self.verify(connect, username, &found, password, now)

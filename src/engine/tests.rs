@@ -1,6 +1,8 @@
 //! The engine over sources that are values.
 #![forbid(unsafe_code)]
 
+mod later;
+
 use std::sync::{Mutex, Weak};
 use std::time::Instant;
 

@@ -47,12 +47,24 @@ impl Fits {
 
 impl Engine {
     /// The credential that the password is known to fit.
-    pub(super) fn remembered(&self, found: &Found, password: &[u8], now: Now) -> Option<Tags> {
+    pub(super) fn remembered(
+        &self,
+        connect: &Connect<'_>,
+        found: &Found,
+        password: &[u8],
+        now: Now,
+    ) -> Option<Tags> {
         let account = found.account.as_ref()?;
         let mut verified = lock(&self.verified);
         account.credentials().find_map(|stored| {
             let tags = verified.tags(&account.name, stored, password);
-            verified.holds(&tags, now.mono).then_some(tags)
+            let holds = match connect.occasion {
+                // The broker shows the password of somebody who is in already, or whose session it
+                // keeps: nobody is guessing, and however long ago it was found right, it is.
+                Occasion::Again => verified.held(&tags),
+                Occasion::Now | Occasion::Later => verified.holds(&tags, now.mono),
+            };
+            holds.then_some(tags)
         })
     }
 
@@ -65,26 +77,24 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
-        let who = self.known_as(username, found);
-        let who = Who {
-            ip: connect.client.ip(),
-            username: &who,
-        };
-        let rank = match lock(&self.throttle).admit(&who, now.mono) {
-            Admission::Admit(standing) => standing,
-            Admission::Refuse { .. } => return Verdict::Deny(Reason::Throttled),
-        };
         let plan = self.plan(username, found.account.as_ref(), password, now);
-        let refused = self.was_refused(&plan, now);
-        match self
+        let pool = self
             .pool
             .get()
-            .filter(|_| self.is_for_workers(connect, &plan))
-        {
+            .filter(|_| self.is_for_workers(connect, &plan));
+        let is_left = found.account.is_none() && self.unknown_user == UnknownUser::Defer;
+        if is_left && pool.is_some() {
             // Whoever is asked next can only be asked now.
-            Some(_) if found.account.is_none() && self.unknown_user == UnknownUser::Defer => {
-                Verdict::Defer(Deferral::UnknownUser)
-            }
+            return self.unknown_now();
+        }
+        let rank = match self.standing(connect, username, found, now) {
+            Some(standing) => standing,
+            // Nothing is spent on it here, and whether it may enter is not ours to say.
+            None if is_left => return self.unknown_now(),
+            None => return Verdict::Deny(Reason::Throttled),
+        };
+        let refused = self.was_refused(&plan, now);
+        match pool {
             Some(_) if refused => self.hold(connect, plan, now),
             Some(pool) => self.submit(
                 pool,
@@ -98,6 +108,28 @@ impl Engine {
                 self.conclude(connect, found, &plan.question.tags, Fits::Nothing, now)
             }
             None => self.verify_here(connect, found, &plan, password, now),
+        }
+    }
+
+    /// Whether this attempt may have a hash, and before whom. Who is in already is not guessing.
+    fn standing(
+        &self,
+        connect: &Connect<'_>,
+        username: &str,
+        found: &Found,
+        now: Now,
+    ) -> Option<Standing> {
+        if connect.occasion == Occasion::Again {
+            return Some(Standing::Known);
+        }
+        let username = self.known_as(username, found);
+        let who = Who {
+            ip: connect.client.ip(),
+            username: &username,
+        };
+        match lock(&self.throttle).admit(&who, now.mono) {
+            Admission::Admit(standing) => Some(standing),
+            Admission::Refuse { .. } => None,
         }
     }
 
@@ -221,21 +253,17 @@ impl Engine {
         now: Now,
     ) -> Verdict {
         if !lock(&self.budget).allows(now.mono) {
-            return match found.account {
-                None => self.unknown_now(),
-                Some(_) => Verdict::Deny(Reason::Busy),
+            // "Come again" for everybody alike: another word for the unknown would tell who exists.
+            return match (&found.account, self.unknown_user) {
+                (None, UnknownUser::Defer) => self.unknown_now(),
+                (None, UnknownUser::Deny) | (Some(_), _) => Verdict::Deny(Reason::Busy),
             };
         }
         let mut scratch = Scratch::default();
-        let fits = plan.steps.iter().position(|step| match step {
-            Step::Verify(credential) => {
-                credential.verify_with(password, &mut scratch) == Match::Yes
-            }
-            Step::Burn(cost) => {
-                cost.burn_with(password, &mut scratch);
-                false
-            }
-        });
+        let fits = plan
+            .steps
+            .iter()
+            .position(|step| step.carry_out(password, &mut scratch) == Match::Yes);
         let after = (self.clock)();
         lock(&self.budget).spend(after.mono.saturating_duration_since(now.mono));
         self.conclude(connect, found, &plan.question.tags, Fits::of(fits), now)
@@ -250,25 +278,27 @@ impl Engine {
             };
             let Question { cost, begun, .. } = ticket.question;
             lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
-            let verdict = match self.find(&ticket.username, Some(&ticket.client_id)) {
-                Ok(found) => {
-                    let tags = &ticket.question.tags;
-                    self.conclude(&ticket.connect(), &found, tags, Fits::of(answer.fits), now)
-                }
-                Err(error) => {
-                    log::warn!("{error}");
-                    Verdict::Deny(Reason::SourceUnavailable)
-                }
-            };
+            let verdict = self.judge_ticket(&ticket, Fits::of(answer.fits), now);
             self.complete(&ticket, verdict);
         }
         let due = lock(&self.pending).due(now.mono);
         for ticket in due {
-            let reason = match ticket.outcome() {
-                Outcome::Open => Reason::TimedOut,
-                Outcome::Refused => Reason::BadPassword,
+            let verdict = match ticket.outcome() {
+                Outcome::Open => Verdict::Deny(Reason::TimedOut),
+                Outcome::Refused => self.judge_ticket(&ticket, Fits::Nothing, now),
             };
-            self.complete(&ticket, Verdict::Deny(reason));
+            self.complete(&ticket, verdict);
+        }
+    }
+
+    /// What was found out is held against the account as it is now.
+    fn judge_ticket(&self, ticket: &Ticket, fits: Fits, now: Now) -> Verdict {
+        match self.find(&ticket.username, Some(&ticket.client_id)) {
+            Ok(found) => self.conclude(&ticket.connect(), &found, &ticket.question.tags, fits, now),
+            Err(error) => {
+                log::warn!("{error}");
+                Verdict::Deny(Reason::SourceUnavailable)
+            }
         }
     }
 
@@ -332,11 +362,11 @@ impl Engine {
             };
             return Verdict::Deny(admitted.err().unwrap_or(misfit));
         };
-        lock(&self.verified).remember(tags, now.mono);
         if matches!(fits, Fits::Remembered) {
             // It took no token, and gets none back.
             lock(&self.throttle).recognised(&who, now.mono);
         } else {
+            lock(&self.verified).remember(tags, now.mono);
             lock(&self.throttle).succeeded(&who, now.mono);
         }
         match admitted {
@@ -400,7 +430,7 @@ impl Paces {
     /// The middle between this time and what was usual.
     fn took(&mut self, cost: Cost, time: Duration) {
         if let Some(usual) = self.0.get_mut(&cost) {
-            *usual = usual.saturating_add(time) / 2;
+            *usual = usual.saturating_add(time).checked_div(2).unwrap_or(time);
         } else if self.0.len() < Self::MOST {
             self.0.insert(cost, time);
         }

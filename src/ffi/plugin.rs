@@ -67,6 +67,12 @@ impl Main {
         &self.callbacks
     }
 
+    /// The number of a client that is known.
+    #[cfg(test)]
+    pub(super) fn number(&self, client: ClientPtr) -> Option<crate::request::ConnectionId> {
+        self.connections.borrow().number(client)
+    }
+
     /// The broker.
     pub(super) fn broker(&self) -> Broker {
         self.broker

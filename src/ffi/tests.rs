@@ -5,6 +5,8 @@
     reason = "the stubs are called by us, with what we made"
 )]
 
+mod later;
+
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs;
@@ -17,7 +19,7 @@ use super::callback::REGISTRATIONS;
 use super::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
 use super::plugin::Plugin;
 use super::{mosquitto_plugin_cleanup, mosquitto_plugin_version};
-use crate::config::{Config, SourceConfig, UnknownUser};
+use crate::config::{Config, Hashing, SourceConfig, UnknownUser};
 use crate::credential::{Recipe, Salt, hash};
 
 /// A client as the broker would keep it.
@@ -95,6 +97,12 @@ unsafe extern "C" fn kick(id: *const c_char, with_will: bool) -> c_int {
 unsafe extern "C" fn complete(id: *const c_char, code: c_int) {
     assert!(!id.is_null());
     COMPLETED.with_borrow_mut(|completed| completed.push(code));
+    if let Some((plugin, client)) = LEAVES.take() {
+        assert_eq!(
+            call(&DISCONNECT, plugin, &mut left(client)),
+            abi::MOSQ_ERR_SUCCESS
+        );
+    }
 }
 
 fn api(since_2_1: bool) -> &'static Api {
@@ -122,6 +130,10 @@ struct Loaded {
 
 impl Loaded {
     fn new(since_2_1: bool) -> Self {
+        Self::with(api(since_2_1), Hashing::Auto)
+    }
+
+    fn with(api: &'static Api, hashing: Hashing) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &[("ann", "pw"), ("empty", "")]);
         let sources = vec![SourceConfig::PasswordFile(dir.path().join("users"))];
@@ -129,9 +141,11 @@ impl Loaded {
         let config = Config {
             sources,
             unknown_user,
+            hashing,
             ..Config::standard()
         };
-        let plugin = Plugin::open(api(since_2_1), ptr::null_mut(), &config).unwrap();
+        let plugin = Plugin::open(api, ptr::null_mut(), &config).unwrap();
+        plugin.work(&config).unwrap();
         plugin.watch().unwrap();
         Self {
             dir,

@@ -54,6 +54,9 @@ pub enum Step {
     Verify(Credential),
     /// As much work as this, for a username that nobody has.
     Burn(Cost),
+    /// Whatever a test wants to happen on a worker.
+    #[cfg(test)]
+    Act(Arc<dyn Fn() + Send + Sync>),
 }
 
 /// What became of a task.

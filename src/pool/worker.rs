@@ -158,6 +158,8 @@ impl Step {
         let Derivation { salt, iterations } = match self {
             Self::Verify(credential) => credential.derivation()?,
             Self::Burn(cost) => cost.derivation()?,
+            #[cfg(test)]
+            Self::Act(_) => return None,
         };
         Some(Work::begin(password, salt, iterations))
     }
@@ -167,14 +169,22 @@ impl Step {
         match self {
             Self::Verify(credential) => credential.fits(output),
             Self::Burn(_) => Match::No,
+            #[cfg(test)]
+            Self::Act(_) => Match::No,
         }
     }
 
-    fn carry_out(&self, password: &[u8], scratch: &mut Scratch) -> Match {
+    /// Does it in one piece, on the calling thread.
+    pub(crate) fn carry_out(&self, password: &[u8], scratch: &mut Scratch) -> Match {
         match self {
             Self::Verify(credential) => credential.verify_with(password, scratch),
             Self::Burn(cost) => {
                 cost.burn_with(password, scratch);
+                Match::No
+            }
+            #[cfg(test)]
+            Self::Act(act) => {
+                act();
                 Match::No
             }
         }
