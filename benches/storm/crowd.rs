@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, sockopt};
 
 /// Where a crowd comes from and goes to.
 #[derive(Clone, Copy)]
@@ -136,6 +136,12 @@ impl Crowd {
             Err(error) => panic!("connect: {error}"),
         }
         stream.set_nodelay(true).expect("a TCP socket");
+        // Ends at once: there are not enough ports to have each wait a minute for the next use.
+        let gone = libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        socket::setsockopt(&stream, sockopt::Linger, &gone).expect("a TCP socket");
         stream
     }
 }
