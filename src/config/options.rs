@@ -135,7 +135,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "auto|worker|inline",
         default: Some("auto"),
         repeats: false,
-        help: "Where passwords are verified. auto: on a worker thread what takes a millisecond or more, where the broker can wait (2.1), and the rest at once; worker: everything a worker can take; inline: all on the broker's thread, within inline_budget.",
+        help: "Where passwords are verified. auto: on a worker thread what takes a millisecond or more, where the broker can wait (2.1), and the rest at once unless many come together; worker: everything a worker can take; inline: all on the broker's thread, within inline_budget.",
         set: |draft, value| {
             draft.config.hashing = match value {
                 "auto" => Hashing::Auto,

@@ -40,6 +40,10 @@ use crate::verified::{Tag, Verified};
 /// How many logins wait to be written down; more than that in one interval are not recorded.
 const MOST_LOGINS: usize = 100_000;
 
+/// A few clients with quick hashes are answered at once; of many that come together, each waits for all
+/// before it unless workers take them, in lanes.
+const QUICK: Duration = Duration::from_millis(10);
+
 /// The engine: shared by the broker's thread, the HTTP API's and the watcher's.
 pub struct Engine {
     sources: Vec<Arc<dyn Source>>,
@@ -53,6 +57,8 @@ pub struct Engine {
     decoys: Decoys,
     verified: Mutex<Verified>,
     budget: Mutex<Budget>,
+    /// How much of a second quick hashes may take of the broker's thread before workers take them too.
+    quick: Mutex<Budget>,
     paces: Mutex<Paces>,
     throttle: Mutex<Throttle>,
     /// The workers, where the broker can be told later.
@@ -121,6 +127,7 @@ impl Engine {
             decoys: Decoys::new(),
             verified: Mutex::new(Verified::new(key)),
             budget: Mutex::new(Budget::new(config.inline_budget)),
+            quick: Mutex::new(Budget::new(QUICK)),
             paces: Mutex::new(Paces::default()),
             throttle: Mutex::new(Throttle::new(config.throttle.clone(), key)),
             pool: OnceLock::new(),

@@ -81,7 +81,7 @@ impl Engine {
         let pool = self
             .pool
             .get()
-            .filter(|_| self.is_for_workers(connect, &plan));
+            .filter(|_| self.is_for_workers(connect, &plan, now));
         let is_left = found.account.is_none() && self.unknown_user == UnknownUser::Defer;
         if is_left && pool.is_some() {
             // Whoever is asked next can only be asked now.
@@ -141,10 +141,10 @@ impl Engine {
             .all(|tags| verified.refuses(tags, now.mono))
     }
 
-    fn is_for_workers(&self, connect: &Connect<'_>, plan: &Plan) -> bool {
+    fn is_for_workers(&self, connect: &Connect<'_>, plan: &Plan, now: Now) -> bool {
         connect.occasion == Occasion::Later
             && match self.hashing {
-                Hashing::Auto => plan.slow,
+                Hashing::Auto => plan.slow || !lock(&self.quick).allows(now.mono),
                 Hashing::Worker => true,
                 Hashing::Inline => false,
             }
@@ -265,7 +265,9 @@ impl Engine {
             .iter()
             .position(|step| step.carry_out(password, &mut scratch) == Match::Yes);
         let after = (self.clock)();
-        lock(&self.budget).spend(after.mono.saturating_duration_since(now.mono));
+        let took = after.mono.saturating_duration_since(now.mono);
+        lock(&self.budget).spend(took);
+        lock(&self.quick).spend(took);
         self.conclude(connect, found, &plan.question.tags, Fits::of(fits), now)
     }
 
@@ -348,7 +350,7 @@ impl Engine {
         };
         let Some(tags) = index
             .and_then(|index| tags.get(index))
-            .filter(|t| self.is_of(account, t))
+            .filter(|t| matches!(fits, Fits::Remembered) || self.is_of(account, t))
         else {
             self.remember_refusal(tags, now);
             lock(&self.throttle).failed(&who, now.mono);
@@ -381,7 +383,9 @@ impl Engine {
 
     /// How failures are counted: by username and credential, so that they end with a new password.
     fn known_as(&self, username: &str, found: &Found) -> String {
-        let mut name = username.to_owned();
+        // A NUL and 64 digits behind it.
+        let mut name = String::with_capacity(username.len().saturating_add(65));
+        name.push_str(username);
         if let Some(account) = &found.account
             && let Some(stored) = &account.credential
         {

@@ -247,7 +247,8 @@ impl Broker {
     /// Writes one line to the broker's log.
     pub(super) fn log(self, level: c_int, line: &str) {
         // A NUL would end the line early.
-        let Ok(line) = CString::new(line.replace('\0', "\\0")) else {
+        let whole = CString::new(line);
+        let Ok(line) = whole.or_else(|_| CString::new(line.replace('\0', "\\0"))) else {
             return;
         };
         let print = self.api.log_printf;

@@ -191,15 +191,16 @@ impl Throttle {
             // and again.
             address.penalty.release(now);
         }
-        self.remember(&trace, now);
+        self.remember(trace.pair, trace.address, now);
     }
 
     /// Somebody got in without a hash and so without being admitted here: gives standing, and no token
     /// back.
     pub fn recognised(&mut self, who: &Who<'_>, now: Instant) {
         if !self.ignores(who) {
-            let trace = self.trace(who, now);
-            self.remember(&trace, now);
+            let place = Place::of(who.ip);
+            let address = (place != Place::Local).then(|| self.keys.place(place));
+            self.remember(self.keys.pair(place, who.username), address, now);
         }
     }
 
@@ -328,13 +329,13 @@ impl Throttle {
         }
     }
 
-    fn remember(&mut self, trace: &Trace, now: Instant) {
-        let known = self.known.touch(trace.pair, || Known {
+    fn remember(&mut self, pair: Key, address: Option<Key>, now: Instant) {
+        let known = self.known.touch(pair, || Known {
             at: now,
             bucket: Bucket::full(now),
         });
         known.at = known.at.max(now);
-        if let Some(key) = trace.address {
+        if let Some(key) = address {
             let at = self.good.touch(key, || now);
             *at = now.max(*at);
         }
