@@ -280,7 +280,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "DURATION (5s)",
         default: Some("5s"),
         repeats: false,
-        help: "The longest that a refusal may be held back from whoever fails a lot.",
+        help: "The longest that a refusal is held back, where the broker can wait (2.1), from whoever fails a lot and shows a password again that was just refused.",
         set: |draft, value| duration(value).map(|time| draft.config.throttle.longest_delay = time),
     },
 ];

@@ -95,7 +95,7 @@ impl Engine {
         };
         let refused = self.was_refused(&plan, now);
         match pool {
-            Some(_) if refused => self.hold(connect, plan, now),
+            Some(_) if refused => self.hold(connect, plan, &self.known_as(username, found), now),
             Some(pool) => self.submit(
                 pool,
                 connect,
@@ -234,10 +234,18 @@ impl Engine {
         }
     }
 
-    /// A password that was refused a moment ago is refused again, after as long as it took then.
-    fn hold(&self, connect: &Connect<'_>, plan: Plan, now: Now) -> Verdict {
+    /// A password that was refused a moment ago is refused again, after as long as it took then, or
+    /// longer for whoever fails a lot: nobody else waits for it. Never longer than any other answer
+    /// may take, because a client that waits keeps its client id from others.
+    fn hold(&self, connect: &Connect<'_>, plan: Plan, username: &str, now: Now) -> Verdict {
+        let who = Who {
+            ip: connect.client.ip(),
+            username,
+        };
+        let delay = lock(&self.throttle).delay(&who, now.mono);
         let pace = lock(&self.paces).of(plan.question.cost);
-        let until = now.mono.checked_add(pace).unwrap_or(now.mono);
+        let time = pace.max(delay).min(self.pending_timeout);
+        let until = now.mono.checked_add(time).unwrap_or(now.mono);
         match lock(&self.pending).issue(connect, plan.question, Outcome::Refused, until) {
             Some(_) => Verdict::Pending,
             None => Verdict::Deny(Reason::Busy),

@@ -51,8 +51,8 @@ fn strangers_who_guess_do_not_lock_out_a_known_client() {
         }
         // Somebody else from his address is not held up either.
         login("bob", "pw").accepted(broker.port());
-        // From elsewhere, where ann never was, the right password has to wait as well.
-        let mut elsewhere = broker.tree().mosquitto_pub(
+        // Nor is he from elsewhere: a password that is known takes no hash.
+        let elsewhere = broker.tree().mosquitto_pub(
             broker.port(),
             &[
                 "-A",
@@ -67,8 +67,7 @@ fn strangers_who_guess_do_not_lock_out_a_known_client() {
                 "m",
             ],
         );
-        elsewhere.stderr.make_ascii_lowercase();
-        assert!(elsewhere.stderr.contains("not authori"), "{elsewhere:?}");
+        elsewhere.succeeded();
     });
 }
 

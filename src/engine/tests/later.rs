@@ -601,3 +601,35 @@ fn a_thousand_clients_under_one_id_are_told_their_own() {
         );
     }
 }
+
+#[test]
+fn whoever_fails_a_lot_waits_longer_for_the_same_refusal() {
+    let house = House::with(vec![account("ann", "pw")], |config| {
+        config.throttle.username_failures = 0;
+    });
+    let wrong = Try {
+        password: "no",
+        ..ANN
+    };
+    assert_eq!(house.login(wrong), denied(Reason::BadPassword));
+    let later = |time: Duration| {
+        let start = now();
+        Now {
+            mono: start.mono + time,
+            ..start
+        }
+    };
+    // The wait after the failure is over, and the refusal is still remembered.
+    let at = later(Duration::from_secs(10));
+    assert_eq!(house.ask_at(wrong, at), Verdict::Pending);
+    let soon = Now {
+        mono: at.mono + Duration::from_millis(20),
+        ..at
+    };
+    assert_eq!(house.told_now(soon), []);
+    let behind = Now {
+        mono: at.mono + Duration::from_secs(6),
+        ..at
+    };
+    assert_eq!(house.told_now(behind), [(1, denied(Reason::BadPassword))]);
+}
