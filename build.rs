@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn bindings(out: &Path) -> Result<(), Box<dyn Error>> {
     bindgen::Builder::default()
         .header("include/mosquitto_abi.h")
-        .allowlist_item("mosquitto.*|MOSQ.*")
+        .allowlist_item("mosquitto.*|MOSQ.*|MQTT.*")
         .dynamic_library_name("BrokerApi")
         .dynamic_link_require_all(false)
         .wrap_unsafe_ops(true)

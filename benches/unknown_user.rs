@@ -29,15 +29,16 @@ mod support;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mosquitto_doorman::admin::{self, Command};
-use mosquitto_doorman::config::{Config, CostLimits, SourceConfig, UnknownUser};
+use mosquitto_doorman::config::{Config, SourceConfig, ThrottleLimits, UnknownUser};
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 use mosquitto_doorman::engine::Engine;
 use mosquitto_doorman::model::{Account, AccountName};
-use mosquitto_doorman::request::{self, Now};
+use mosquitto_doorman::request::{self, Now, Occasion};
 use mosquitto_doorman::store::sqlite::Database;
 use mosquitto_doorman::verdict::Verdict;
 
@@ -181,14 +182,22 @@ fn engine(accounts: &Accounts, name: &str, source: SourceConfig) -> bool {
     let config = Config {
         sources: vec![source],
         unknown_user: UnknownUser::Deny,
-        limits: CostLimits::STANDARD,
         record_last_login: false,
+        // Everything is refused here, as fast as it can be.
+        inline_budget: Duration::from_secs(1),
+        throttle: ThrottleLimits {
+            on: false,
+            ..Config::standard().throttle
+        },
+        ..Config::standard()
     };
-    let opened = Engine::open(&config, &[7; 32]).expect("an engine");
+    let opened =
+        Engine::open(&config, &[7; 32], now, std::sync::Arc::default()).expect("an engine");
     let mut chance = Chance::new(1);
     let rounds: Vec<Round> = (0..ROUNDS)
         .map(|_| {
             Round::of(&mut chance, |username| {
+                let guess = guess();
                 let connect = request::Connect {
                     client: request::Client {
                         connection: None,
@@ -198,15 +207,12 @@ fn engine(accounts: &Accounts, name: &str, source: SourceConfig) -> bool {
                         restored: false,
                     },
                     username: Some(username),
-                    password: Some(b"wrong"),
+                    password: Some(guess.as_bytes()),
+                    occasion: Occasion::Now,
                 };
-                let start = Instant::now();
-                let now = Now {
-                    mono: start,
-                    wall: Timestamp::now(),
-                };
+                let now = now();
                 let verdict = opened.engine.connect(&connect, now);
-                let time = start.elapsed();
+                let time = now.mono.elapsed();
                 assert!(matches!(verdict, Verdict::Deny(_)), "{verdict:?}");
                 time.as_secs_f64() * 1e3
             })
@@ -217,7 +223,14 @@ fn engine(accounts: &Accounts, name: &str, source: SourceConfig) -> bool {
 
 /// Asks brokers of one version; says how many of doorman's ratios are not accepted.
 fn brokers(accounts: &Accounts, tree: &Tree) -> u32 {
-    let with_plugin = |source: String| plugin_conf(&[&source, "unknown_user deny"]);
+    let with_plugin = |source: String| {
+        plugin_conf(&[
+            &source,
+            "unknown_user deny",
+            "throttle false",
+            "inline_budget 1s",
+        ])
+    };
     let (file, database) = (accounts.file.display(), accounts.database.display());
     let contenders = [
         ("file", with_plugin(format!("password_file {file}"))),
@@ -243,9 +256,22 @@ fn brokers(accounts: &Accounts, tree: &Tree) -> u32 {
     missed
 }
 
+/// A wrong password that nobody has tried: one that was just refused is not hashed again.
+fn guess() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("wrong-{:06}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn now() -> Now {
+    Now {
+        mono: Instant::now(),
+        wall: Timestamp::now(),
+    }
+}
+
 /// From the CONNECT to the CONNACK, in milliseconds.
 fn refusal(port: u16, username: &str) -> f64 {
-    let connect = Connect::new(Protocol::V311).credentials(username, "wrong");
+    let connect = Connect::new(Protocol::V311).credentials(username, guess());
     let bytes = connect.encode();
     let mut client = Client::tcp(port, Protocol::V311);
     let start = Instant::now();

@@ -31,6 +31,9 @@
 #define MOSQ_ERR_ALREADY_EXISTS 31
 #define MOSQ_ERR_PLUGIN_IGNORE 32 /* since 2.1 */
 
+/* MQTT 5 reason code that 2.1 passes on from BASIC_AUTH; 2.0 closes the connection without a CONNACK. */
+#define MQTT_RC_SERVER_BUSY 137
+
 /* Log levels: exactly one per line. */
 #define MOSQ_LOG_INFO 1
 #define MOSQ_LOG_NOTICE 2

@@ -18,6 +18,7 @@ pub fn record(connect: &Connect<'_>, verdict: Verdict) {
         Verdict::Defer(Deferral::UnknownUser) => {
             log::info!("deferred reason=unknown_user {}", Who(connect));
         }
+        Verdict::Pending => log::debug!("pending {}", Who(connect)),
         Verdict::Defer(Deferral::Anonymous) => {
             log::debug!("deferred reason=anonymous {}", Who(connect));
         }
@@ -54,7 +55,7 @@ fn named(f: &mut fmt::Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Client;
+    use crate::request::{Client, Occasion};
 
     fn who(address: Option<&str>, username: Option<&str>) -> String {
         let client = Client {
@@ -68,6 +69,7 @@ mod tests {
             client,
             username,
             password: Some(b"tulip"),
+            occasion: Occasion::Now,
         })
         .to_string()
     }

@@ -6,8 +6,8 @@
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
-//!  3   admin ── store       watch
-//!  2   credential   admission   verified   audit
+//!  3   admin ── store      watch      pool
+//!  2   credential   admission   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -19,11 +19,14 @@ pub mod config;
 pub mod credential;
 pub mod engine;
 mod ffi;
+pub mod lanes;
 pub mod model;
+pub mod pool;
 pub mod request;
 pub mod secret;
 pub mod show;
 pub mod store;
+pub mod throttle;
 pub mod verdict;
 pub mod verified;
 pub mod watch;

@@ -49,6 +49,19 @@ pub struct Connect<'a> {
     pub username: Option<&'a str>,
     /// The password; the broker delivers an empty one as none.
     pub password: Option<&'a [u8]>,
+    /// Why the broker asks.
+    pub occasion: Occasion,
+}
+
+/// Why the broker asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// A client wants to enter, and must be answered before the broker goes on.
+    Now,
+    /// A client wants to enter, and can be told later.
+    Later,
+    /// A reload: the client has entered long ago.
+    Again,
 }
 
 /// The time of the question: one reading of both clocks.

@@ -16,6 +16,9 @@ pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() <= LONGEST && self.0.bytes().all(is_plain) {
+            return write!(f, "\"{}\"", self.0);
+        }
         let mut left = LONGEST;
         f.write_str("\"")?;
         for c in self.0.chars() {
@@ -32,9 +35,22 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// What stands for itself, as almost every name does.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\'' | b'\\')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_for_itself_is_what_would_not_be_escaped() {
+        for byte in 0..128_u8 {
+            let escaped = char::from(byte).escape_debug().count() > 1;
+            assert_eq!(is_plain(byte), !escaped, "{byte}");
+        }
+    }
 
     #[test]
     fn plain_text_is_quoted() {

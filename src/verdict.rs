@@ -15,6 +15,8 @@ pub enum Verdict {
     Deny(Reason),
     /// Not ours: whoever the broker asks next decides.
     Defer(Deferral),
+    /// Being found out; an [`Effect::Complete`] follows. Only for a client that can be told later.
+    Pending,
 }
 
 /// Why a client was refused: one stable word each, found in the log and in `docs/options.md`.
@@ -44,11 +46,17 @@ pub enum Reason {
     SourceUnavailable,
     /// The request itself could not be understood.
     BadRequest,
+    /// Too many failures from this address or for this username: not even checked.
+    Throttled,
+    /// Too much to check at once; a good client comes again.
+    Busy,
+    /// The check took longer than anybody waits.
+    TimedOut,
 }
 
 impl Reason {
     /// Every reason, for the documentation and its test.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownUser,
         Self::BadPassword,
         Self::NoPassword,
@@ -61,6 +69,9 @@ impl Reason {
         Self::NulInPassword,
         Self::SourceUnavailable,
         Self::BadRequest,
+        Self::Throttled,
+        Self::Busy,
+        Self::TimedOut,
     ];
 
     /// The word in the log.
@@ -79,6 +90,9 @@ impl Reason {
             Self::NulInPassword => "nul_in_password",
             Self::SourceUnavailable => "source_unavailable",
             Self::BadRequest => "bad_request",
+            Self::Throttled => "throttled",
+            Self::Busy => "busy",
+            Self::TimedOut => "timed_out",
         }
     }
 
@@ -114,6 +128,13 @@ impl Reason {
                 "A file or database could not be read when it was asked; the log says why."
             }
             Self::BadRequest => "The broker handed over a request that could not be understood.",
+            Self::Throttled => {
+                "Too many logins failed from this address or for this username; the password was not checked. It passes with time."
+            }
+            Self::Busy => {
+                "More passwords were waiting to be checked than the queue or the time allowed for them holds; the client may come again."
+            }
+            Self::TimedOut => "The password was not checked within plugin_opt_pending_timeout.",
         }
     }
 }
@@ -142,5 +163,14 @@ pub enum Effect {
         connection: crate::request::ConnectionId,
         /// Its client id.
         client_id: Box<str>,
+    },
+    /// Tell a client that was left waiting.
+    Complete {
+        /// The connection as the broker's door numbered it.
+        connection: crate::request::ConnectionId,
+        /// Its client id.
+        client_id: Box<str>,
+        /// Allow or Deny.
+        verdict: Verdict,
     },
 }

@@ -3,8 +3,11 @@
 //!
 //! Must not: hold a password, or anything a password could be guessed from without the key, which is
 //! random for each process and never leaves it. The stored credential is part of the key, so a
-//! changed account is unknown here at once. Wrong passwords are not remembered.
+//! changed account is unknown here at once. A wrong password is remembered for a minute: a device that
+//! tries the same one again and again costs nothing.
 #![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use lru::LruCache;
@@ -13,19 +16,54 @@ use subtle::ConstantTimeEq;
 
 use crate::model::{AccountName, StoredCredential};
 
-/// How many credentials are remembered: about 100 bytes each.
+/// How many passwords are remembered: about 150 bytes each.
 const MOST: usize = 1_000_000;
+
+/// How many refused passwords are remembered.
+const MOST_REFUSED: usize = 10_000;
+
+/// How long a password is remembered as right. Once a day it is hashed again.
+const AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a password is remembered as wrong.
+const AGE_REFUSED: Duration = Duration::from_secs(60);
 
 /// The memory of verified passwords.
 pub struct Verified {
     key: Hmac<Sha256>,
-    tags: LruCache<Tag, Tag>,
+    right: LruCache<Tag, Seen>,
+    wrong: LruCache<Tag, Instant>,
     most: usize,
 }
 
 /// A keyed fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tag([u8; 32]);
+
+impl Tag {
+    /// The fingerprint as text.
+    pub fn hex(&self) -> impl Iterator<Item = char> {
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+        self.0
+            .iter()
+            .flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
+    }
+}
+
+/// The fingerprints of one question: does this password fit this credential?
+#[derive(Clone, Copy)]
+pub struct Tags {
+    /// The account's stored credential. Another text, salt or account is another fingerprint.
+    pub credential: Tag,
+    /// The credential with the password.
+    pub password: Tag,
+}
+
+/// A password that was right, and when.
+struct Seen {
+    password: Tag,
+    at: Instant,
+}
 
 impl Verified {
     /// An empty memory under a key of 32 random bytes.
@@ -43,40 +81,81 @@ impl Verified {
         let key = <Hmac<Sha256> as KeyInit>::new(&block);
         Self {
             key,
-            tags: LruCache::unbounded(),
+            right: LruCache::unbounded(),
+            wrong: LruCache::unbounded(),
             most,
         }
     }
 
-    /// The fingerprint of an account's stored credential. Another text, salt or account is another
-    /// fingerprint.
+    /// The fingerprint of an account's stored credential.
     #[must_use]
     pub fn fingerprint(&self, name: &AccountName, credential: &StoredCredential) -> Tag {
         self.mac(name, credential, None)
     }
 
-    /// Whether this password was found right for this credential.
-    pub fn holds(
-        &mut self,
-        name: &AccountName,
-        credential: &StoredCredential,
-        password: &[u8],
-    ) -> bool {
-        let asked = self.mac(name, credential, Some(password));
-        let about = self.mac(name, credential, None);
-        self.tags
-            .get(&about)
-            .is_some_and(|known| known.0.ct_eq(&asked.0).into())
+    /// The fingerprints of a question.
+    #[must_use]
+    pub fn tags(&self, name: &AccountName, credential: &StoredCredential, password: &[u8]) -> Tags {
+        Tags {
+            credential: self.mac(name, credential, None),
+            password: self.mac(name, credential, Some(password)),
+        }
     }
 
-    /// Remembers that this password is right for this credential.
-    pub fn remember(&mut self, name: &AccountName, credential: &StoredCredential, password: &[u8]) {
-        let about = self.mac(name, credential, None);
-        let tag = self.mac(name, credential, Some(password));
-        self.tags.put(about, tag);
-        if self.tags.len() > self.most {
-            self.tags.pop_lru();
+    /// Whether the password was found right within a day.
+    pub fn holds(&mut self, tags: &Tags, now: Instant) -> bool {
+        self.found_right(tags)
+            .is_some_and(|at| now.saturating_duration_since(at) < AGE)
+    }
+
+    /// Whether the password was found right, however long ago.
+    pub fn held(&mut self, tags: &Tags) -> bool {
+        self.found_right(tags).is_some()
+    }
+
+    fn found_right(&mut self, tags: &Tags) -> Option<Instant> {
+        let seen = self.right.get(&tags.credential)?;
+        let same: bool = seen.password.0.ct_eq(&tags.password.0).into();
+        same.then_some(seen.at)
+    }
+
+    /// Whether the password was found wrong a moment ago.
+    pub fn refuses(&mut self, tags: &Tags, now: Instant) -> bool {
+        self.wrong
+            .get(&tags.password)
+            .is_some_and(|at| now.saturating_duration_since(*at) < AGE_REFUSED)
+    }
+
+    /// Remembers that the password is right; from when it was first found so.
+    pub fn remember(&mut self, tags: &Tags, now: Instant) {
+        if self.holds(tags, now) {
+            return;
         }
+        self.right.put(
+            tags.credential,
+            Seen {
+                password: tags.password,
+                at: now,
+            },
+        );
+        if self.right.len() > self.most {
+            self.right.pop_lru();
+        }
+    }
+
+    /// Remembers that the password is wrong.
+    pub fn remember_refusal(&mut self, tags: &Tags, now: Instant) {
+        self.wrong.put(tags.password, now);
+        if self.wrong.len() > MOST_REFUSED.min(self.most) {
+            self.wrong.pop_lru();
+        }
+    }
+
+    /// Nothing is remembered any more.
+    #[cfg(test)]
+    pub fn forget(&mut self) {
+        self.right.clear();
+        self.wrong.clear();
     }
 
     fn mac(
@@ -109,55 +188,99 @@ mod tests {
         AccountName::new(text).unwrap()
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn tags(verified: &Verified, account: &str, credential: &str, password: &[u8]) -> Tags {
+        verified.tags(
+            &name(account),
+            &StoredCredential::marked(credential),
+            password,
+        )
+    }
+
     fn filled() -> Verified {
         let mut verified = Verified::new(&[7; 32]);
-        verified.remember(&name("ann"), &StoredCredential::marked("c1"), b"right");
+        verified.remember(&tags(&verified, "ann", "c1", b"right"), now());
         verified
     }
 
+    fn holds(verified: &mut Verified, account: &str, credential: &str, password: &[u8]) -> bool {
+        let tags = tags(verified, account, credential, password);
+        verified.holds(&tags, now())
+    }
+
     #[test]
-    fn the_password_that_was_right_holds() {
-        assert!(filled().holds(&name("ann"), &StoredCredential::marked("c1"), b"right"));
+    fn the_password_that_was_right_holds_for_a_day() {
+        let mut verified = filled();
+        assert!(holds(&mut verified, "ann", "c1", b"right"));
+        let tags = tags(&verified, "ann", "c1", b"right");
+        assert!(!verified.holds(&tags, now() + AGE));
+        assert!(verified.held(&tags), "and longer for whoever is in");
     }
 
     #[test]
     fn another_password_account_or_credential_does_not_hold() {
         let mut verified = filled();
-        assert!(!verified.holds(&name("ann"), &StoredCredential::marked("c1"), b"wrong"));
-        assert!(!verified.holds(&name("ann"), &StoredCredential::marked("c2"), b"right"));
-        assert!(!verified.holds(&name("bob"), &StoredCredential::marked("c1"), b"right"));
+        assert!(!holds(&mut verified, "ann", "c1", b"wrong"));
+        assert!(!holds(&mut verified, "ann", "c2", b"right"));
+        assert!(!holds(&mut verified, "bob", "c1", b"right"));
         // The same letters, divided otherwise.
-        assert!(!verified.holds(&name("an"), &StoredCredential::marked("nc1"), b"right"));
+        assert!(!holds(&mut verified, "an", "nc1", b"right"));
     }
 
     #[test]
     fn a_salt_of_its_own_is_part_of_the_credential() {
-        let with = |salt: &str| StoredCredential {
-            salt: Some(salt.into()),
-            ..StoredCredential::marked("c1")
+        let with = |verified: &Verified, salt: &str| {
+            let stored = StoredCredential {
+                salt: Some(salt.into()),
+                ..StoredCredential::marked("c1")
+            };
+            verified.tags(&name("ann"), &stored, b"right")
         };
         let mut verified = Verified::new(&[7; 32]);
-        verified.remember(&name("ann"), &with("x"), b"right");
-        assert!(verified.holds(&name("ann"), &with("x"), b"right"));
-        assert!(!verified.holds(&name("ann"), &with("y"), b"right"));
+        verified.remember(&with(&verified, "x"), now());
+        assert!(verified.holds(&with(&verified, "x"), now()));
+        assert!(!verified.holds(&with(&verified, "y"), now()));
     }
 
     #[test]
     fn both_credentials_of_a_rotation_are_remembered() {
         let mut verified = filled();
-        verified.remember(&name("ann"), &StoredCredential::marked("c2"), b"new");
-        assert!(verified.holds(&name("ann"), &StoredCredential::marked("c1"), b"right"));
-        assert!(verified.holds(&name("ann"), &StoredCredential::marked("c2"), b"new"));
+        verified.remember(&tags(&verified, "ann", "c2", b"new"), now());
+        assert!(holds(&mut verified, "ann", "c1", b"right"));
+        assert!(holds(&mut verified, "ann", "c2", b"new"));
     }
 
     #[test]
-    fn the_memory_is_bounded_and_forgets_the_oldest() {
+    fn a_refusal_is_remembered_for_a_minute_and_for_that_password_only() {
+        let mut verified = filled();
+        let wrong = tags(&verified, "ann", "c1", b"wrong");
+        assert!(!verified.refuses(&wrong, now()));
+        verified.remember_refusal(&wrong, now());
+        assert!(verified.refuses(&wrong, now()));
+        assert!(!verified.refuses(&wrong, now() + AGE_REFUSED));
+        for other in [
+            tags(&verified, "ann", "c1", b"other"),
+            tags(&verified, "bob", "c1", b"wrong"),
+            tags(&verified, "ann", "c2", b"wrong"),
+        ] {
+            assert!(!verified.refuses(&other, now()));
+        }
+    }
+
+    #[test]
+    fn both_memories_are_bounded_and_forget_the_oldest() {
         let mut verified = Verified::bounded(&[7; 32], 2);
         for account in ["a", "b", "c"] {
-            verified.remember(&name(account), &StoredCredential::marked("x"), b"p");
+            verified.remember(&tags(&verified, account, "x", b"p"), now());
+            verified.remember_refusal(&tags(&verified, account, "x", b"q"), now());
         }
-        assert!(!verified.holds(&name("a"), &StoredCredential::marked("x"), b"p"));
-        assert!(verified.holds(&name("c"), &StoredCredential::marked("x"), b"p"));
-        assert_eq!(verified.tags.len(), 2);
+        assert!(!holds(&mut verified, "a", "x", b"p") && holds(&mut verified, "c", "x", b"p"));
+        let oldest = tags(&verified, "a", "x", b"q");
+        assert!(!verified.refuses(&oldest, now()));
+        assert_eq!((verified.right.len(), verified.wrong.len()), (2, 2));
     }
 }

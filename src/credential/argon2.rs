@@ -4,12 +4,12 @@
 //! passwords with, or strings with a key id or associated data, which would need a second secret.
 #![forbid(unsafe_code)]
 
-use ::argon2::{Algorithm, Argon2, Params};
+use ::argon2::{Algorithm, Argon2, Block, Params};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::Credential;
-use super::cost::{Cost, Unable, Variant, Version};
+use super::cost::{Cost, Scratch, Unable, Variant, Version};
 use super::error::{ParseError, Part};
 use super::field::{self, LEAST_HASH, MOST_BYTES};
 use crate::config::CostLimits;
@@ -17,6 +17,8 @@ use crate::config::CostLimits;
 const FORM: &str = "$argon2id$v=19$m=MEMORY,t=PASSES,p=LANES$SALT$HASH";
 /// RFC 9106 section 3.1.
 const LEAST_SALT: usize = 8;
+/// Blocks of 1 KiB that are left to the next verification.
+const MOST_KEPT: usize = 65_536;
 
 /// Behind `$argon2id$`.
 pub(super) fn id(rest: &str, limits: &CostLimits) -> Result<Credential, ParseError> {
@@ -86,10 +88,18 @@ pub(super) fn derive(
     password: &[u8],
     salt: &[u8],
     out: &mut [u8],
+    scratch: &mut Scratch,
 ) -> Result<(), Unable> {
-    hasher
-        .hash_password_into(password, salt, out)
-        .map_err(|_| Unable)
+    let blocks = &mut scratch.blocks;
+    let needed = hasher.params().block_count();
+    let missing = needed.saturating_sub(blocks.len());
+    blocks.try_reserve_exact(missing).map_err(|_| Unable)?;
+    blocks.resize(needed.max(blocks.len()), Block::new());
+    let done = hasher.hash_password_into_with_memory(password, salt, out, blocks.as_mut_slice());
+    if blocks.len() > MOST_KEPT {
+        *blocks = Vec::new();
+    }
+    done.map_err(|_| Unable)
 }
 
 /// The text of an Argon2id entry.

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::num::NonZeroU32;
 
 use sha2::{Digest as _, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq as _};
@@ -128,6 +129,21 @@ pub enum Bytes {
     SignExtended,
 }
 
+/// Memory that one verification leaves to the next: having it anew costs Argon2 as much as its work.
+#[derive(Default)]
+pub struct Scratch {
+    pub(super) blocks: Vec<::argon2::Block>,
+}
+
+/// One PBKDF2-HMAC-SHA512 with 64 bytes of output.
+#[derive(Clone, Copy, Debug)]
+pub struct Derivation<'a> {
+    /// The salt.
+    pub salt: &'a [u8],
+    /// How often the hash is repeated.
+    pub iterations: NonZeroU32,
+}
+
 /// The computation could not be done; the answer is no.
 pub(super) struct Unable;
 
@@ -145,6 +161,11 @@ impl Cost {
 
     /// Does the work of verifying a wrong password, and throws the result away.
     pub fn burn(&self, password: &[u8]) {
+        self.burn_with(password, &mut Scratch::default());
+    }
+
+    /// [`Self::burn`], in memory that is used again.
+    pub fn burn_with(&self, password: &[u8], scratch: &mut Scratch) {
         let salt = vec![0; self.usual_salt()];
         let expected = vec![0; self.output()];
         let times = match self {
@@ -160,14 +181,84 @@ impl Cost {
             | Self::Plain { .. } => 1,
         };
         for _ in 0..times {
-            black_box(self.matches(black_box(password), &salt, &expected));
+            black_box(self.matches(black_box(password), &salt, &expected, scratch));
+        }
+    }
+
+    /// Whether it takes about a millisecond or more: worth another thread. Weighed in iterations of
+    /// PBKDF2-HMAC-SHA512, of which a core does some two thousand in that time.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        let weight = match *self {
+            Self::Pbkdf2 {
+                iterations,
+                output,
+                digest,
+                readings,
+            } => {
+                let blocks = u64::from(output).div_ceil(digest.bytes() as u64);
+                let readings = match readings {
+                    Readings::One => 1,
+                    Readings::Two => 2,
+                };
+                u64::from(iterations)
+                    .saturating_mul(blocks)
+                    .saturating_mul(readings)
+            }
+            Self::Argon2 {
+                memory_kib, passes, ..
+            } => u64::from(memory_kib).saturating_mul(passes.into()),
+            // A round of bcrypt is 4 KiB of key schedule, twice.
+            Self::Bcrypt { cost, .. } => 1_u64
+                .checked_shl(cost)
+                .unwrap_or(u64::MAX)
+                .saturating_mul(64),
+            Self::Scrypt { log_n, r, p, .. } => 1_u64
+                .checked_shl(log_n.into())
+                .unwrap_or(u64::MAX)
+                .saturating_mul(r.into())
+                .saturating_mul(p.into()),
+            Self::ShaCrypt { rounds, .. } => rounds.into(),
+            Self::Plain { .. } => 0,
+        };
+        weight >= 2_000
+    }
+
+    /// The derivation of [`super::Credential::derivation`], over a salt that nobody has.
+    #[must_use]
+    pub fn derivation(&self) -> Option<Derivation<'static>> {
+        match *self {
+            Self::Pbkdf2 {
+                digest: Digest::Sha512,
+                iterations,
+                output,
+                readings: Readings::One,
+            } if usize::from(output) <= Digest::Sha512.bytes() => {
+                let iterations = NonZeroU32::new(iterations)?;
+                Some(Derivation {
+                    salt: &[0; 16],
+                    iterations,
+                })
+            }
+            Self::Pbkdf2 { .. }
+            | Self::Argon2 { .. }
+            | Self::Bcrypt { .. }
+            | Self::Scrypt { .. }
+            | Self::ShaCrypt { .. }
+            | Self::Plain { .. } => None,
         }
     }
 
     /// Whether the password gives the expected hash, in time that does not depend on the answer.
-    pub(super) fn matches(&self, password: &[u8], salt: &[u8], expected: &[u8]) -> Choice {
+    pub(super) fn matches(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        expected: &[u8],
+        scratch: &mut Scratch,
+    ) -> Choice {
         let mut found = Zeroizing::new(vec![0; self.output()]);
-        match self.derive(password, salt, &mut found) {
+        match self.derive(password, salt, &mut found, scratch) {
             Ok(()) => found.as_slice().ct_eq(expected),
             Err(Unable) => Choice::from(0),
         }
@@ -179,6 +270,7 @@ impl Cost {
         password: &[u8],
         salt: &[u8],
         out: &mut [u8],
+        scratch: &mut Scratch,
     ) -> Result<(), Unable> {
         match *self {
             Self::Pbkdf2 {
@@ -196,7 +288,7 @@ impl Cost {
                 output: _,
             } => {
                 let hasher = argon2::hasher(variant, version, memory_kib, passes, lanes)?;
-                argon2::derive(&hasher, password, salt, out)
+                argon2::derive(&hasher, password, salt, out, scratch)
             }
             Self::Bcrypt { cost, bytes } => bcrypt::derive(cost, bytes, password, salt, out),
             Self::Scrypt { log_n, r, p, .. } => scrypt::derive(log_n, r, p, password, salt, out),

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use subtle::Choice;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::config::CostLimits;
 use crate::model::{Scheme, StoredCredential};
@@ -24,7 +24,7 @@ mod scrypt;
 mod sha_crypt;
 mod unmarked;
 
-pub use cost::{Bytes, Cost, Digest, Readings, Variant, Version};
+pub use cost::{Bytes, Cost, Derivation, Digest, Readings, Scratch, Variant, Version};
 pub use error::{HashError, ParseError, Part};
 pub use recipe::{Recipe, Salt, hash};
 
@@ -44,6 +44,12 @@ pub enum Match {
     Yes,
     /// It does not.
     No,
+}
+
+impl Match {
+    fn of(same: Choice) -> Self {
+        if same.into() { Self::Yes } else { Self::No }
+    }
 }
 
 impl Credential {
@@ -68,10 +74,35 @@ impl Credential {
 
     /// Whether this is the password. Takes the same time for every wrong one of the same length.
     pub fn verify(&self, password: &[u8]) -> Match {
+        self.verify_with(password, &mut Scratch::default())
+    }
+
+    /// [`Self::verify`], in memory that is used again.
+    pub fn verify_with(&self, password: &[u8], scratch: &mut Scratch) -> Match {
         let same = self.salts.iter().fold(Choice::from(0), |same, salt| {
-            same | self.cost.matches(password, salt, &self.expected)
+            same | self.cost.matches(password, salt, &self.expected, scratch)
         });
-        if same.into() { Match::Yes } else { Match::No }
+        Match::of(same)
+    }
+
+    /// What to derive where that is done for many at once; none for what is no
+    /// PBKDF2-HMAC-SHA512 of at most 64 bytes.
+    #[must_use]
+    pub fn derivation(&self) -> Option<Derivation<'_>> {
+        let salt = self.salts.first()?;
+        Some(Derivation {
+            salt,
+            ..self.cost.derivation()?
+        })
+    }
+
+    /// Whether the first 64 bytes of [`Self::derivation`] are what is stored. In constant time.
+    pub fn fits(&self, output: &[u8; 64]) -> Match {
+        let same = match output.get(..self.expected.len()) {
+            Some(output) => output.ct_eq(&self.expected),
+            None => Choice::from(0),
+        };
+        Match::of(same)
     }
 
     /// What verifying costs.

@@ -102,7 +102,10 @@ pub fn hash(password: &[u8], recipe: &Recipe, salt: &Salt) -> Result<StoredCrede
         } => {
             let mut hash = Zeroizing::new([0; 32]);
             argon2::hasher(Variant::Id, Version::V19, memory_kib, passes, lanes)
-                .and_then(|hasher| argon2::derive(&hasher, password, &salt.0, hash.as_mut_slice()))
+                .and_then(|hasher| {
+                    let scratch = &mut super::Scratch::default();
+                    argon2::derive(&hasher, password, &salt.0, hash.as_mut_slice(), scratch)
+                })
                 .map_err(|Unable| HashError::Argon2)?;
             argon2::written(memory_kib, passes, lanes, &salt.0, hash.as_slice())
         }

@@ -215,8 +215,13 @@ fn a_password_too_long_for_crypt_is_refused_though_it_begins_with_the_right_one(
     let cost = read(&format!("$5$salt${}", ".".repeat(43))).unwrap().cost();
     let mut expected = vec![0; 32];
     assert!(
-        cost.derive(&password[..511], b"salt", &mut expected)
-            .is_ok()
+        cost.derive(
+            &password[..511],
+            b"salt",
+            &mut expected,
+            &mut Scratch::default()
+        )
+        .is_ok()
     );
     let credential = Credential::new(cost, b"salt".to_vec(), expected);
     assert_eq!(credential.verify(&password[..511]), Match::Yes);

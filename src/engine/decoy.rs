@@ -30,12 +30,8 @@ impl Decoys {
         *self.costs.write().unwrap_or_else(PoisonError::into_inner) = costs;
     }
 
-    /// Does what verifying a wrong password would have done.
-    pub(super) fn burn(&self, username: &str, password: &[u8]) {
-        self.cost(username).burn(password);
-    }
-
-    fn cost(&self, username: &str) -> Cost {
+    /// The cost of verifying a wrong password for this username.
+    pub(super) fn cost(&self, username: &str) -> Cost {
         let costs = self.costs.read().unwrap_or_else(PoisonError::into_inner);
         let chosen = self
             .choice

@@ -1,35 +1,48 @@
 //! The decisions: who may enter, and whose connection must end.
 //!
 //! [`Engine::connect`] reads as the list of what is asked, in order. Must not: call the broker (what is
-//! to be done to it is returned as [`Effect`]s), read a clock, or hold a lock while it hashes. All of
-//! it may be asked from any thread: brokers of 2.1 ask from the HTTP API's thread too.
+//! to be done to it is returned as [`Effect`]s), read a clock but the one it was given, or hold a lock
+//! while it hashes. All of it may be asked from any thread: brokers of 2.1 ask from the HTTP API's too.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod decoy;
+mod pending;
+mod review;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::budget::Budget;
 use self::decoy::Decoys;
+use self::pending::Pending;
+pub use self::pending::Waiting;
 use self::sessions::{Session, Sessions};
+use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit;
-use crate::config::{Config, CostLimits, UnknownUser};
-use crate::credential::{Credential, Match};
+use crate::config::{Config, CostLimits, Hashing, UnknownUser};
 use crate::model::Account;
-use crate::request::{Connect, ConnectionId, Now};
-use crate::show::Shown;
-use crate::store::{self, Login, News, Source, Watched};
+use crate::pool::{Pool, Surroundings};
+use crate::request::{Connect, ConnectionId, Now, Occasion};
+use crate::store::{self, Login, Source, Watched};
+use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
-use crate::verified::Verified;
+use crate::verified::{Tag, Verified};
 
 /// How many logins wait to be written down; more than that in one interval are not recorded.
 const MOST_LOGINS: usize = 100_000;
+
+/// A few clients with quick hashes are answered at once; of many that come together, each waits for all
+/// before it unless workers take them, in lanes.
+const QUICK: Duration = Duration::from_millis(10);
 
 /// The engine: shared by the broker's thread, the HTTP API's and the watcher's.
 pub struct Engine {
@@ -37,14 +50,27 @@ pub struct Engine {
     unknown_user: UnknownUser,
     limits: CostLimits,
     record_last_login: bool,
+    hashing: Hashing,
+    pending_timeout: Duration,
+    /// For what takes time within one question.
+    clock: fn() -> Now,
     decoys: Decoys,
     verified: Mutex<Verified>,
+    budget: Mutex<Budget>,
+    /// How much of a second quick hashes may take of the broker's thread before workers take them too.
+    quick: Mutex<Budget>,
+    paces: Mutex<Paces>,
+    throttle: Mutex<Throttle>,
+    /// The workers, where the broker can be told later.
+    pool: OnceLock<Pool>,
+    pending: Mutex<Pending>,
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
+    completions: Mutex<Vec<Effect>>,
     /// Counts what the watcher reported, so that a login that began before is looked at again.
     revision: AtomicU64,
-    /// Whether a session is to be ended: all that an idle tick has to look at.
-    effects: AtomicBool,
+    /// Whether a tick has anything to do but to look whether a worker is ready.
+    something_to_do: AtomicBool,
 }
 
 /// An engine and what its watcher has to keep fresh.
@@ -55,12 +81,23 @@ pub struct Opened {
     pub watched: Vec<Box<dyn Watched>>,
 }
 
+/// What the sources say of a username, and how many changes had been reported before they were asked.
+struct Found {
+    account: Option<Account>,
+    revision: u64,
+}
+
 impl Engine {
     /// Opens every source, in order. The only place that knows what there is to open.
     ///
     /// # Errors
     /// For the first source that cannot be opened or is not what it should be.
-    pub fn open(config: &Config, key: &[u8; 32]) -> Result<Opened, store::Error> {
+    pub fn open(
+        config: &Config,
+        key: &[u8; 32],
+        clock: fn() -> Now,
+        waiting: Arc<Waiting>,
+    ) -> Result<Opened, store::Error> {
         let mut sources = Vec::new();
         let mut watched = Vec::new();
         for source in &config.sources {
@@ -68,22 +105,38 @@ impl Engine {
             sources.push(opened.source);
             watched.push(opened.watched);
         }
-        let engine = Self::over(sources, config, key);
+        let engine = Self::over(sources, config, key, clock, waiting);
         Ok(Opened { engine, watched })
     }
 
-    fn over(sources: Vec<Arc<dyn Source>>, config: &Config, key: &[u8; 32]) -> Self {
+    fn over(
+        sources: Vec<Arc<dyn Source>>,
+        config: &Config,
+        key: &[u8; 32],
+        clock: fn() -> Now,
+        waiting: Arc<Waiting>,
+    ) -> Self {
         let engine = Self {
             sources,
             unknown_user: config.unknown_user,
             limits: config.limits,
             record_last_login: config.record_last_login,
+            hashing: config.hashing,
+            pending_timeout: config.pending_timeout,
+            clock,
             decoys: Decoys::new(),
             verified: Mutex::new(Verified::new(key)),
+            budget: Mutex::new(Budget::new(config.inline_budget)),
+            quick: Mutex::new(Budget::new(QUICK)),
+            paces: Mutex::new(Paces::default()),
+            throttle: Mutex::new(Throttle::new(config.throttle.clone(), key)),
+            pool: OnceLock::new(),
+            pending: Mutex::new(Pending::new(waiting)),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
+            completions: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
-            effects: AtomicBool::new(false),
+            something_to_do: AtomicBool::new(false),
         };
         engine.refresh_decoys();
         engine
@@ -95,37 +148,117 @@ impl Engine {
         !self.sources.is_empty()
     }
 
+    /// Starts the workers, for a broker that can be told later. Without them every password is
+    /// verified here and now.
+    ///
+    /// # Errors
+    /// When the system gives no thread; then none runs.
+    pub fn start_workers(&self, config: &Config, around: &Surroundings) -> std::io::Result<()> {
+        if self.hashing == Hashing::Inline {
+            return Ok(());
+        }
+        let pool = Pool::start(config.workers, config.queue, around)?;
+        // Called once; a second pool would have nobody to answer.
+        self.pool.set(pool).map_err(|second| second.stop()).ok();
+        Ok(())
+    }
+
+    /// Ends the workers and waits for them. Who is waiting is not answered.
+    pub fn stop_workers(&self) {
+        if let Some(pool) = self.pool.get() {
+            pool.stop();
+        }
+    }
+
     /// "May this client enter?"
     pub fn connect(&self, connect: &Connect<'_>, now: Now) -> Verdict {
-        let revision = self.revision.load(Ordering::Acquire);
+        if let (Some(client_id), Some(_)) = (connect.client.id, connect.client.connection)
+            && connect.occasion != Occasion::Again
+        {
+            // Whoever waited under this id is gone, or the broker would not ask for another. The HTTP
+            // API's callers have no connection, and all the same id.
+            self.supersede(client_id);
+        }
+        let verdict = self.answer(connect, now);
+        if verdict == Verdict::Pending {
+            self.something_to_do.store(true, Ordering::Release);
+        }
+        settle(connect, verdict)
+    }
+
+    /// What was to be told to an earlier client of this id is not told to the next one: the broker
+    /// knows them by their id only.
+    fn supersede(&self, client_id: &str) {
+        lock(&self.pending).supersede(client_id);
+        lock(&self.completions).retain(|effect| match effect {
+            Effect::Complete { client_id: id, .. } => **id != *client_id,
+            Effect::Kick { .. } => true,
+        });
+    }
+
+    fn answer(&self, connect: &Connect<'_>, now: Now) -> Verdict {
         let Some(username) = connect.username else {
-            return settle(connect, Verdict::Defer(Deferral::Anonymous));
+            return Verdict::Defer(Deferral::Anonymous);
         };
-        let account = match self.account(username, connect.client.id) {
-            Ok(Some(account)) => account,
-            Ok(None) => return settle(connect, self.unknown(username, connect.password)),
+        if let Some(verdict) = self.again(connect, username, now) {
+            return verdict;
+        }
+        let found = match self.find(username, connect.client.id) {
+            Ok(found) => found,
             Err(error) => {
                 log::warn!("{error}");
-                return settle(connect, Verdict::Deny(Reason::SourceUnavailable));
+                return Verdict::Deny(Reason::SourceUnavailable);
             }
         };
-        let admitted = admission::admit(&account, approach(connect), now.wall);
-        let fitting = match connect.password {
-            // The broker asks again for a session it restored from disk: it never saw a password.
-            None if connect.client.restored => Ok(None),
-            None => Err(Reason::NoPassword),
-            // The password is checked even where the account is not admitted: a refusal takes the
-            // same time whatever its reason.
-            Some(password) => self.fitting(&account, password).map(Some),
+        let Some(password) = connect.password else {
+            return self.without_password(connect, &found, now.wall);
         };
-        let verdict = match (admitted, fitting) {
-            (Err(reason), _) | (Ok(()), Err(reason)) => Verdict::Deny(reason),
-            (Ok(()), Ok(credential)) => {
-                self.admitted(connect, &account, credential, revision, now.wall);
-                Verdict::Allow
+        if let Some(tags) = self.remembered(connect, &found, password, now) {
+            return self.conclude(connect, &found, &[tags], Fits::Remembered, now);
+        }
+        self.verify(connect, username, &found, password, now)
+    }
+
+    /// A re-check after SIGHUP of a session that we let in: the broker kept its password, which was
+    /// right, so only the account can have changed.
+    fn again(&self, connect: &Connect<'_>, username: &str, now: Now) -> Option<Verdict> {
+        let connection = connect
+            .client
+            .connection
+            .filter(|_| connect.occasion == Occasion::Again)?;
+        let session = lock(&self.sessions).find(connection)?;
+        if session.name.as_str() != username {
+            return None;
+        }
+        match self.find(username, connect.client.id) {
+            // Where the account is gone or changed, it is a login like any other.
+            Ok(found) => {
+                let holds = self.still_holds(&session, found.account.as_ref(), now.wall);
+                holds.is_ok().then_some(Verdict::Allow)
             }
-        };
-        settle(connect, verdict)
+            // Nobody is let in here, and nobody's session ends because a file cannot be read just
+            // now: what cannot be asked does not say that anything has changed.
+            Err(error) => {
+                log::warn!("{error}");
+                Some(Verdict::Allow)
+            }
+        }
+    }
+
+    /// The broker asks for a session that it restored from disk without ever having seen a password;
+    /// anybody else needs one.
+    fn without_password(&self, connect: &Connect<'_>, found: &Found, now: Timestamp) -> Verdict {
+        match &found.account {
+            None => self.unknown_now(),
+            Some(_) if !connect.client.restored => Verdict::Deny(Reason::NoPassword),
+            Some(account) => match admission::admit(account, approach(connect), now) {
+                Err(reason) => Verdict::Deny(reason),
+                Ok(()) => {
+                    self.admitted(connect, account, None, found.revision, now);
+                    Verdict::Allow
+                }
+            },
+        }
     }
 
     /// A request that cannot be understood is refused without asking anybody.
@@ -138,46 +271,28 @@ impl Engine {
         lock(&self.sessions).end(connection);
     }
 
-    /// What is to be done to the broker now: at most a few hundred effects at a time.
-    pub fn tick(&self) -> Vec<Effect> {
-        if !self.effects.load(Ordering::Acquire) {
+    /// What is to be done to the broker now: at most a few hundred ends at a time, and every answer
+    /// that is ready.
+    pub fn tick(&self, now: impl FnOnce() -> Now) -> Vec<Effect> {
+        let answers = self.pool.get().map(Pool::take_answers).unwrap_or_default();
+        if answers.is_empty() && !self.something_to_do.load(Ordering::Acquire) {
             return Vec::new();
         }
+        self.something_to_do.store(false, Ordering::Release);
+        self.settle_pending(answers, now());
+        let mut effects = std::mem::take(&mut *lock(&self.completions));
         let mut sessions = lock(&self.sessions);
-        let effects = sessions.take_effects();
-        self.effects
-            .store(sessions.has_effects(), Ordering::Release);
+        effects.extend(sessions.take_effects());
+        if sessions.has_effects() || !lock(&self.pending).is_empty() {
+            self.something_to_do.store(true, Ordering::Release);
+        }
         effects
     }
 
     /// Whether a tick would find something to do.
     #[must_use]
     pub fn is_to_be_ticked(&self) -> bool {
-        self.effects.load(Ordering::Acquire)
-    }
-
-    /// A source changed: finds out whose connection must end. For the watcher's thread.
-    pub fn review(&self, news: &News, now: Timestamp) {
-        let connections = match news {
-            News::Nothing => return,
-            News::Accounts(names) => {
-                self.revision.fetch_add(1, Ordering::AcqRel);
-                lock(&self.sessions).of_accounts(names)
-            }
-            News::Everything => {
-                self.revision.fetch_add(1, Ordering::AcqRel);
-                lock(&self.sessions).all()
-            }
-        };
-        self.refresh_decoys();
-        self.judge(connections, now);
-    }
-
-    /// Looks after what changes without news: validities that end, and logins that were under way
-    /// while a source changed. For the watcher's thread, a few times a second.
-    pub fn beat(&self, now: Timestamp) {
-        let due = lock(&self.sessions).due(now);
-        self.judge(due, now);
+        self.something_to_do.load(Ordering::Acquire)
     }
 
     /// The successful logins since the last call. For the watcher's thread.
@@ -185,69 +300,29 @@ impl Engine {
         std::mem::take(&mut *lock(&self.logins))
     }
 
-    fn account(
-        &self,
-        username: &str,
-        client_id: Option<&str>,
-    ) -> Result<Option<Account>, store::Error> {
+    fn find(&self, username: &str, client_id: Option<&str>) -> Result<Found, store::Error> {
+        let mut found = Found {
+            account: None,
+            revision: self.revision.load(Ordering::Acquire),
+        };
         for source in &self.sources {
-            if let Some(account) = source.account(username, client_id)? {
-                return Ok(Some(account));
+            found.account = source.account(username, client_id)?;
+            if found.account.is_some() {
+                break;
             }
         }
-        Ok(None)
-    }
-
-    fn unknown(&self, username: &str, password: Option<&[u8]>) -> Verdict {
-        if let Some(password) = password {
-            self.decoys.burn(username, password);
-        }
-        match self.unknown_user {
-            UnknownUser::Defer => Verdict::Defer(Deferral::UnknownUser),
-            UnknownUser::Deny => Verdict::Deny(Reason::UnknownUser),
-        }
-    }
-
-    /// The index of the credential that the password fits.
-    fn fitting(&self, account: &Account, password: &[u8]) -> Result<usize, Reason> {
-        let known = account
-            .credentials()
-            .position(|credential| lock(&self.verified).holds(&account.name, credential, password));
-        if let Some(index) = known {
-            return Ok(index);
-        }
-        let mut tried = false;
-        for (index, stored) in account.credentials().enumerate() {
-            match Credential::parse(stored, &self.limits) {
-                Ok(credential) => {
-                    tried = true;
-                    if credential.verify(password) == Match::Yes {
-                        lock(&self.verified).remember(&account.name, stored, password);
-                        return Ok(index);
-                    }
-                }
-                Err(error) => {
-                    let name = Shown(account.name.as_str());
-                    log::warn!("the credential of {name} cannot be used: {error}");
-                }
-            }
-        }
-        if tried {
-            return Err(Reason::BadPassword);
-        }
-        self.decoys.burn(account.name.as_str(), password);
-        Err(Reason::UnusableCredential)
+        Ok(found)
     }
 
     fn admitted(
         &self,
         connect: &Connect<'_>,
         account: &Account,
-        credential: Option<usize>,
+        fingerprint: Option<Tag>,
         revision: u64,
         now: Timestamp,
     ) {
-        if self.record_last_login && !connect.client.restored {
+        if self.record_last_login && connect.occasion != Occasion::Again {
             let mut logins = lock(&self.logins);
             if logins.len() < MOST_LOGINS {
                 logins.push(Login {
@@ -260,9 +335,6 @@ impl Engine {
         else {
             return;
         };
-        let fingerprint = credential
-            .and_then(|index| account.credentials().nth(index))
-            .map(|stored| lock(&self.verified).fingerprint(&account.name, stored));
         let session = Session {
             name: account.name.clone(),
             client_id: client_id.into(),
@@ -275,68 +347,6 @@ impl Engine {
         if self.revision.load(Ordering::Acquire) != revision {
             sessions.doubt(connection);
         }
-    }
-
-    /// Ends the connections among these whose login would not be repeated now.
-    fn judge(&self, connections: Vec<ConnectionId>, now: Timestamp) {
-        for connection in connections {
-            let Some(session) = lock(&self.sessions).find(connection) else {
-                continue;
-            };
-            match self.account(session.name.as_str(), Some(&session.client_id)) {
-                Ok(account) => {
-                    if let Err(why) = self.still_holds(&session, account.as_ref(), now) {
-                        log::info!(
-                            "ending reason={why} username={} client_id={}",
-                            Shown(session.name.as_str()),
-                            Shown(&session.client_id)
-                        );
-                        let mut sessions = lock(&self.sessions);
-                        sessions.kick(connection);
-                        self.effects.store(true, Ordering::Release);
-                    }
-                }
-                // Not known to be over: a source that cannot be asked ends nobody.
-                Err(_) => lock(&self.sessions).doubt(connection),
-            }
-        }
-    }
-
-    fn still_holds(
-        &self,
-        session: &Session,
-        account: Option<&Account>,
-        now: Timestamp,
-    ) -> Result<(), &'static str> {
-        let Some(account) = account else {
-            return Err("account_removed");
-        };
-        let approach = Approach {
-            client_id: Fact::Is(Some(&session.client_id)),
-            ip: session.ip,
-        };
-        admission::admit(account, approach, now).map_err(Reason::word)?;
-        let Some(fingerprint) = session.fingerprint else {
-            return Ok(());
-        };
-        let verified = lock(&self.verified);
-        if account
-            .credentials()
-            .any(|c| verified.fingerprint(&account.name, c) == fingerprint)
-        {
-            Ok(())
-        } else {
-            Err("password_changed")
-        }
-    }
-
-    fn refresh_decoys(&self) {
-        let samples = self.sources.iter().flat_map(|source| source.sample());
-        let costs = samples
-            .filter_map(|stored| Credential::parse(&stored, &self.limits).ok())
-            .map(|credential| credential.cost())
-            .collect();
-        self.decoys.replace(costs);
     }
 }
 

@@ -1,13 +1,16 @@
 //! The engine over sources that are values.
 #![forbid(unsafe_code)]
 
+mod later;
+
 use std::sync::{Mutex, Weak};
 use std::time::Instant;
 
 use super::*;
 use crate::credential::{Recipe, Salt, hash};
 use crate::model::{AccountName, StoredCredential};
-use crate::request::Client;
+use crate::request::{Client, Occasion};
+use crate::store::News;
 
 /// A source that holds what it is given, or nothing and an error.
 struct Held(Mutex<Result<Vec<Account>, ()>>);
@@ -60,7 +63,7 @@ fn engine(sources: &[Arc<Held>], unknown_user: UnknownUser) -> Engine {
         .iter()
         .map(|held| Arc::clone(held) as Arc<dyn Source>)
         .collect();
-    Engine::over(sources, &config, &[9; 32])
+    Engine::over(sources, &config, &[9; 32], now, Arc::default())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
@@ -85,15 +88,19 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
             client,
             username: Some(username),
             password,
+            occasion: Occasion::Now,
         },
         now(),
     )
 }
 
 fn kicked(engine: &Engine) -> Vec<u64> {
-    let effects = engine.tick().into_iter();
+    let effects = engine.tick(now).into_iter();
     effects
-        .map(|Effect::Kick { connection, .. }| connection.0)
+        .map(|effect| match effect {
+            Effect::Kick { connection, .. } => connection.0,
+            Effect::Complete { .. } => panic!("nobody waits"),
+        })
         .collect()
 }
 
@@ -208,6 +215,7 @@ fn the_unknown_and_the_anonymous_are_left_to_the_broker() {
         client,
         username: None,
         password: Some(b"pw"),
+        occasion: Occasion::Now,
     };
     assert_eq!(
         engine.connect(&nobody, now()),
@@ -284,7 +292,13 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
     let held = Held(Mutex::new(Ok(vec![account("ann", "pw")])));
     let source = Arc::new(Changing(held, Mutex::default()));
     let sources = vec![Arc::clone(&source) as Arc<dyn Source>];
-    let engine = Arc::new(Engine::over(sources, &Config::standard(), &[9; 32]));
+    let engine = Arc::new(Engine::over(
+        sources,
+        &Config::standard(),
+        &[9; 32],
+        now,
+        Arc::default(),
+    ));
     *source.1.lock().unwrap() = Arc::downgrade(&engine);
     assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
     engine.beat(Timestamp::UNIX_EPOCH);

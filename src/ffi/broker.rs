@@ -51,16 +51,8 @@ pub(super) struct Api {
     pub(super) client_port: Option<NumberOf>,
     /// Since 2.1.
     pub(super) plugin_set_info: Option<SetInfo>,
-    /// What the broker can do beyond 2.0.
-    pub(super) capabilities: Capabilities,
-}
-
-/// What a broker can do, told by the functions it has and never by a version string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Capabilities {
-    /// Whether it has the functions that came with 2.1. It then ends when a RELOAD callback answers
-    /// anything but 0, where 2.0 stops asking the plugins behind when one answers 0.
-    pub(super) since_2_1: bool,
+    /// Since 2.1.
+    pub(super) complete_basic_auth: Option<unsafe extern "C" fn(*const c_char, c_int)>,
 }
 
 /// A function that every supported broker has is not there.
@@ -88,6 +80,13 @@ impl Api {
         API.get()
     }
 
+    /// Whether the broker has the functions that came with 2.1: told by what it has, never by a
+    /// version string. It can then be told later who may enter, and it ends when a RELOAD callback
+    /// answers anything but 0, where 2.0 stops asking the plugins behind when one answers 0.
+    pub(super) fn since_2_1(&self) -> bool {
+        self.complete_basic_auth.is_some()
+    }
+
     fn from_found(found: abi::BrokerApi) -> Result<Self, Missing> {
         fn need<F, E>(name: &'static str, found: Result<F, E>) -> Result<F, Missing> {
             found.map_err(|_| Missing(name))
@@ -109,9 +108,7 @@ impl Api {
             client: found.mosquitto_client.ok(),
             client_port: found.mosquitto_client_port.ok(),
             plugin_set_info: found.mosquitto_plugin_set_info.ok(),
-            capabilities: Capabilities {
-                since_2_1: found.mosquitto_complete_basic_auth.is_ok(),
-            },
+            complete_basic_auth: found.mosquitto_complete_basic_auth.ok(),
         })
     }
 }
@@ -213,6 +210,29 @@ impl Broker {
         NonNull::new(current) == Some(client)
     }
 
+    /// Whether this client has entered long ago; none where the broker cannot be asked (2.0).
+    pub(super) fn is_established(self, client: ClientPtr) -> Option<bool> {
+        let find = self.api.client?;
+        // SAFETY: the client is the one the broker is asking about; the getter only reads it.
+        let id = unsafe { (self.api.client_id)(client.as_ptr()) };
+        if id.is_null() {
+            return Some(false);
+        }
+        // SAFETY: a C string that the broker keeps with the client; the answer is only compared.
+        let current = unsafe { find(id) };
+        Some(NonNull::new(current) == Some(client))
+    }
+
+    /// Answers a client that was left waiting. Calls back into us before it returns: no borrow of
+    /// ours may be open. Nothing happens where nobody waits under this id.
+    pub(super) fn complete(self, client_id: &CStr, code: c_int) {
+        let Some(complete) = self.api.complete_basic_auth else {
+            return;
+        };
+        // SAFETY: the id is a C string, which the broker only looks up.
+        unsafe { complete(client_id.as_ptr(), code) };
+    }
+
     /// Ends a client's connection without its will. Calls back into us before it returns: no borrow
     /// of ours may be open.
     pub(super) fn kick(self, client_id: &CStr) {
@@ -227,7 +247,8 @@ impl Broker {
     /// Writes one line to the broker's log.
     pub(super) fn log(self, level: c_int, line: &str) {
         // A NUL would end the line early.
-        let Ok(line) = CString::new(line.replace('\0', "\\0")) else {
+        let whole = CString::new(line);
+        let Ok(line) = whole.or_else(|_| CString::new(line.replace('\0', "\\0"))) else {
             return;
         };
         let print = self.api.log_printf;

@@ -27,6 +27,11 @@ impl Connections {
         (connection, before)
     }
 
+    /// The number of a client that is known.
+    pub(super) fn number(&self, client: ClientPtr) -> Option<ConnectionId> {
+        self.numbers.get(&client).copied()
+    }
+
     /// The client is gone: the number it had.
     pub(super) fn end(&mut self, client: ClientPtr) -> Option<ConnectionId> {
         let connection = self.numbers.remove(&client)?;

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
-use crate::request::{Client, Connect, ConnectionId};
+use crate::request::{Client, Connect, ConnectionId, Occasion};
 use crate::verdict::{Reason, Verdict};
 
 /// A BASIC_AUTH event, understood as far as it can be.
@@ -22,8 +22,8 @@ pub(super) struct BasicAuth<'a> {
 pub(super) struct Asked {
     /// The connection, on the broker's own thread.
     pub(super) connection: Option<ConnectionId>,
-    /// Whether a reload is under way.
-    pub(super) reloading: bool,
+    /// Why the broker asks.
+    pub(super) occasion: Occasion,
 }
 
 /// The event data as the type that belongs to the event.
@@ -61,14 +61,11 @@ pub(super) fn basic_auth<'a>(
     if password.is_some_and(|p| p.is_empty() || (length != 0 && length != p.len())) {
         fault = Some(Reason::NulInPassword);
     }
-    let version = client.map_or(0, |client| protocol_version(api, client));
-    // Restored from disk: no address, no protocol version, and asked for because of a reload.
-    // The HTTP API looks alike but asks from another thread, where there is no connection.
-    let restored = asked.reloading
-        && asked.connection.is_some()
-        && address.is_none()
-        && version == 0
-        && password.is_none();
+    // Restored from disk, and asked for because of a reload. The HTTP API's client looks alike, but
+    // is asked about on another thread, where it is always the first time.
+    let restored = asked.occasion == Occasion::Again
+        && password.is_none()
+        && client.is_some_and(|client| looks_restored(api, client));
     let listener = client.and_then(|client| listener(api, client));
     let client = Client {
         connection: asked.connection,
@@ -82,19 +79,29 @@ pub(super) fn basic_auth<'a>(
             client,
             username,
             password,
+            occasion: asked.occasion,
         },
         fault,
     }
 }
 
 /// The answer in the broker's words.
-pub(super) fn code(verdict: Verdict) -> c_int {
+pub(super) fn code(api: &Api, verdict: Verdict) -> c_int {
     match verdict {
         Verdict::Allow => abi::MOSQ_ERR_SUCCESS,
+        // Told to an MQTT 5 client, which may come again; 2.0 would close without a CONNACK.
+        Verdict::Deny(Reason::Busy) if api.since_2_1() => abi::MQTT_RC_SERVER_BUSY,
         // 2.0 closes without a CONNACK on every other failure.
         Verdict::Deny(_) => abi::MOSQ_ERR_AUTH,
         Verdict::Defer(_) => abi::MOSQ_ERR_PLUGIN_DEFER,
+        Verdict::Pending if api.since_2_1() => abi::MOSQ_ERR_AUTH_DELAYED,
+        Verdict::Pending => abi::MOSQ_ERR_AUTH,
     }
+}
+
+/// Whether this looks like a session that the broker restored from disk.
+pub(super) fn looks_restored(api: &Api, client: ClientPtr) -> bool {
+    address_of(api, client).is_null() && protocol_version(api, client) == 0
 }
 
 /// The pairs of `plugin_opt_*` that init is given, in order.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::c_int;
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
@@ -76,6 +77,11 @@ pub(super) fn flush(broker: Broker) {
     }
 }
 
+/// Whether lines of other threads wait.
+pub(super) fn waits() -> bool {
+    !LOGGER.queue().lines.is_empty()
+}
+
 impl Logger {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,7 +98,11 @@ impl Log for Logger {
             return;
         }
         let level = level(record.level());
-        let line = record.args().to_string();
+        // Most lines fit, so the text is not moved while it grows.
+        let mut line = String::with_capacity(192);
+        if line.write_fmt(*record.args()).is_err() {
+            return;
+        }
         let here = std::thread::current().id();
         match Api::resolved() {
             Some(api) if self.own_thread.get() == Some(&here) => {

@@ -115,7 +115,8 @@ fn open(
     let config = Config::parse(pairs).map_err(|error| error.to_string())?;
     let plugin = Plugin::open(api, identifier, &config)?;
     register(&plugin)?;
-    if let Err(line) = plugin.watch() {
+    if let Err(line) = plugin.work(&config).and_then(|()| plugin.watch()) {
+        plugin.close();
         unregister(&plugin, &REGISTRATIONS);
         return Err(line);
     }

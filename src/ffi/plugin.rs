@@ -5,21 +5,29 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_int};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
 use super::connections::Connections;
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
+use super::signal::Waker;
 use super::{clock, logger, signal};
 use crate::config::Config;
-use crate::engine::{Engine, Opened};
+use crate::engine::{Engine, Opened, Waiting};
+use crate::pool::Surroundings;
+use crate::request::Occasion;
+use crate::show::Shown;
 use crate::store::Watched;
 use crate::verdict::{Effect, Verdict};
 use crate::watch::{Duties, Watcher};
 
-/// How long 2.1 may let us sleep. It also bounds the wait where the broker has no other reason to
+/// Who waits for an answer, at any listener: the broker completes by client id alone, so two plugin
+/// lines must know of each other's.
+static WAITING: LazyLock<Arc<Waiting>> = LazyLock::new(Arc::default);
+
+/// How long 2.1 may sleep where we cannot wake it: a bound for brokers that have no other reason to
 /// wake up (built without websockets).
 const TICK_INTERVAL_MS: std::ffi::c_long = 200;
 
@@ -27,6 +35,8 @@ const TICK_INTERVAL_MS: std::ffi::c_long = 200;
 pub(super) struct Plugin {
     api: &'static Api,
     engine: Arc<Engine>,
+    /// What interrupts the broker's wait: with workers, on 2.1.
+    waker: Option<Waker>,
     main: OwnThread<Main>,
 }
 
@@ -57,6 +67,12 @@ impl Main {
         &self.callbacks
     }
 
+    /// The number of a client that is known.
+    #[cfg(test)]
+    pub(super) fn number(&self, client: ClientPtr) -> Option<crate::request::ConnectionId> {
+        self.connections.borrow().number(client)
+    }
+
     /// The broker.
     pub(super) fn broker(&self) -> Broker {
         self.broker
@@ -81,10 +97,16 @@ impl Plugin {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| format!("no random bytes: {error}"))?;
         let Opened { engine, watched } =
-            Engine::open(config, &key).map_err(|error| error.to_string())?;
+            Engine::open(config, &key, clock::now, Arc::clone(&WAITING))
+                .map_err(|error| error.to_string())?;
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
+            waker: if api.since_2_1() {
+                Waker::claim()
+            } else {
+                None
+            },
             main: OwnThread::new(Main {
                 broker: Broker::on_its_own_thread(api),
                 identifier,
@@ -112,15 +134,45 @@ impl Plugin {
         Ok(())
     }
 
+    /// Starts the workers, where the broker can be told later.
+    ///
+    /// # Errors
+    /// One clear line; then no worker runs.
+    pub(super) fn work(&self, config: &Config) -> Result<(), String> {
+        if !self.api.since_2_1() || !self.has_sources() {
+            return Ok(());
+        }
+        let around = Surroundings {
+            enter: signal::give_way,
+            wake: self.wake(),
+        };
+        signal::blocked(|| self.engine.start_workers(config, &around))
+            .map_err(|error| format!("no thread to verify passwords: {error}"))
+    }
+
+    /// Wakes the broker, where that can be done.
+    fn wake(&self) -> Arc<dyn Fn() + Send + Sync> {
+        match self.waker {
+            Some(waker) => Arc::new(move || waker.wake()),
+            None => Arc::new(|| {}),
+        }
+    }
+
     fn duties(&self) -> Duties {
         let (news, beat, logins) = (
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
         );
+        let wake = self.wake();
         Duties {
             news: Box::new(move |what| news.review(what, clock::now().wall)),
-            beat: Box::new(move || beat.beat(clock::now().wall)),
+            beat: Box::new(move || {
+                beat.beat(clock::now().wall);
+                if beat.is_to_be_ticked() || logger::waits() {
+                    wake();
+                }
+            }),
             logins: Box::new(move || logins.take_logins()),
         }
     }
@@ -137,7 +189,7 @@ impl Plugin {
 
     /// A rule's answer for this broker.
     pub(super) fn denied(&self, denied: Denied) -> c_int {
-        if self.api.capabilities.since_2_1 {
+        if self.api.since_2_1() {
             denied.since_2_1
         } else {
             denied.before_2_1
@@ -151,32 +203,67 @@ impl Plugin {
         event: &abi::mosquitto_evt_basic_auth,
     ) -> c_int {
         let client = ClientPtr::new(event.client);
-        let begun = main
-            .zip(client)
-            .map(|(main, client)| main.connections.borrow_mut().begin(client));
-        if let Some((_, Some(before))) = begun {
-            self.engine.disconnected(before);
-        }
-        let asked = Asked {
-            connection: begun.map(|(connection, _)| connection),
-            reloading: main.is_some_and(|main| main.reloading.get()),
+        let asked = match main.zip(client) {
+            Some((main, client)) => self.asked(main, client),
+            None => Asked {
+                connection: None,
+                occasion: Occasion::Now,
+            },
         };
         let request = event::basic_auth(self.api, event, asked);
         let verdict = match request.fault {
             None => self.engine.connect(&request.connect, clock::now()),
             Some(reason) => self.engine.refuse(&request.connect, reason),
         };
-        match (verdict, main.zip(client)) {
-            (Verdict::Deny(_) | Verdict::Defer(_), Some((main, client))) => {
-                main.connections.borrow_mut().end(client);
+        match verdict {
+            Verdict::Allow | Verdict::Pending => {}
+            Verdict::Deny(_) | Verdict::Defer(_) => {
+                if let Some((main, client)) = main.zip(client) {
+                    self.forget(main, client);
+                }
             }
-            (Verdict::Deny(_) | Verdict::Defer(_), None) | (Verdict::Allow, _) => {}
         }
         if let Some(main) = main {
             // 2.0.11 with per_listener_settings never ticks.
             logger::flush(main.broker);
         }
-        event::code(verdict)
+        event::code(self.api, verdict)
+    }
+
+    /// Which connection is asked about, and why.
+    fn asked(&self, main: &Main, client: ClientPtr) -> Asked {
+        let known = main.connections.borrow().number(client);
+        // 2.0 reports the end of every connection, so who is known has entered.
+        let entered = main.broker.is_established(client).unwrap_or_else(|| {
+            let ours = known.is_some() || event::looks_restored(self.api, client);
+            main.reloading.get() && ours
+        });
+        if let (true, Some(connection)) = (entered, known) {
+            return Asked {
+                connection: Some(connection),
+                occasion: Occasion::Again,
+            };
+        }
+        let (connection, before) = main.connections.borrow_mut().begin(client);
+        if let Some(before) = before {
+            self.engine.disconnected(before);
+        }
+        let occasion = match (entered, self.api.since_2_1()) {
+            (true, _) => Occasion::Again,
+            (false, true) => Occasion::Later,
+            (false, false) => Occasion::Now,
+        };
+        Asked {
+            connection: Some(connection),
+            occasion,
+        }
+    }
+
+    fn forget(&self, main: &Main, client: ClientPtr) {
+        let ended = main.connections.borrow_mut().end(client);
+        if let Some(connection) = ended {
+            self.engine.disconnected(connection);
+        }
     }
 
     /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.
@@ -184,10 +271,7 @@ impl Plugin {
         let Some(client) = ClientPtr::new(client) else {
             return abi::MOSQ_ERR_SUCCESS;
         };
-        let ended = main.connections.borrow_mut().end(client);
-        if let Some(connection) = ended {
-            self.engine.disconnected(connection);
-        }
+        self.forget(main, client);
         abi::MOSQ_ERR_SUCCESS
     }
 
@@ -204,38 +288,62 @@ impl Plugin {
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
         logger::flush(main.broker);
-        for effect in self.engine.tick() {
-            match effect {
-                Effect::Kick {
-                    connection,
-                    client_id,
-                } => {
-                    let client = main.connections.borrow().pointer(connection);
-                    // Checked on the way in: no id holds a NUL.
-                    let id = CString::new(client_id.as_bytes());
-                    if let (Some(client), Ok(id)) = (client, id)
-                        && main.broker.is_current(&id, client)
-                    {
-                        main.broker.kick(&id);
-                    }
-                }
-            }
+        for effect in self.engine.tick(clock::now) {
+            self.perform(main, &effect);
         }
-        // Ignored by 2.0. Where more is to be done, the next round is soon enough.
-        event.next_ms = if self.engine.is_to_be_ticked() {
-            0
-        } else {
-            TICK_INTERVAL_MS
-        };
+        if self.waker.is_none() {
+            // Ignored by 2.0. Where nothing else wakes the broker, it comes round by itself.
+            event.next_ms = TICK_INTERVAL_MS;
+        }
         abi::MOSQ_ERR_SUCCESS
     }
 
-    /// Ends the watcher and waits for it.
+    fn perform(&self, main: &Main, effect: &Effect) {
+        let (Effect::Kick {
+            connection,
+            client_id,
+        }
+        | Effect::Complete {
+            connection,
+            client_id,
+            ..
+        }) = effect;
+        let client = main.connections.borrow().pointer(*connection);
+        // Checked on the way in: no id holds a NUL.
+        let (Some(client), Ok(id)) = (client, CString::new(client_id.as_bytes())) else {
+            return;
+        };
+        match effect {
+            Effect::Kick { .. } => {
+                if main.broker.is_current(&id, client) {
+                    main.broker.kick(&id);
+                }
+            }
+            Effect::Complete { verdict, .. } => {
+                main.broker.complete(&id, event::code(self.api, *verdict));
+                let entered = main.broker.is_current(&id, client);
+                if *verdict == Verdict::Allow && !entered {
+                    // The broker tells nobody when a waiting client leaves.
+                    log::info!(
+                        "gone before the answer client_id={}: it left, or sent something before \
+                         it was let in (plugin_opt_hashing inline answers at once)",
+                        Shown(client_id)
+                    );
+                }
+                if !entered {
+                    self.forget(main, client);
+                }
+            }
+        }
+    }
+
+    /// Ends all threads and waits for them.
     pub(super) fn close(&self) {
         if let Some(main) = self.main() {
             if let Watch::Running(watcher) = main.watch.replace(Watch::Over) {
                 watcher.stop();
             }
+            self.engine.stop_workers();
             logger::flush(main.broker);
         }
     }

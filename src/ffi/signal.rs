@@ -1,7 +1,7 @@
-//! Threads that no signal reaches.
+//! Threads that no signal reaches, and the one signal that wakes the broker.
 //!
-//! Must not: leave the broker's thread with another mask than it had. The broker installs its
-//! handlers for its own thread; a SIGHUP delivered to one of ours would be lost to it.
+//! Must not: leave the broker's thread with another mask than it had (a SIGHUP delivered to a thread
+//! of ours would be lost to it), or take a signal that somebody else uses.
 
 use std::mem::MaybeUninit;
 
@@ -10,6 +10,56 @@ pub(super) fn blocked<T>(body: impl FnOnce() -> T) -> T {
     let _restored = Restored::block();
     body()
 }
+
+/// Lets the broker's thread go first: what this thread does is worth less than an answer in time.
+pub(super) fn give_way() {
+    // SAFETY: setpriority(2) on the calling thread; it fails only where it may not be lowered, and
+    // then the thread is as good as the others.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+}
+
+/// Interrupts the wait of the thread that claimed it.
+#[derive(Clone, Copy)]
+pub(super) struct Waker(libc::pthread_t);
+
+impl Waker {
+    /// For the calling thread; none when somebody else uses the signal.
+    pub(super) fn claim() -> Option<Self> {
+        let mut before = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: sigaction(2) without a new action only reports the present one.
+        let asked = unsafe { libc::sigaction(SIGNAL, std::ptr::null(), before.as_mut_ptr()) };
+        // SAFETY: zeroed, which is a valid action, and filled by the call.
+        let before = unsafe { before.assume_init() };
+        let ours = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        if asked != 0 || ![libc::SIG_DFL, libc::SIG_IGN, ours].contains(&before.sa_sigaction) {
+            return None;
+        }
+        let action = libc::sigaction {
+            sa_sigaction: ours,
+            sa_flags: libc::SA_RESTART,
+            ..before
+        };
+        // SAFETY: the handler does nothing, and its code stays: the plugin is linked nodelete.
+        let set = unsafe { libc::sigaction(SIGNAL, &raw const action, std::ptr::null_mut()) };
+        // SAFETY: names the calling thread.
+        (set == 0).then(|| Self(unsafe { libc::pthread_self() }))
+    }
+
+    /// Has the thread come round. It outlives every thread of ours: they are joined in cleanup.
+    pub(super) fn wake(self) {
+        // SAFETY: the thread is the broker's, which is alive as long as ours are.
+        unsafe { libc::pthread_kill(self.0, SIGNAL) };
+    }
+}
+
+/// The handler: to be interrupted is all there is to it.
+extern "C" fn nothing(_: libc::c_int) {}
+
+/// Ignored by default, and sent by the kernel only for out-of-band data that nobody asks for here.
+const SIGNAL: libc::c_int = libc::SIGURG;
+
+/// Half the way to the lowest priority.
+const NICENESS: libc::c_int = 10;
 
 struct Restored(libc::sigset_t);
 

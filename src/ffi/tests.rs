@@ -5,6 +5,8 @@
     reason = "the stubs are called by us, with what we made"
 )]
 
+mod later;
+
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs;
@@ -12,12 +14,12 @@ use std::path::Path;
 use std::ptr;
 
 use super::abi;
-use super::broker::{Api, Capabilities};
+use super::broker::Api;
 use super::callback::REGISTRATIONS;
 use super::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
 use super::plugin::Plugin;
 use super::{mosquitto_plugin_cleanup, mosquitto_plugin_version};
-use crate::config::{Config, SourceConfig, UnknownUser};
+use crate::config::{Config, Hashing, SourceConfig, UnknownUser};
 use crate::credential::{Recipe, Salt, hash};
 
 /// A client as the broker would keep it.
@@ -30,6 +32,8 @@ struct FakeClient {
 thread_local! {
     /// The connections that were ended, by client id.
     static KICKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// What clients that waited were told.
+    static COMPLETED: RefCell<Vec<c_int>> = const { RefCell::new(Vec::new()) };
     /// Whom the broker reports as gone while it kicks.
     static LEAVES: RefCell<Option<(*mut c_void, *mut abi::mosquitto)>> = const { RefCell::new(None) };
 }
@@ -90,6 +94,17 @@ unsafe extern "C" fn kick(id: *const c_char, with_will: bool) -> c_int {
     abi::MOSQ_ERR_SUCCESS
 }
 
+unsafe extern "C" fn complete(id: *const c_char, code: c_int) {
+    assert!(!id.is_null());
+    COMPLETED.with_borrow_mut(|completed| completed.push(code));
+    if let Some((plugin, client)) = LEAVES.take() {
+        assert_eq!(
+            call(&DISCONNECT, plugin, &mut left(client)),
+            abi::MOSQ_ERR_SUCCESS
+        );
+    }
+}
+
 fn api(since_2_1: bool) -> &'static Api {
     Box::leak(Box::new(Api {
         callback_register: register,
@@ -103,7 +118,7 @@ fn api(since_2_1: bool) -> &'static Api {
         client: None,
         client_port: None,
         plugin_set_info: None,
-        capabilities: Capabilities { since_2_1 },
+        complete_basic_auth: since_2_1.then_some(complete as _),
     }))
 }
 
@@ -115,6 +130,10 @@ struct Loaded {
 
 impl Loaded {
     fn new(since_2_1: bool) -> Self {
+        Self::with(api(since_2_1), Hashing::Auto)
+    }
+
+    fn with(api: &'static Api, hashing: Hashing) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &[("ann", "pw"), ("empty", "")]);
         let sources = vec![SourceConfig::PasswordFile(dir.path().join("users"))];
@@ -122,9 +141,11 @@ impl Loaded {
         let config = Config {
             sources,
             unknown_user,
+            hashing,
             ..Config::standard()
         };
-        let plugin = Plugin::open(api(since_2_1), ptr::null_mut(), &config).unwrap();
+        let plugin = Plugin::open(api, ptr::null_mut(), &config).unwrap();
+        plugin.work(&config).unwrap();
         plugin.watch().unwrap();
         Self {
             dir,

@@ -8,8 +8,9 @@ use std::time::Duration;
 use mosquitto_doorman::admin::{Change, Command, Rotation};
 
 use super::accounts::{account, change, database, line, lines, name, password, set};
+use super::conf::patient as conf;
 use crate::support::{
-    Answer, Broker, Client, Connect, Protocol, Startup, eventually, for_each_broker, plugin_conf,
+    Answer, Broker, Client, Connect, Protocol, Startup, eventually, for_each_broker,
 };
 
 /// What the project promises.
@@ -19,10 +20,6 @@ fn login(username: &str, password: &str) -> Connect {
     Connect::new(Protocol::V311)
         .client_id(username)
         .credentials(username, password)
-}
-
-fn conf(options: &[&str]) -> String {
-    "listener {port} 127.0.0.1\n".to_owned() + &plugin_conf(options)
 }
 
 fn with_users(startup: Startup, text: &str) -> Broker {

@@ -2,13 +2,16 @@
 
 mod accounts;
 mod clients;
+mod conf;
+mod guessing;
 mod harness;
 mod listeners;
 mod live;
 mod oddities;
-
 mod plugin_table;
 mod refusals;
 mod reload;
+mod riot;
 mod startup;
 mod stock;
+mod waiting;

@@ -7,7 +7,8 @@ use crate::support::{Answer, Connect, Protocol, for_each_broker, plugin_conf};
 use mosquitto_doorman::model::Account;
 
 fn conf(options: &[&str]) -> String {
-    "listener {port} 127.0.0.1\nallow_anonymous true\n".to_owned() + &plugin_conf(options)
+    "listener {port} 127.0.0.1\nallow_anonymous true\n".to_owned()
+        + &plugin_conf(&[options, &["throttle_exempt 127.0.0.0/8"]].concat())
 }
 
 /// The stock broker with the same password file.

@@ -5,13 +5,10 @@ use std::time::Duration;
 use mosquitto_doorman::model::Account;
 
 use super::accounts::{account, database, lines, name};
-use crate::support::{Answer, Broker, Connect, Protocol, for_each_broker, plugin_conf};
+use super::conf::patient as conf;
+use crate::support::{Answer, Broker, Connect, Protocol, for_each_broker};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn conf(options: &[&str]) -> String {
-    "listener {port} 127.0.0.1\n".to_owned() + &plugin_conf(options)
-}
 
 fn hours(hours: i64) -> jiff::Timestamp {
     jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours)

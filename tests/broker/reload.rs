@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use mosquitto_doorman::admin::{Change, Command, Rotation};
 
 use super::accounts::{account, change, costly_line, database, line, name, password, set};
+use super::conf::patient as conf;
 use crate::support::{
-    Answer, Broker, Client, Connect, Event, Protocol, eventually, for_each_broker, plugin_conf,
+    Answer, Broker, Client, Connect, Event, Protocol, eventually, for_each_broker,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,10 +18,6 @@ fn login(username: &str) -> Connect {
     Connect::new(Protocol::V311)
         .client_id(username)
         .credentials(username, "pw")
-}
-
-fn conf(options: &[&str]) -> String {
-    "listener {port} 127.0.0.1\n".to_owned() + &plugin_conf(options)
 }
 
 /// Sends SIGHUP and waits until the broker has gone round after it: a signal that comes before the

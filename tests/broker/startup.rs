@@ -5,13 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use super::accounts::line;
-use crate::support::{
-    Answer, Broker, Connect, PATIENCE, Protocol, eventually, for_each_broker, plugin_conf,
-};
-
-fn conf(options: &[&str]) -> String {
-    "listener {port} 127.0.0.1\n".to_owned() + &plugin_conf(options)
-}
+use super::conf::conf;
+use crate::support::{Answer, Broker, Connect, PATIENCE, Protocol, eventually, for_each_broker};
 
 #[test]
 fn options_that_are_wrong_stop_the_broker_with_what_is_accepted() {

@@ -35,6 +35,7 @@ examples! {
     anonymous_and_named "anonymous-and-named.conf"
     behind_password_file "behind-password-file.conf"
     tls_and_websockets "tls-and-websockets.conf"
+    fleet_and_attackers "fleet-and-attackers.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -118,6 +119,21 @@ mod ask {
             assert_eq!(answer(&broker, 1, username, "wrong"), REFUSED);
         }
         assert_eq!(answer(&broker, 1, "nobody", "password"), REFUSED);
+    }
+
+    pub fn fleet_and_attackers(example: Example) {
+        let broker = example.start();
+        for username in ["roger", "sensor-7"] {
+            assert_eq!(answer(&broker, 1, username, "password"), ACCEPTED);
+        }
+        for guess in 0..10 {
+            let guess = format!("guess {guess}");
+            assert_eq!(answer(&broker, 1, "sensor-7", &guess), REFUSED);
+        }
+        broker.wait_for_log("refused reason=throttled", PATIENCE);
+        assert_eq!(answer(&broker, 1, "roger", "password"), ACCEPTED);
+        assert_eq!(answer(&broker, 1, "nobody", "password"), REFUSED);
+        assert_eq!(answer(&broker, 1, "sensor-7", "password"), ACCEPTED);
     }
 
     pub fn tls_and_websockets(example: Example) {

@@ -1,0 +1,367 @@
+//! `plugin_opt_*` lines become one typed [`Config`].
+//!
+//! Must not: open what the options name, or fall back to a default after a mistake: an unknown,
+//! repeated or unreadable option ends the start with its name and what is accepted. [`OPTIONS`] is
+//! the only list of options; the parser, `doorman check` and `docs/options.md` all read it.
+#![forbid(unsafe_code)]
+
+mod options;
+mod value;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use self::options::{OPTIONS, Opt};
+use crate::model::Scheme;
+
+/// Everything the operator decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where accounts come from, in the order in which they are asked.
+    pub sources: Vec<SourceConfig>,
+    /// What to say to a username that no source knows.
+    pub unknown_user: UnknownUser,
+    /// How much work a stored credential may ask for.
+    pub limits: CostLimits,
+    /// Whether successful logins are written to the databases.
+    pub record_last_login: bool,
+    /// Where passwords are verified.
+    pub hashing: Hashing,
+    /// How many threads verify passwords.
+    pub workers: usize,
+    /// How many passwords wait for a worker.
+    pub queue: usize,
+    /// How long a client is left waiting.
+    pub pending_timeout: Duration,
+    /// How much of a second the broker's thread may spend verifying.
+    pub inline_budget: Duration,
+    /// How guessing is slowed down.
+    pub throttle: ThrottleLimits,
+}
+
+/// Where passwords are verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// On a worker what takes long, where the broker can wait; on the broker's thread the rest.
+    Auto,
+    /// On a worker, where the broker can wait.
+    Worker,
+    /// On the broker's thread.
+    Inline,
+}
+
+/// One source of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceConfig {
+    /// A file in Mosquitto's `password_file` format.
+    PasswordFile(PathBuf),
+    /// A database with doorman's own schema.
+    Database(PathBuf),
+    /// Somebody else's database, asked with one statement.
+    Query(QueryConfig),
+}
+
+/// How to ask a database that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryConfig {
+    /// The database file; opened for reading only.
+    pub path: PathBuf,
+    /// One `SELECT` with `:username`, and `:client_id` if it wants it.
+    pub sql: String,
+    /// How its credentials are to be read.
+    pub scheme: Scheme,
+}
+
+/// What happens to a username that no source knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownUser {
+    /// The broker goes on to whoever it asks next, its own `password_file` last.
+    Defer,
+    /// Refused here.
+    Deny,
+}
+
+/// The most work that one stored credential may cost; one that asks for more is unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CostLimits {
+    /// PBKDF2 iterations and SHA-crypt rounds.
+    pub iterations: u32,
+    /// Memory of Argon2 and scrypt, in KiB.
+    pub memory_kib: u32,
+    /// Argon2 passes, Argon2 lanes and scrypt parallelism.
+    pub passes: u32,
+    /// bcrypt's cost exponent.
+    pub bcrypt_cost: u32,
+    /// Whether a credential without any known form is taken as a password in clear.
+    pub cleartext: bool,
+}
+
+impl CostLimits {
+    /// What holds where the configuration says nothing.
+    pub const STANDARD: Self = Self {
+        iterations: 2_000_000,
+        memory_kib: 262_144,
+        passes: 16,
+        bcrypt_cost: 14,
+        cleartext: false,
+    };
+}
+
+/// So many in each period, and so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; a period's worth may come at once.
+    pub count: NonZeroU32,
+    /// In which time.
+    pub period: Duration,
+}
+
+impl Rate {
+    const fn per_minute(count: NonZeroU32) -> Self {
+        Self {
+            count,
+            period: Duration::from_mins(1),
+        }
+    }
+}
+
+/// How guessing is slowed down; `src/throttle` says what the numbers do and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottleLimits {
+    /// Whether anything is slowed down at all.
+    pub on: bool,
+    /// Checks for one address.
+    pub address_rate: Rate,
+    /// Checks for one username from addresses that are new to it.
+    pub username_rate: Rate,
+    /// Checks in all for usernames at addresses that are new to them.
+    pub total_rate: Rate,
+    /// Free failures of one username at one address.
+    pub username_failures: u32,
+    /// Free failures of one address.
+    pub address_failures: u32,
+    /// The longest wait after a failure.
+    pub longest_wait: Duration,
+    /// In which time the counted failures halve.
+    pub forgive: Duration,
+    /// How long a login gives standing.
+    pub remember: Duration,
+    /// The longest that a refusal is held back.
+    pub longest_delay: Duration,
+    /// Networks that are never slowed down.
+    pub exempt: Vec<IpNet>,
+}
+
+impl ThrottleLimits {
+    /// What holds where the configuration says nothing. Loopback is not exempt: behind a proxy or a
+    /// tunnel all the world comes from there.
+    pub const STANDARD: Self = Self {
+        on: true,
+        address_rate: Rate::per_minute(NonZeroU32::MIN.saturating_add(599)),
+        username_rate: Rate::per_minute(NonZeroU32::MIN.saturating_add(599)),
+        total_rate: Rate::per_minute(NonZeroU32::MIN.saturating_add(1_199)),
+        username_failures: 5,
+        address_failures: 30,
+        longest_wait: Duration::from_mins(1),
+        forgive: Duration::from_mins(1),
+        remember: Duration::from_hours(30 * 24),
+        longest_delay: Duration::from_secs(5),
+        exempt: Vec::new(),
+    };
+}
+
+/// What is wrong with the options: one clear line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No such option.
+    #[error("unknown option plugin_opt_{key}; accepted are {}", accepted())]
+    Unknown {
+        /// The name behind `plugin_opt_`.
+        key: String,
+    },
+    /// Given twice, and only once makes sense.
+    #[error("plugin_opt_{key} is given twice; once is accepted")]
+    Repeated {
+        /// The name behind `plugin_opt_`.
+        key: &'static str,
+    },
+    /// The value cannot be taken.
+    #[error("plugin_opt_{key} {value:?}: {why}")]
+    Value {
+        /// The name behind `plugin_opt_`.
+        key: &'static str,
+        /// What was given.
+        value: String,
+        /// What is accepted.
+        why: String,
+    },
+}
+
+/// What has been read so far.
+struct Draft {
+    config: Config,
+    sources: Vec<SourceConfig>,
+}
+
+impl Config {
+    /// Reads the options in the order of their lines. Names come without `plugin_opt_`.
+    ///
+    /// # Errors
+    /// For the first option that is unknown, repeated or has a value that cannot be taken.
+    pub fn parse<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
+        let mut draft = Draft {
+            config: Self::standard(),
+            sources: Vec::new(),
+        };
+        let mut seen: Vec<&str> = Vec::new();
+        for (key, value) in options {
+            let opt = OPTIONS
+                .iter()
+                .find(|opt| opt.key == key)
+                .ok_or_else(|| Error::Unknown {
+                    key: key.to_owned(),
+                })?;
+            if seen.contains(&opt.key) && !opt.repeats {
+                return Err(Error::Repeated { key: opt.key });
+            }
+            seen.push(opt.key);
+            // The broker keeps trailing blanks; no value of ours ends in one on purpose.
+            let value = value.trim_end_matches([' ', '\t', '\r']);
+            (opt.set)(&mut draft, value).map_err(|why| Error::Value {
+                key: opt.key,
+                value: value.to_owned(),
+                why,
+            })?;
+        }
+        draft.config.sources = draft.sources;
+        Ok(draft.config)
+    }
+
+    /// What holds where nothing is said: no source, and the limits of [`CostLimits::STANDARD`] and
+    /// [`ThrottleLimits::STANDARD`].
+    #[must_use]
+    pub fn standard() -> Self {
+        Self {
+            sources: Vec::new(),
+            unknown_user: UnknownUser::Defer,
+            limits: CostLimits::STANDARD,
+            record_last_login: true,
+            hashing: Hashing::Auto,
+            workers: usual_workers(),
+            queue: 10_000,
+            pending_timeout: Duration::from_secs(10),
+            inline_budget: Duration::from_millis(500),
+            throttle: ThrottleLimits::STANDARD,
+        }
+    }
+}
+
+/// The broker's thread keeps a core.
+fn usual_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
+}
+
+fn accepted() -> String {
+    OPTIONS
+        .iter()
+        .map(|opt| opt.key)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EmqxDigest, SaltPlace};
+
+    fn refused(options: &[(&str, &str)]) -> String {
+        Config::parse(options.iter().copied())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn sources_keep_the_order_of_their_lines() {
+        let config = Config::parse([
+            ("password_file", "/b"),
+            ("database", "/c "),
+            ("database", "/a"),
+            ("database_query", "SELECT 1"),
+            ("database_format", "emqx_sha256_suffix"),
+        ])
+        .unwrap();
+        assert_eq!(
+            config.sources,
+            [
+                SourceConfig::PasswordFile("/b".into()),
+                SourceConfig::Database("/c".into()),
+                SourceConfig::Query(QueryConfig {
+                    path: "/a".into(),
+                    sql: "SELECT 1".into(),
+                    scheme: Scheme::Emqx(EmqxDigest::Sha256, SaltPlace::Suffix),
+                }),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_default_in_the_table_is_the_one_in_force() {
+        let spelled = OPTIONS
+            .iter()
+            .filter(|opt| !opt.repeats)
+            .filter_map(|opt| opt.default.map(|default| (opt.key, default)));
+        assert_eq!(Config::parse(spelled).unwrap(), Config::standard());
+    }
+
+    #[test]
+    fn an_unknown_option_is_named_with_what_is_accepted() {
+        let message = refused(&[("pasword_file", "/x")]);
+        assert!(
+            message.contains("plugin_opt_pasword_file")
+                && message.contains("password_file, database")
+        );
+    }
+
+    #[test]
+    fn a_repeated_option_is_refused_unless_it_may_repeat() {
+        assert!(refused(&[("unknown_user", "deny"), ("unknown_user", "deny")]).contains("twice"));
+        assert!(Config::parse([("password_file", "/a"), ("password_file", "/b")]).is_ok());
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_is_accepted() {
+        assert!(refused(&[("unknown_user", "Deny")]).contains("defer and deny"));
+        assert!(refused(&[("max_memory", "256")]).contains("64K to 64G"));
+        assert!(refused(&[("max_memory", "9999999G")]).contains("64K to 64G"));
+        assert!(refused(&[("max_iterations", "-1")]).contains("1 to 1000000000"));
+        assert!(refused(&[("max_bcrypt_cost", "32")]).contains("4 to 31"));
+        assert!(refused(&[("allow_cleartext_credentials", "yes")]).contains("true and false"));
+        assert!(refused(&[("password_file", "")]).contains("path"));
+    }
+
+    #[test]
+    fn exempt_networks_add_up() {
+        let options = [
+            ("throttle_exempt", "192.0.2.0/24"),
+            ("throttle_exempt", "2001:db8::1"),
+        ];
+        let config = Config::parse(options).unwrap();
+        assert_eq!(config.throttle.exempt.len(), 2);
+        assert!(refused(&[("throttle_exempt", "home")]).contains("192.0.2.0/24"));
+        assert!(refused(&[("throttle_total_rate", "10")]).contains("10/s"));
+        assert!(refused(&[("throttle_forgive", "10")]).contains("30s"));
+    }
+
+    #[test]
+    fn a_query_needs_the_database_before_it() {
+        assert!(refused(&[("database_query", "SELECT 1")]).contains("directly behind"));
+        assert!(
+            refused(&[("password_file", "/a"), ("database_query", "SELECT 1")])
+                .contains("directly behind")
+        );
+        assert!(refused(&[("database", "/a"), ("database_format", "rabbitmq")]).contains("behind"));
+    }
+}

@@ -1,0 +1,338 @@
+//! The table of options: the only list there is of them.
+//!
+//! Must not: check combinations of options beyond what a line needs from the lines before it.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
+use super::{Draft, Hashing, QueryConfig, SourceConfig, UnknownUser};
+use crate::model::{EmqxDigest, SaltPlace, Scheme};
+
+/// One row of the option table.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// The name behind `plugin_opt_`.
+    pub key: &'static str,
+    /// What the value looks like.
+    pub value: &'static str,
+    /// What holds without the line; `None` where there is nothing.
+    pub default: Option<&'static str>,
+    /// Whether the line may be given several times.
+    pub repeats: bool,
+    /// What it does, in a sentence.
+    pub help: &'static str,
+    pub(super) set: fn(&mut Draft, &str) -> Result<(), String>,
+}
+
+/// Every option there is.
+pub const OPTIONS: &[Opt] = &[
+    Opt {
+        key: "password_file",
+        value: "PATH",
+        default: None,
+        repeats: true,
+        help: "A file in the format of Mosquitto's password_file. Changes are taken over within a second, without a signal.",
+        set: |draft, value| {
+            draft.sources.push(SourceConfig::PasswordFile(path(value)?));
+            Ok(())
+        },
+    },
+    Opt {
+        key: "database",
+        value: "PATH",
+        default: None,
+        repeats: true,
+        help: "An SQLite database. With doorman's own schema (made by `doorman init`, or here if missing), unless a database_query line follows it.",
+        set: |draft, value| {
+            draft.sources.push(SourceConfig::Database(path(value)?));
+            Ok(())
+        },
+    },
+    Opt {
+        key: "database_query",
+        value: "SQL",
+        default: None,
+        repeats: true,
+        help: "Makes the database of the line before it a foreign one, opened read-only and asked with this one SELECT. Parameters :username and :client_id; columns: the stored credential first, then optionally salt, disabled, client_id by name.",
+        set: query,
+    },
+    Opt {
+        key: "database_format",
+        value: "marked|rabbitmq|emqx_plain|emqx_sha256_prefix|emqx_sha256_suffix|emqx_sha512_prefix|emqx_sha512_suffix",
+        default: Some("marked"),
+        repeats: true,
+        help: "How the credentials of the database_query before it are stored, where they do not say so themselves.",
+        set: format,
+    },
+    Opt {
+        key: "unknown_user",
+        value: "defer|deny",
+        default: Some("defer"),
+        repeats: false,
+        help: "What happens to a username that no source knows: defer asks the next plugin and then the broker's own password_file, deny refuses.",
+        set: |draft, value| {
+            draft.config.unknown_user = match value {
+                "defer" => UnknownUser::Defer,
+                "deny" => UnknownUser::Deny,
+                _ => return Err("accepted are defer and deny".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "max_iterations",
+        value: "NUMBER",
+        default: Some("2000000"),
+        repeats: false,
+        help: "The most PBKDF2 iterations or SHA-crypt rounds a stored credential may ask for.",
+        set: |draft, value| {
+            number(value, 1, 1_000_000_000).map(|n| draft.config.limits.iterations = n)
+        },
+    },
+    Opt {
+        key: "max_memory",
+        value: "SIZE (64K, 256M, 1G)",
+        default: Some("256M"),
+        repeats: false,
+        help: "The most memory that one Argon2 or scrypt credential may ask for.",
+        set: |draft, value| kibibytes(value).map(|kib| draft.config.limits.memory_kib = kib),
+    },
+    Opt {
+        key: "max_passes",
+        value: "NUMBER",
+        default: Some("16"),
+        repeats: false,
+        help: "The most passes or lanes of Argon2, and the most parallelism of scrypt.",
+        set: |draft, value| number(value, 1, 1_000).map(|n| draft.config.limits.passes = n),
+    },
+    Opt {
+        key: "max_bcrypt_cost",
+        value: "NUMBER",
+        default: Some("14"),
+        repeats: false,
+        help: "The highest bcrypt cost; each step doubles the time.",
+        set: |draft, value| number(value, 4, 31).map(|n| draft.config.limits.bcrypt_cost = n),
+    },
+    Opt {
+        key: "allow_cleartext_credentials",
+        value: "true|false",
+        default: Some("false"),
+        repeats: false,
+        help: "Takes a stored credential without any known form as the password itself. Whoever reads the source has every password.",
+        set: |draft, value| truth(value).map(|yes| draft.config.limits.cleartext = yes),
+    },
+    Opt {
+        key: "record_last_login",
+        value: "true|false",
+        default: Some("true"),
+        repeats: false,
+        help: "Writes the time of the last login to doorman's own databases, in batches and off the broker's thread.",
+        set: |draft, value| truth(value).map(|yes| draft.config.record_last_login = yes),
+    },
+    Opt {
+        key: "hashing",
+        value: "auto|worker|inline",
+        default: Some("auto"),
+        repeats: false,
+        help: "Where passwords are verified. auto: on a worker thread what takes a millisecond or more, where the broker can wait (2.1), and the rest at once unless many come together; worker: everything a worker can take; inline: all on the broker's thread, within inline_budget.",
+        set: |draft, value| {
+            draft.config.hashing = match value {
+                "auto" => Hashing::Auto,
+                "worker" => Hashing::Worker,
+                "inline" => Hashing::Inline,
+                _ => return Err("accepted are auto, worker and inline".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "workers",
+        value: "NUMBER|auto",
+        default: Some("auto"),
+        repeats: false,
+        help: "How many worker threads verify passwords; auto is one less than there are cores, and at least one. They give way to the broker's thread.",
+        set: |draft, value| {
+            if value != "auto" {
+                draft.config.workers = count(value, 256)?;
+            }
+            Ok(())
+        },
+    },
+    Opt {
+        key: "queue",
+        value: "NUMBER",
+        default: Some("10000"),
+        repeats: false,
+        help: "How many passwords wait for a worker; more are refused as busy.",
+        set: |draft, value| count(value, 1_000_000).map(|n| draft.config.queue = n),
+    },
+    Opt {
+        key: "pending_timeout",
+        value: "DURATION (500ms, 10s, 1m)",
+        default: Some("10s"),
+        repeats: false,
+        help: "How long a client waits for a worker's answer before it is refused. It also bounds how long a waiting client keeps its client id from others.",
+        set: |draft, value| {
+            let time = within(value, Duration::from_millis(100), Duration::from_mins(10))?;
+            draft.config.pending_timeout = time;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "inline_budget",
+        value: "DURATION (500ms)",
+        default: Some("500ms"),
+        repeats: false,
+        help: "How much of each second the broker's thread may spend verifying passwords that no worker takes; beyond it logins are refused as busy, and everything else goes on.",
+        set: |draft, value| {
+            let time = within(value, Duration::from_millis(1), Duration::from_secs(1))?;
+            draft.config.inline_budget = time;
+            Ok(())
+        },
+    },
+    Opt {
+        key: "throttle",
+        value: "true|false",
+        default: Some("true"),
+        repeats: false,
+        help: "Slows down guessing of passwords: logins that would need a slow hash are counted by address, by username and in all before the hash is begun. A username that has logged in from an address keeps getting in from there, whoever else guesses its password.",
+        set: |draft, value| truth(value).map(|yes| draft.config.throttle.on = yes),
+    },
+    Opt {
+        key: "throttle_exempt",
+        value: "CIDR",
+        default: None,
+        repeats: true,
+        help: "A network or address that is never slowed down. A reverse proxy belongs here if every client seems to come from it; nobody else should.",
+        set: |draft, value| network(value).map(|net| draft.config.throttle.exempt.push(net)),
+    },
+    Opt {
+        key: "throttle_address_rate",
+        value: "RATE (10/s, 600/m, 20/h)",
+        default: Some("600/m"),
+        repeats: false,
+        help: "How many passwords one address (an IPv6 /64) may have checked; right ones are not counted. 600/m allows 600 at once and ten a second after that.",
+        set: |draft, value| rate(value).map(|rate| draft.config.throttle.address_rate = rate),
+    },
+    Opt {
+        key: "throttle_username_rate",
+        value: "RATE (10/s, 600/m, 20/h)",
+        default: Some("600/m"),
+        repeats: false,
+        help: "How many passwords one username may have checked from addresses it has not logged in from; a wrong one counts ten times, a right one not at all.",
+        set: |draft, value| rate(value).map(|rate| draft.config.throttle.username_rate = rate),
+    },
+    Opt {
+        key: "throttle_total_rate",
+        value: "RATE (10/s, 600/m, 20/h)",
+        default: Some("1200/m"),
+        repeats: false,
+        help: "How many passwords may be checked in all for usernames at addresses they have not logged in from. A quarter is kept for addresses from which somebody has.",
+        set: |draft, value| rate(value).map(|rate| draft.config.throttle.total_rate = rate),
+    },
+    Opt {
+        key: "throttle_username_failures",
+        value: "NUMBER",
+        default: Some("5"),
+        repeats: false,
+        help: "How many wrong passwords one username at one address has free; after them it waits a second, two, four and so on.",
+        set: |draft, value| {
+            number(value, 1, 1_000).map(|n| draft.config.throttle.username_failures = n)
+        },
+    },
+    Opt {
+        key: "throttle_address_failures",
+        value: "NUMBER",
+        default: Some("30"),
+        repeats: false,
+        help: "How many wrong passwords one address has free, whatever the usernames; twice as many once somebody has logged in from it. Usernames that have are not held up by the others.",
+        set: |draft, value| {
+            number(value, 1, 1_000_000).map(|n| draft.config.throttle.address_failures = n)
+        },
+    },
+    Opt {
+        key: "throttle_longest_wait",
+        value: "DURATION (30s, 5m)",
+        default: Some("60s"),
+        repeats: false,
+        help: "The longest that failures make a username or an address wait for its next attempt; so long at most does whoever has just corrected a password.",
+        set: |draft, value| duration(value).map(|time| draft.config.throttle.longest_wait = time),
+    },
+    Opt {
+        key: "throttle_forgive",
+        value: "DURATION (30s, 5m)",
+        default: Some("60s"),
+        repeats: false,
+        help: "The time in which the number of counted failures halves, once the waiting is over.",
+        set: |draft, value| duration(value).map(|time| draft.config.throttle.forgive = time),
+    },
+    Opt {
+        key: "throttle_remember",
+        value: "DURATION (12h, 30d)",
+        default: Some("30d"),
+        repeats: false,
+        help: "How long after its last login a username keeps its standing at an address. A restart of the broker forgets it.",
+        set: |draft, value| duration(value).map(|time| draft.config.throttle.remember = time),
+    },
+    Opt {
+        key: "throttle_longest_delay",
+        value: "DURATION (5s)",
+        default: Some("5s"),
+        repeats: false,
+        help: "The longest that a refusal is held back, where the broker can wait (2.1), from whoever fails a lot and shows a password again that was just refused.",
+        set: |draft, value| duration(value).map(|time| draft.config.throttle.longest_delay = time),
+    },
+];
+
+fn query(draft: &mut Draft, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Err("a SELECT statement is needed".to_owned());
+    }
+    match draft.sources.last_mut() {
+        Some(source @ SourceConfig::Database(_)) => {
+            if let SourceConfig::Database(path) = source {
+                let path = std::mem::take(path);
+                *source = SourceConfig::Query(QueryConfig {
+                    path,
+                    sql: value.to_owned(),
+                    scheme: Scheme::Marked,
+                });
+            }
+            Ok(())
+        }
+        Some(SourceConfig::Query(_)) => {
+            Err("the database before it has a database_query already".to_owned())
+        }
+        Some(SourceConfig::PasswordFile(_)) | None => {
+            Err("it belongs directly behind the plugin_opt_database line it asks".to_owned())
+        }
+    }
+}
+
+fn format(draft: &mut Draft, value: &str) -> Result<(), String> {
+    let scheme = match value {
+        "marked" => Scheme::Marked,
+        "rabbitmq" => Scheme::RabbitMq,
+        "emqx_plain" => Scheme::Emqx(EmqxDigest::Plain, SaltPlace::Prefix),
+        "emqx_sha256_prefix" => Scheme::Emqx(EmqxDigest::Sha256, SaltPlace::Prefix),
+        "emqx_sha256_suffix" => Scheme::Emqx(EmqxDigest::Sha256, SaltPlace::Suffix),
+        "emqx_sha512_prefix" => Scheme::Emqx(EmqxDigest::Sha512, SaltPlace::Prefix),
+        "emqx_sha512_suffix" => Scheme::Emqx(EmqxDigest::Sha512, SaltPlace::Suffix),
+        _ => {
+            return Err("accepted are marked, rabbitmq, emqx_plain, emqx_sha256_prefix, emqx_sha256_suffix, \
+                        emqx_sha512_prefix and emqx_sha512_suffix"
+                .to_owned());
+        }
+    };
+    match draft.sources.last_mut() {
+        Some(SourceConfig::Query(query)) => {
+            query.scheme = scheme;
+            Ok(())
+        }
+        Some(SourceConfig::PasswordFile(_) | SourceConfig::Database(_)) | None => Err(
+            "it belongs behind the plugin_opt_database_query line whose credentials it describes"
+                .to_owned(),
+        ),
+    }
+}

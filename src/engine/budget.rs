@@ -1,0 +1,107 @@
+//! How much of its time the broker's thread may spend on hashing.
+//!
+//! Must not: read a clock. A bucket of time: full at the start, refilled as time goes by, emptied by
+//! what hashing took. One hash may overdraw it, and is paid back before the next.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+/// The bucket. Holds the allowance of one second.
+pub(super) struct Budget {
+    each_second: Duration,
+    left: Duration,
+    owed: Duration,
+    filled: Option<Instant>,
+}
+
+impl Budget {
+    /// An allowance for each second; full.
+    pub(super) fn new(each_second: Duration) -> Self {
+        Self {
+            each_second,
+            left: each_second,
+            owed: Duration::ZERO,
+            filled: None,
+        }
+    }
+
+    /// Whether there is time for another hash.
+    pub(super) fn allows(&mut self, now: Instant) -> bool {
+        let passed = self
+            .filled
+            .map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
+        self.filled = Some(now);
+        let earned = self.each_second.mul_f64(passed.as_secs_f64().min(60.0));
+        let rest = earned.saturating_sub(self.owed);
+        self.owed = self.owed.saturating_sub(earned);
+        self.left = self.left.saturating_add(rest).min(self.each_second);
+        self.owed.is_zero() && !self.left.is_zero()
+    }
+
+    /// What is left of this second.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// A hash took this long.
+    pub(super) fn spend(&mut self, time: Duration) {
+        self.owed = self.owed.saturating_add(time.saturating_sub(self.left));
+        self.left = self.left.saturating_sub(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_full_budget_is_spent_and_comes_back_with_time() {
+        let (mut budget, start) = (Budget::new(MS * 500), now());
+        assert!(budget.allows(start));
+        budget.spend(MS * 500);
+        assert!(!budget.allows(start));
+        assert!(budget.allows(start + MS));
+        budget.spend(MS * 10);
+        assert!(
+            !budget.allows(start + MS * 2),
+            "what was overdrawn is paid back first"
+        );
+        assert!(budget.allows(start + MS * 100));
+    }
+
+    #[test]
+    fn it_never_holds_more_than_one_second_allows() {
+        let (mut budget, start) = (Budget::new(MS * 100), now());
+        assert!(budget.allows(start + Duration::from_secs(1_000_000)));
+        budget.spend(MS * 100);
+        assert!(!budget.allows(start + Duration::from_secs(1_000_000)));
+    }
+
+    #[test]
+    fn over_time_the_share_is_what_was_allowed() {
+        let (mut budget, start) = (Budget::new(MS * 500), now());
+        let mut at = start;
+        let mut spent = Duration::ZERO;
+        while at < start + Duration::from_secs(10) {
+            if budget.allows(at) {
+                budget.spend(MS * 30);
+                spent += MS * 30;
+                at += MS * 30;
+            } else {
+                at += MS;
+            }
+        }
+        assert!(
+            (MS * 5_000..MS * 5_700).contains(&spent),
+            "{spent:?} of ten seconds"
+        );
+    }
+}

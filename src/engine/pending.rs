@@ -1,0 +1,356 @@
+//! Clients that were left waiting for an answer.
+//!
+//! The broker knows a waiting client by its client id only, and reports nothing when it leaves
+//! (broker-facts, delayed authentication). So each is given a ticket, a newer CONNECT with the same id
+//! ends the older ticket, and only a live ticket may be completed: otherwise a late "yes" would let
+//! somebody else in. Must not: decide. A ticket holds no password.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use super::lock;
+use crate::credential::Cost;
+use crate::pool::TicketId;
+use crate::request::{Client, Connect, ConnectionId, Occasion};
+use crate::verified::Tags;
+
+/// How many clients may wait at once; the queue of the pool is one part of that.
+const MOST: usize = 100_000;
+
+/// A promise of a verdict.
+pub(super) struct Ticket {
+    /// The connection.
+    pub(super) connection: ConnectionId,
+    /// Its client id, by which the broker knows it.
+    pub(super) client_id: Box<str>,
+    /// The username.
+    pub(super) username: Box<str>,
+    /// The address as the broker wrote it.
+    address: Option<Box<str>>,
+    listener: Option<u16>,
+    /// What is being verified.
+    pub(super) question: Question,
+    /// Watched by the worker.
+    wanted: Arc<AtomicBool>,
+    deadline: Instant,
+    outcome: Outcome,
+}
+
+/// What is being verified, without the password.
+pub(super) struct Question {
+    /// The fingerprints of each step.
+    pub(super) tags: Vec<Tags>,
+    /// What the first step costs.
+    pub(super) cost: Cost,
+    /// When it began.
+    pub(super) begun: Instant,
+}
+
+/// What a ticket waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// A worker's answer; the deadline is when it is too late.
+    Open,
+    /// Nothing: it is refused, and told at the deadline.
+    Refused,
+}
+
+/// Who waits under which client id, in all of the broker. A broker may have loaded the plugin for
+/// several listeners, and completes by client id whoever waits under it: a ticket of one listener
+/// ends when another listener is asked about the same id.
+#[derive(Default)]
+pub struct Waiting(Mutex<Names>);
+
+#[derive(Default)]
+struct Names {
+    last: u64,
+    live: HashMap<Box<str>, Stub>,
+}
+
+/// The tickets of one engine.
+pub(super) struct Pending {
+    waiting: Arc<Waiting>,
+    tickets: HashMap<TicketId, Ticket>,
+    deadlines: BTreeSet<(Instant, TicketId)>,
+}
+
+/// What the worker is given of a ticket.
+#[derive(Clone)]
+pub(super) struct Stub {
+    /// Its name.
+    pub(super) id: TicketId,
+    /// Cleared when the ticket dies.
+    pub(super) wanted: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    /// The request that it answers, without its password.
+    pub(super) fn connect(&self) -> Connect<'_> {
+        Connect {
+            client: Client {
+                connection: Some(self.connection),
+                id: Some(&self.client_id),
+                address: self.address.as_deref(),
+                listener: self.listener,
+                restored: false,
+            },
+            username: Some(&self.username),
+            password: None,
+            occasion: Occasion::Later,
+        }
+    }
+
+    /// What it waited for.
+    pub(super) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+impl Waiting {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        lock(&self.0)
+    }
+
+    /// A new ticket takes the name.
+    fn take(&self, client_id: &str) -> Stub {
+        self.supersede(client_id);
+        let mut names = self.names();
+        names.last = names.last.wrapping_add(1);
+        let stub = Stub {
+            id: TicketId(names.last),
+            wanted: Arc::new(AtomicBool::new(true)),
+        };
+        names.live.insert(client_id.into(), stub.clone());
+        stub
+    }
+
+    /// Whether the ticket still had the name; it has it no more.
+    fn release(&self, client_id: &str, id: TicketId) -> bool {
+        let mut names = self.names();
+        let live = names.live.get(client_id).is_some_and(|stub| stub.id == id);
+        if live {
+            names.live.remove(client_id);
+        }
+        live
+    }
+
+    /// A CONNECT with this id has come: whoever waited under it is gone.
+    fn supersede(&self, client_id: &str) {
+        let dead = self.names().live.remove(client_id);
+        if let Some(stub) = dead {
+            stub.wanted.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Pending {
+    /// Nobody waits yet.
+    pub(super) fn new(waiting: Arc<Waiting>) -> Self {
+        Self {
+            waiting,
+            tickets: HashMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    /// Issues a ticket; none when too many wait, or the client cannot be named.
+    pub(super) fn issue(
+        &mut self,
+        connect: &Connect<'_>,
+        question: Question,
+        outcome: Outcome,
+        deadline: Instant,
+    ) -> Option<Stub> {
+        let (connection, client_id) = connect.client.connection.zip(connect.client.id)?;
+        if self.tickets.len() >= MOST {
+            return None;
+        }
+        let username = connect.username?;
+        let stub = self.waiting.take(client_id);
+        let ticket = Ticket {
+            connection,
+            client_id: client_id.into(),
+            username: username.into(),
+            address: connect.client.address.map(Into::into),
+            listener: connect.client.listener,
+            question,
+            wanted: Arc::clone(&stub.wanted),
+            deadline,
+            outcome,
+        };
+        self.deadlines.insert((deadline, stub.id));
+        self.tickets.insert(stub.id, ticket);
+        Some(stub)
+    }
+
+    /// A CONNECT with this id has come: whoever waited under it, here or at another listener, is
+    /// gone. Its ticket is dead from now on, and is cleared away when it is claimed or due.
+    pub(super) fn supersede(&mut self, client_id: &str) {
+        self.waiting.supersede(client_id);
+    }
+
+    /// Takes a ticket, if it is alive. It is not alive any more.
+    pub(super) fn claim(&mut self, id: TicketId) -> Option<Ticket> {
+        let ticket = self.tickets.remove(&id)?;
+        ticket.wanted.store(false, Ordering::Release);
+        self.deadlines.remove(&(ticket.deadline, id));
+        self.waiting
+            .release(&ticket.client_id, id)
+            .then_some(ticket)
+    }
+
+    /// Takes the tickets whose deadline has come.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Ticket> {
+        let mut due = Vec::new();
+        while let Some((_, id)) = self
+            .deadlines
+            .first()
+            .filter(|(deadline, _)| *deadline <= now)
+        {
+            let id = *id;
+            due.extend(self.claim(id));
+        }
+        due
+    }
+
+    /// Whether anybody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tickets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn connect(connection: u64, id: &'static str) -> Connect<'static> {
+        Connect {
+            client: Client {
+                connection: Some(ConnectionId(connection)),
+                id: Some(id),
+                address: Some("192.0.2.1"),
+                listener: Some(1883),
+                restored: false,
+            },
+            username: Some("ann"),
+            password: Some(b"pw"),
+            occasion: Occasion::Later,
+        }
+    }
+
+    fn pending() -> Pending {
+        Pending::new(Arc::default())
+    }
+
+    #[test]
+    fn a_connect_at_another_listener_ends_the_ticket_too() {
+        let waiting = Arc::new(Waiting::default());
+        let mut first = Pending::new(Arc::clone(&waiting));
+        let mut second = Pending::new(waiting);
+        let ours = issue(&mut first, 1, "x", now());
+        let theirs = issue(&mut second, 1, "x", now());
+        assert_ne!(ours.id, theirs.id);
+        assert!(
+            first.claim(ours.id).is_none(),
+            "it would complete the other's client"
+        );
+        assert!(second.claim(theirs.id).is_some());
+        let ours = issue(&mut first, 2, "x", now());
+        second.supersede("x");
+        assert!(first.claim(ours.id).is_none());
+        assert!(first.is_empty() && second.is_empty());
+    }
+
+    fn question() -> Question {
+        Question {
+            tags: Vec::new(),
+            cost: Cost::standard(),
+            begun: now(),
+        }
+    }
+
+    fn issue(pending: &mut Pending, connection: u64, id: &'static str, deadline: Instant) -> Stub {
+        pending
+            .issue(
+                &connect(connection, id),
+                question(),
+                Outcome::Open,
+                deadline,
+            )
+            .unwrap()
+    }
+
+    #[test]
+    fn a_live_ticket_is_claimed_once() {
+        let mut pending = pending();
+        let stub = issue(&mut pending, 1, "x", now());
+        assert_eq!(
+            pending.claim(stub.id).map(|t| t.connection),
+            Some(ConnectionId(1))
+        );
+        assert!(pending.claim(stub.id).is_none() && pending.is_empty());
+        assert!(pending.waiting.names().live.is_empty() && pending.deadlines.is_empty());
+    }
+
+    #[test]
+    fn a_newer_connect_with_the_same_id_ends_the_older_ticket() {
+        let mut pending = pending();
+        let older = issue(&mut pending, 1, "x", now());
+        let other = issue(&mut pending, 2, "y", now());
+        let newer = issue(&mut pending, 3, "x", now());
+        assert!(
+            !older.wanted.load(Ordering::Acquire),
+            "its worker need not go on"
+        );
+        assert!(pending.claim(older.id).is_none());
+        assert_eq!(
+            pending.claim(newer.id).map(|t| t.connection),
+            Some(ConnectionId(3))
+        );
+        assert!(pending.claim(other.id).is_some());
+        let last = issue(&mut pending, 4, "x", now());
+        pending.supersede("x");
+        assert!(
+            pending.claim(last.id).is_none(),
+            "even where the newer one is answered at once"
+        );
+    }
+
+    #[test]
+    fn a_ticket_is_due_at_its_deadline() {
+        let mut pending = pending();
+        let start = now();
+        issue(&mut pending, 1, "soon", start);
+        issue(&mut pending, 2, "late", start + Duration::from_secs(1));
+        let due: Vec<_> = pending
+            .due(start)
+            .into_iter()
+            .map(|t| t.connection.0)
+            .collect();
+        assert_eq!(due, [1]);
+        assert!(pending.due(start).is_empty());
+        assert_eq!(pending.due(start + Duration::from_secs(2)).len(), 1);
+    }
+
+    #[test]
+    fn who_has_no_connection_gets_no_ticket() {
+        let mut pending = pending();
+        let mut caller = connect(1, "http-api");
+        caller.client.connection = None;
+        assert!(
+            pending
+                .issue(&caller, question(), Outcome::Open, now())
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! What happens to those who are in when something changes: a source, or the time.
+//!
+//! Must not: run on the broker's thread, where a look at every session would be felt. What is to be
+//! done is left as an effect for the next tick.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::sessions::Session;
+use super::{Engine, lock};
+use crate::admission::{self, Approach, Fact};
+use crate::credential::Credential;
+use crate::model::Account;
+use crate::request::ConnectionId;
+use crate::show::Shown;
+use crate::store::News;
+use crate::verdict::Reason;
+
+impl Engine {
+    /// A source changed: finds out whose connection must end. For the watcher's thread.
+    pub fn review(&self, news: &News, now: Timestamp) {
+        let connections = match news {
+            News::Nothing => return,
+            News::Accounts(names) => {
+                self.revision.fetch_add(1, Ordering::AcqRel);
+                lock(&self.sessions).of_accounts(names)
+            }
+            News::Everything => {
+                self.revision.fetch_add(1, Ordering::AcqRel);
+                lock(&self.sessions).all()
+            }
+        };
+        self.refresh_decoys();
+        self.judge(connections, now);
+    }
+
+    /// Looks after what changes without news: validities that end, and logins that were under way
+    /// while a source changed. For the watcher's thread, a few times a second.
+    pub fn beat(&self, now: Timestamp) {
+        let due = lock(&self.sessions).due(now);
+        self.judge(due, now);
+    }
+
+    /// Ends the connections among these whose login would not be repeated now.
+    fn judge(&self, connections: Vec<ConnectionId>, now: Timestamp) {
+        for connection in connections {
+            let Some(session) = lock(&self.sessions).find(connection) else {
+                continue;
+            };
+            match self.find(session.name.as_str(), Some(&session.client_id)) {
+                Ok(found) => {
+                    let holds = self.still_holds(&session, found.account.as_ref(), now);
+                    if let Err(why) = holds {
+                        log::info!(
+                            "ending reason={why} username={} client_id={}",
+                            Shown(session.name.as_str()),
+                            Shown(&session.client_id)
+                        );
+                        lock(&self.sessions).kick(connection);
+                        self.something_to_do.store(true, Ordering::Release);
+                    }
+                }
+                // Not known to be over: a source that cannot be asked ends nobody.
+                Err(_) => lock(&self.sessions).doubt(connection),
+            }
+        }
+    }
+
+    pub(super) fn still_holds(
+        &self,
+        session: &Session,
+        account: Option<&Account>,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        let Some(account) = account else {
+            return Err("account_removed");
+        };
+        let approach = Approach {
+            client_id: Fact::Is(Some(&session.client_id)),
+            ip: session.ip,
+        };
+        admission::admit(account, approach, now).map_err(Reason::word)?;
+        let Some(fingerprint) = session.fingerprint else {
+            return Ok(());
+        };
+        let verified = lock(&self.verified);
+        if account
+            .credentials()
+            .any(|c| verified.fingerprint(&account.name, c) == fingerprint)
+        {
+            Ok(())
+        } else {
+            Err("password_changed")
+        }
+    }
+
+    pub(super) fn refresh_decoys(&self) {
+        let samples = self.sources.iter().flat_map(|source| source.sample());
+        let costs = samples
+            .filter_map(|stored| Credential::parse(&stored, &self.limits).ok())
+            .map(|credential| credential.cost())
+            .collect();
+        self.decoys.replace(costs);
+    }
+}

@@ -1,0 +1,450 @@
+//! Finding out whether a password fits: remembered, on a worker, or here and now.
+//!
+//! Must not: let the way decide the answer. Whatever found it out, [`Engine::conclude`] judges, and
+//! what a worker found is held against the account as it is then, not as it was.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::pending::{Outcome, Question, Stub, Ticket};
+use super::{Engine, Found, approach, lock, settle};
+use crate::admission;
+use crate::config::{Hashing, UnknownUser};
+use crate::credential::{Cost, Credential, Match, Scratch};
+use crate::model::{Account, AccountName, StoredCredential};
+use crate::pool::{Answer, Pool, Rank, Step, Task};
+use crate::request::{Connect, Now, Occasion};
+use crate::secret::Secret;
+use crate::show::Shown;
+use crate::throttle::{Admission, Standing, Who};
+use crate::verdict::{Deferral, Effect, Reason, Verdict};
+use crate::verified::Tags;
+
+/// What there is to do for one password; never empty.
+struct Plan {
+    steps: Vec<Step>,
+    question: Question,
+    slow: bool,
+}
+
+/// What a password fits, and how that is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fits {
+    /// The credential of this step, just now.
+    Step(usize),
+    /// The only one asked about: it did when it was last looked at.
+    Remembered,
+    /// Nothing.
+    Nothing,
+}
+
+impl Fits {
+    fn of(step: Option<usize>) -> Self {
+        step.map_or(Self::Nothing, Self::Step)
+    }
+}
+
+impl Engine {
+    /// The credential that the password is known to fit.
+    pub(super) fn remembered(
+        &self,
+        connect: &Connect<'_>,
+        found: &Found,
+        password: &[u8],
+        now: Now,
+    ) -> Option<Tags> {
+        let account = found.account.as_ref()?;
+        let mut verified = lock(&self.verified);
+        account.credentials().find_map(|stored| {
+            let tags = verified.tags(&account.name, stored, password);
+            let holds = match connect.occasion {
+                // The broker shows the password of somebody who is in already, or whose session it
+                // keeps: nobody is guessing, and however long ago it was found right, it is.
+                Occasion::Again => verified.held(&tags),
+                Occasion::Now | Occasion::Later => verified.holds(&tags, now.mono),
+            };
+            holds.then_some(tags)
+        })
+    }
+
+    /// Verifies a password that is not known to fit.
+    pub(super) fn verify(
+        &self,
+        connect: &Connect<'_>,
+        username: &str,
+        found: &Found,
+        password: &[u8],
+        now: Now,
+    ) -> Verdict {
+        let plan = self.plan(username, found.account.as_ref(), password, now);
+        let pool = self
+            .pool
+            .get()
+            .filter(|_| self.is_for_workers(connect, &plan, now));
+        let is_left = found.account.is_none() && self.unknown_user == UnknownUser::Defer;
+        if is_left && pool.is_some() {
+            // Whoever is asked next can only be asked now.
+            return self.unknown_now();
+        }
+        let rank = match self.standing(connect, username, found, now) {
+            Some(standing) => standing,
+            // Nothing is spent on it here, and whether it may enter is not ours to say.
+            None if is_left => return self.unknown_now(),
+            None => return Verdict::Deny(Reason::Throttled),
+        };
+        let refused = self.was_refused(&plan, now);
+        match pool {
+            Some(_) if refused => self.hold(connect, plan, &self.known_as(username, found), now),
+            Some(pool) => self.submit(
+                pool,
+                connect,
+                plan,
+                Secret::new(password.to_vec()),
+                rank,
+                now,
+            ),
+            None if refused => {
+                self.conclude(connect, found, &plan.question.tags, Fits::Nothing, now)
+            }
+            None => self.verify_here(connect, found, &plan, password, now),
+        }
+    }
+
+    /// Whether this attempt may have a hash, and before whom. Who is in already is not guessing.
+    fn standing(
+        &self,
+        connect: &Connect<'_>,
+        username: &str,
+        found: &Found,
+        now: Now,
+    ) -> Option<Standing> {
+        if connect.occasion == Occasion::Again {
+            return Some(Standing::Known);
+        }
+        let username = self.known_as(username, found);
+        let who = Who {
+            ip: connect.client.ip(),
+            username: &username,
+        };
+        match lock(&self.throttle).admit(&who, now.mono) {
+            Admission::Admit(standing) => Some(standing),
+            Admission::Refuse { .. } => None,
+        }
+    }
+
+    fn was_refused(&self, plan: &Plan, now: Now) -> bool {
+        let mut verified = lock(&self.verified);
+        plan.question
+            .tags
+            .iter()
+            .all(|tags| verified.refuses(tags, now.mono))
+    }
+
+    fn is_for_workers(&self, connect: &Connect<'_>, plan: &Plan, now: Now) -> bool {
+        connect.occasion == Occasion::Later
+            && match self.hashing {
+                Hashing::Auto => plan.slow || !lock(&self.quick).allows(now.mono),
+                Hashing::Worker => true,
+                Hashing::Inline => false,
+            }
+    }
+
+    fn plan(&self, username: &str, account: Option<&Account>, password: &[u8], now: Now) -> Plan {
+        let mut steps = Vec::new();
+        let mut tags = Vec::new();
+        let mut costs = Vec::new();
+        let verified = lock(&self.verified);
+        for (name, stored) in account
+            .into_iter()
+            .flat_map(|a| a.credentials().map(move |stored| (&a.name, stored)))
+        {
+            match Credential::parse(stored, &self.limits) {
+                Ok(credential) => {
+                    costs.push(credential.cost());
+                    steps.push(Step::Verify(credential));
+                    tags.push(verified.tags(name, stored, password));
+                }
+                Err(error) => {
+                    let name = Shown(username);
+                    log::warn!("the credential of {name} cannot be used: {error}");
+                }
+            }
+        }
+        let decoy = self.decoys.cost(username);
+        if steps.is_empty() {
+            costs.push(decoy);
+            steps.push(Step::Burn(decoy));
+            let name = AccountName::new(username);
+            tags.extend(name.map(|n| verified.tags(&n, &StoredCredential::marked(""), password)));
+        }
+        let slow = costs.iter().any(Cost::is_slow);
+        let cost = costs.first().copied().unwrap_or(decoy);
+        Plan {
+            steps,
+            question: Question {
+                tags,
+                cost,
+                begun: now.mono,
+            },
+            slow,
+        }
+    }
+
+    fn submit(
+        &self,
+        pool: &Pool,
+        connect: &Connect<'_>,
+        plan: Plan,
+        password: Secret,
+        standing: Standing,
+        now: Now,
+    ) -> Verdict {
+        let rank = match standing {
+            Standing::Known => Rank::Known,
+            Standing::New => Rank::New,
+            Standing::Suspect => Rank::Suspect,
+        };
+        let deadline = now
+            .mono
+            .checked_add(self.pending_timeout)
+            .unwrap_or(now.mono);
+        let issued = lock(&self.pending).issue(connect, plan.question, Outcome::Open, deadline);
+        let Some(Stub { id, wanted }) = issued else {
+            return Verdict::Deny(Reason::Busy);
+        };
+        let task = Task {
+            ticket: id,
+            rank,
+            steps: plan.steps,
+            password,
+            wanted,
+        };
+        let Err(full) = pool.submit(task) else {
+            return Verdict::Pending;
+        };
+        // The task that found no place may be another one, of a worse rank.
+        let refused = lock(&self.pending).claim(full.0.ticket);
+        match refused {
+            Some(ticket) if full.0.ticket != id => {
+                self.complete(&ticket, Verdict::Deny(Reason::Busy));
+                Verdict::Pending
+            }
+            Some(_) | None => Verdict::Deny(Reason::Busy),
+        }
+    }
+
+    /// A password that was refused a moment ago is refused again, after as long as it took then, or
+    /// longer for whoever fails a lot: nobody else waits for it. Never longer than any other answer
+    /// may take, because a client that waits keeps its client id from others.
+    fn hold(&self, connect: &Connect<'_>, plan: Plan, username: &str, now: Now) -> Verdict {
+        let who = Who {
+            ip: connect.client.ip(),
+            username,
+        };
+        let delay = lock(&self.throttle).delay(&who, now.mono);
+        let pace = lock(&self.paces).of(plan.question.cost);
+        let time = pace.max(delay).min(self.pending_timeout);
+        let until = now.mono.checked_add(time).unwrap_or(now.mono);
+        match lock(&self.pending).issue(connect, plan.question, Outcome::Refused, until) {
+            Some(_) => Verdict::Pending,
+            None => Verdict::Deny(Reason::Busy),
+        }
+    }
+
+    fn verify_here(
+        &self,
+        connect: &Connect<'_>,
+        found: &Found,
+        plan: &Plan,
+        password: &[u8],
+        now: Now,
+    ) -> Verdict {
+        if !lock(&self.budget).allows(now.mono) {
+            // "Come again" for everybody alike: another word for the unknown would tell who exists.
+            return match (&found.account, self.unknown_user) {
+                (None, UnknownUser::Defer) => self.unknown_now(),
+                (None, UnknownUser::Deny) | (Some(_), _) => Verdict::Deny(Reason::Busy),
+            };
+        }
+        let mut scratch = Scratch::default();
+        let fits = plan
+            .steps
+            .iter()
+            .position(|step| step.carry_out(password, &mut scratch) == Match::Yes);
+        let after = (self.clock)();
+        let took = after.mono.saturating_duration_since(now.mono);
+        lock(&self.budget).spend(took);
+        lock(&self.quick).spend(took);
+        self.conclude(connect, found, &plan.question.tags, Fits::of(fits), now)
+    }
+
+    /// Takes the workers' answers and the tickets that are due, each to be told to its client.
+    pub(super) fn settle_pending(&self, answers: Vec<Answer>, now: Now) {
+        for answer in answers {
+            // A ticket that is dead is nobody's any more.
+            let Some(ticket) = lock(&self.pending).claim(answer.ticket) else {
+                continue;
+            };
+            let Question { cost, begun, .. } = ticket.question;
+            lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
+            let verdict = self.judge_ticket(&ticket, Fits::of(answer.fits), now);
+            self.complete(&ticket, verdict);
+        }
+        let due = lock(&self.pending).due(now.mono);
+        for ticket in due {
+            let verdict = match ticket.outcome() {
+                Outcome::Open => Verdict::Deny(Reason::TimedOut),
+                Outcome::Refused => self.judge_ticket(&ticket, Fits::Nothing, now),
+            };
+            self.complete(&ticket, verdict);
+        }
+    }
+
+    /// What was found out is held against the account as it is now.
+    fn judge_ticket(&self, ticket: &Ticket, fits: Fits, now: Now) -> Verdict {
+        match self.find(&ticket.username, Some(&ticket.client_id)) {
+            Ok(found) => self.conclude(&ticket.connect(), &found, &ticket.question.tags, fits, now),
+            Err(error) => {
+                log::warn!("{error}");
+                Verdict::Deny(Reason::SourceUnavailable)
+            }
+        }
+    }
+
+    fn complete(&self, ticket: &Ticket, verdict: Verdict) {
+        // Nobody is asked after this: what was left open is refused.
+        let verdict = match verdict {
+            Verdict::Allow | Verdict::Deny(_) => verdict,
+            Verdict::Defer(_) | Verdict::Pending => Verdict::Deny(Reason::UnknownUser),
+        };
+        let verdict = settle(&ticket.connect(), verdict);
+        let (connection, client_id) = (ticket.connection, ticket.client_id.clone());
+        lock(&self.completions).push(Effect::Complete {
+            connection,
+            client_id,
+            verdict,
+        });
+    }
+
+    /// The verdict once it is known which step the password fits; everything that follows from it
+    /// is written down here and nowhere else.
+    pub(super) fn conclude(
+        &self,
+        connect: &Connect<'_>,
+        found: &Found,
+        tags: &[Tags],
+        fits: Fits,
+        now: Now,
+    ) -> Verdict {
+        let who = self.known_as(connect.username.unwrap_or_default(), found);
+        let who = Who {
+            ip: connect.client.ip(),
+            username: &who,
+        };
+        let Some(account) = &found.account else {
+            self.remember_refusal(tags, now);
+            // Left to somebody else, it is not known to be a failure.
+            if self.unknown_user == UnknownUser::Deny {
+                lock(&self.throttle).failed(&who, now.mono);
+            }
+            return self.unknown_now();
+        };
+        let admitted = admission::admit(account, approach(connect), now.wall);
+        let index = match fits {
+            Fits::Step(index) => Some(index),
+            Fits::Remembered => Some(0),
+            Fits::Nothing => None,
+        };
+        let Some(tags) = index
+            .and_then(|index| tags.get(index))
+            .filter(|t| matches!(fits, Fits::Remembered) || self.is_of(account, t))
+        else {
+            self.remember_refusal(tags, now);
+            lock(&self.throttle).failed(&who, now.mono);
+            let usable = account
+                .credentials()
+                .any(|c| Credential::parse(c, &self.limits).is_ok());
+            let misfit = if usable {
+                Reason::BadPassword
+            } else {
+                Reason::UnusableCredential
+            };
+            return Verdict::Deny(admitted.err().unwrap_or(misfit));
+        };
+        if matches!(fits, Fits::Remembered) {
+            // It took no token, and gets none back.
+            lock(&self.throttle).recognised(&who, now.mono);
+        } else {
+            lock(&self.verified).remember(tags, now.mono);
+            lock(&self.throttle).succeeded(&who, now.mono);
+        }
+        match admitted {
+            Err(reason) => Verdict::Deny(reason),
+            Ok(()) => {
+                let fingerprint = Some(tags.credential);
+                self.admitted(connect, account, fingerprint, found.revision, now.wall);
+                Verdict::Allow
+            }
+        }
+    }
+
+    /// How failures are counted: by username and credential, so that they end with a new password.
+    fn known_as(&self, username: &str, found: &Found) -> String {
+        // A NUL and 64 digits behind it.
+        let mut name = String::with_capacity(username.len().saturating_add(65));
+        name.push_str(username);
+        if let Some(account) = &found.account
+            && let Some(stored) = &account.credential
+        {
+            let fingerprint = lock(&self.verified).fingerprint(&account.name, stored);
+            // No username holds a NUL.
+            name.push('\0');
+            name.extend(fingerprint.hex());
+        }
+        name
+    }
+
+    /// Whether the account still has this credential: a worker may have been at it while it changed.
+    fn is_of(&self, account: &Account, tags: &Tags) -> bool {
+        let verified = lock(&self.verified);
+        let mut own = account.credentials();
+        own.any(|stored| verified.fingerprint(&account.name, stored) == tags.credential)
+    }
+
+    pub(super) fn unknown_now(&self) -> Verdict {
+        match self.unknown_user {
+            UnknownUser::Defer => Verdict::Defer(Deferral::UnknownUser),
+            UnknownUser::Deny => Verdict::Deny(Reason::UnknownUser),
+        }
+    }
+
+    fn remember_refusal(&self, tags: &[Tags], now: Now) {
+        let mut verified = lock(&self.verified);
+        for tags in tags {
+            verified.remember_refusal(tags, now.mono);
+        }
+    }
+}
+
+/// How long verifying took of late, by cost.
+#[derive(Default)]
+pub(super) struct Paces(HashMap<Cost, Duration>);
+
+impl Paces {
+    /// More costs than these are not told apart.
+    const MOST: usize = 64;
+
+    fn of(&self, cost: Cost) -> Duration {
+        self.0.get(&cost).copied().unwrap_or_default()
+    }
+
+    /// The middle between this time and what was usual.
+    fn took(&mut self, cost: Cost, time: Duration) {
+        if let Some(usual) = self.0.get_mut(&cost) {
+            *usual = usual.saturating_add(time).checked_div(2).unwrap_or(time);
+        } else if self.0.len() < Self::MOST {
+            self.0.insert(cost, time);
+        }
+    }
+}

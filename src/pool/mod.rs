@@ -1,0 +1,265 @@
+//! Workers that verify passwords off the broker's thread.
+//!
+//! Must not: know who asks, or what an answer means. A task goes in, an answer comes out, and whoever
+//! waits is woken. The queue is bounded: a full one refuses at once. Tasks are taken by rank and then
+//! by age; one that nobody waits for any more is dropped. A panic in a task answers no.
+#![forbid(unsafe_code)]
+
+mod queue;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use self::queue::Queue;
+use crate::credential::{Cost, Credential};
+use crate::secret::Secret;
+
+/// Names a question, so that its answer finds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TicketId(pub u64);
+
+/// Whose work goes first: lower ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// From an address that logged in before.
+    Known,
+    /// From an address that nothing is known of.
+    New,
+    /// From an address that fails a lot.
+    Suspect,
+}
+
+/// One password to be verified.
+pub struct Task {
+    /// Whom to answer.
+    pub ticket: TicketId,
+    /// Which task goes first.
+    pub rank: Rank,
+    /// What is done, one after another, until a credential fits.
+    pub steps: Vec<Step>,
+    /// The password.
+    pub password: Secret,
+    /// Cleared when nobody waits for the answer any more.
+    pub wanted: Arc<AtomicBool>,
+}
+
+/// One piece of work.
+pub enum Step {
+    /// Is it the password of this credential?
+    Verify(Credential),
+    /// As much work as this, for a username that nobody has.
+    Burn(Cost),
+    /// Whatever a test wants to happen on a worker.
+    #[cfg(test)]
+    Act(Arc<dyn Fn() + Send + Sync>),
+}
+
+/// What became of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Answer {
+    /// The task's ticket.
+    pub ticket: TicketId,
+    /// The step whose credential fits.
+    pub fits: Option<usize>,
+}
+
+/// The queue is full; the task comes back.
+pub struct Full(pub Task);
+
+/// What the pool needs from the world around it.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Called first on each worker's thread.
+    pub enter: fn(),
+    /// Wakes whoever takes the answers. Called until they are taken.
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The running workers.
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// A task has come, or it is time to stop.
+    arrived: Condvar,
+    answers: Mutex<Vec<Answer>>,
+    /// An answer has come, or it is time to stop.
+    answered: Condvar,
+    /// Whether there are answers: all that an idle round of the broker looks at.
+    ready: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Pool {
+    /// Starts the workers, and one thread that wakes.
+    ///
+    /// # Errors
+    /// When the system gives no thread; then none runs.
+    pub fn start(
+        workers: usize,
+        capacity: usize,
+        surroundings: &Surroundings,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(Queue::new(capacity)),
+            arrived: Condvar::new(),
+            answers: Mutex::new(Vec::new()),
+            answered: Condvar::new(),
+            ready: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        });
+        let pool = Self {
+            shared,
+            threads: Mutex::new(Vec::new()),
+        };
+        match pool.start_threads(workers.max(1), surroundings) {
+            Ok(()) => Ok(pool),
+            Err(error) => {
+                pool.stop();
+                Err(error)
+            }
+        }
+    }
+
+    fn start_threads(&self, workers: usize, around: &Surroundings) -> std::io::Result<()> {
+        for number in 0..workers {
+            let (shared, enter) = (Arc::clone(&self.shared), around.enter);
+            self.thread(format!("doorman-work{number}"), move || {
+                enter();
+                worker::run(&shared);
+            })?;
+        }
+        let (shared, wake) = (Arc::clone(&self.shared), Arc::clone(&around.wake));
+        self.thread("doorman-wake".to_owned(), move || {
+            shared.wake_until_taken(&*wake)
+        })
+    }
+
+    fn thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        let thread = std::thread::Builder::new().name(name).spawn(run)?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// Hands a task in.
+    ///
+    /// # Errors
+    /// When the queue is full.
+    pub fn submit(&self, task: Task) -> Result<(), Full> {
+        self.shared.queue().push(task).map_err(Full)?;
+        self.shared.arrived.notify_one();
+        Ok(())
+    }
+
+    /// How many tasks wait for a worker.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.queue().len()
+    }
+
+    /// The answers since the last call. One load where there are none.
+    #[must_use]
+    pub fn take_answers(&self) -> Vec<Answer> {
+        if !self.shared.ready.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut answers = lock(&self.shared.answers);
+        self.shared.ready.store(false, Ordering::Release);
+        std::mem::take(&mut *answers)
+    }
+
+    /// Ends the threads and waits for them: at most as long as one step takes. Tasks under way are
+    /// not answered.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        // Under the locks, so that nobody is between looking and waiting.
+        drop(self.shared.queue());
+        self.shared.arrived.notify_all();
+        drop(lock(&self.shared.answers));
+        self.shared.answered.notify_all();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!("a worker ended in a panic");
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+
+    fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// The next task; waits for one. None when it is time to stop.
+    fn next(&self) -> Option<Task> {
+        let mut queue = self.queue();
+        loop {
+            if self.stopping() {
+                return None;
+            }
+            if let Some(task) = queue.pop() {
+                return Some(task);
+            }
+            queue = self
+                .arrived
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The next task, if there is one now.
+    fn try_next(&self) -> Option<Task> {
+        self.queue().pop()
+    }
+
+    fn answer(&self, answer: Answer) {
+        let mut answers = lock(&self.answers);
+        answers.push(answer);
+        self.ready.store(true, Ordering::Release);
+        self.answered.notify_one();
+    }
+
+    /// A signal that comes while the broker is between two waits is lost, so it is sent again until
+    /// the answers are taken.
+    fn wake_until_taken(&self, wake: &(dyn Fn() + Send + Sync)) {
+        let mut answers = lock(&self.answers);
+        while !self.stopping() {
+            if answers.is_empty() {
+                answers = self
+                    .answered
+                    .wait(answers)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            drop(answers);
+            wake();
+            answers = lock(&self.answers);
+            if !answers.is_empty() && !self.stopping() {
+                let waited = self.answered.wait_timeout(answers, WAKE_AGAIN);
+                answers = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+}
+
+/// A panic elsewhere leaves the data whole: every change under these locks is a single step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers wait this long for the next attempt to wake the broker.
+const WAKE_AGAIN: Duration = Duration::from_millis(1);
