@@ -212,15 +212,15 @@ impl Broker {
 
     /// Whether this client has entered long ago; none where the broker cannot be asked (2.0).
     pub(super) fn is_established(self, client: ClientPtr) -> Option<bool> {
-        let find = self.api.client?;
+        self.api.client?;
         // SAFETY: the client is the one the broker is asking about; the getter only reads it.
         let id = unsafe { (self.api.client_id)(client.as_ptr()) };
         if id.is_null() {
             return Some(false);
         }
-        // SAFETY: a C string that the broker keeps with the client; the answer is only compared.
-        let current = unsafe { find(id) };
-        Some(NonNull::new(current) == Some(client))
+        // SAFETY: not NULL; a C string that the broker keeps with the client.
+        let id = unsafe { CStr::from_ptr(id) };
+        Some(self.is_current(id, client))
     }
 
     /// Answers a client that was left waiting. Calls back into us before it returns: no borrow of

@@ -161,8 +161,8 @@ impl Pool {
     }
 
     /// How many tasks wait for a worker.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.shared.queue().len()
     }
 

@@ -25,6 +25,7 @@ impl Queue {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }
