@@ -4,7 +4,8 @@
 //! address come first, where no client-chosen text can imitate them; the broker adds the time.
 #![forbid(unsafe_code)]
 
-use std::fmt;
+use std::fmt::{self, Display as _};
+use std::net::IpAddr;
 
 use crate::request::Connect;
 use crate::show::Shown;
@@ -31,37 +32,42 @@ struct Who<'a>(&'a Connect<'a>);
 impl fmt::Display for Who<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let client = &self.0.client;
-        match (client.ip(), client.address) {
-            (Some(ip), _) => write!(f, "address={ip}")?,
-            (None, Some(path)) => write!(f, "address={}", Shown(path))?,
-            (None, None) => f.write_str("address=-")?,
+        f.write_str("address=")?;
+        match (client.address.ip(), client.address.text()) {
+            // As the broker wrote it, but for one of IPv4 written as IPv6.
+            (Some(IpAddr::V4(_)), Some(text)) if !text.contains(':') => f.write_str(text)?,
+            (Some(ip), _) => ip.fmt(f)?,
+            (None, Some(path)) => Shown(path).fmt(f)?,
+            (None, None) => f.write_str("-")?,
         }
+        f.write_str(" listener=")?;
         match client.listener {
-            Some(port) => write!(f, " listener={port}")?,
-            None => f.write_str(" listener=-")?,
+            Some(port) => port.fmt(f)?,
+            None => f.write_str("-")?,
         }
-        named(f, "username", self.0.username)?;
-        named(f, "client_id", client.id)
+        named(f, " username=", self.0.username)?;
+        named(f, " client_id=", client.id)
     }
 }
 
 fn named(f: &mut fmt::Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Result {
+    f.write_str(key)?;
     match text {
-        Some(text) => write!(f, " {key}={}", Shown(text)),
-        None => write!(f, " {key}=-"),
+        Some(text) => Shown(text).fmt(f),
+        None => f.write_str("-"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Client, Occasion};
+    use crate::request::{Address, Client, Occasion};
 
     fn who(address: Option<&str>, username: Option<&str>) -> String {
         let client = Client {
             connection: None,
             id: Some("sensor-3"),
-            address,
+            address: Address::new(address),
             listener: Some(1883),
             restored: false,
         };

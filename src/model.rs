@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 /// An account's name: what clients send as username. 1 to 65535 bytes of UTF-8 without control
 /// characters, as MQTT 5 section 1.5.4 and the broker's own check have it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountName(Box<str>);
+pub struct AccountName(Arc<str>);
 
 /// Why a text cannot be an account's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use std::time::Instant;
 use super::lock;
 use crate::credential::Cost;
 use crate::pool::TicketId;
-use crate::request::{Client, Connect, ConnectionId, Occasion};
+use crate::request::{Address, Client, Connect, ConnectionId, Occasion};
 use crate::verified::Tags;
 
 /// How many clients may wait at once; the queue of the pool is one part of that.
@@ -93,7 +93,7 @@ impl Ticket {
             client: Client {
                 connection: Some(self.connection),
                 id: Some(&self.client_id),
-                address: self.address.as_deref(),
+                address: Address::new(self.address.as_deref()),
                 listener: self.listener,
                 restored: false,
             },
@@ -174,7 +174,7 @@ impl Pending {
             connection,
             client_id: client_id.into(),
             username: username.into(),
-            address: connect.client.address.map(Into::into),
+            address: connect.client.address.text().map(Into::into),
             listener: connect.client.listener,
             question,
             wanted: Arc::clone(&stub.wanted),
@@ -238,7 +238,7 @@ mod tests {
             client: Client {
                 connection: Some(ConnectionId(connection)),
                 id: Some(id),
-                address: Some("192.0.2.1"),
+                address: Address::new(Some("192.0.2.1")),
                 listener: Some(1883),
                 restored: false,
             },

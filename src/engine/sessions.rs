@@ -5,16 +5,17 @@
 //! with the broker's event, or is replaced when the broker's memory is used for another client.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::admission::Fact;
 use crate::model::AccountName;
 use crate::request::ConnectionId;
 use crate::verdict::Effect;
-use crate::verified::Tag;
+use crate::verified::Fingerprint;
 
 /// How many connections are ended in one tick, so that the broker's loop goes round in between.
 const MOST_EFFECTS: usize = 500;
@@ -29,7 +30,7 @@ pub(super) struct Session {
     /// Where from.
     pub(super) ip: Fact<Option<IpAddr>>,
     /// Which credential the password fitted; none for a session restored without one.
-    pub(super) fingerprint: Option<Tag>,
+    pub(super) fingerprint: Option<Fingerprint>,
     /// When the account's validity ends.
     pub(super) ends: Option<Timestamp>,
 }

@@ -12,7 +12,7 @@ use super::{Engine, Found, approach, lock, settle};
 use crate::admission;
 use crate::config::{Hashing, UnknownUser};
 use crate::credential::{Cost, Credential, Match, Scratch};
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{AccountName, StoredCredential};
 use crate::pool::{Answer, Pool, Rank, Step, Task};
 use crate::request::{Connect, Now, Occasion};
 use crate::secret::Secret;
@@ -54,10 +54,9 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Option<Tags> {
-        let account = found.account.as_ref()?;
         let mut verified = lock(&self.verified);
-        account.credentials().find_map(|stored| {
-            let tags = verified.tags(&account.name, stored, password);
+        found.credentials().find_map(|(fingerprint, _)| {
+            let tags = verified.tags(fingerprint, password);
             let holds = match connect.occasion {
                 // The broker shows the password of somebody who is in already, or whose session it
                 // keeps: nobody is guessing, and however long ago it was found right, it is.
@@ -77,7 +76,7 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
-        let plan = self.plan(username, found.account.as_ref(), password, now);
+        let plan = self.plan(username, found, password, now);
         let pool = self
             .pool
             .get()
@@ -87,7 +86,7 @@ impl Engine {
             // Whoever is asked next can only be asked now.
             return self.unknown_now();
         }
-        let rank = match self.standing(connect, username, found, now) {
+        let rank = match self.standing(connect, found, now) {
             Some(standing) => standing,
             // Nothing is spent on it here, and whether it may enter is not ours to say.
             None if is_left => return self.unknown_now(),
@@ -95,7 +94,7 @@ impl Engine {
         };
         let refused = self.was_refused(&plan, now);
         match pool {
-            Some(_) if refused => self.hold(connect, plan, &self.known_as(username, found), now),
+            Some(_) if refused => self.hold(connect, plan, found, now),
             Some(pool) => self.submit(
                 pool,
                 connect,
@@ -112,21 +111,11 @@ impl Engine {
     }
 
     /// Whether this attempt may have a hash, and before whom. Who is in already is not guessing.
-    fn standing(
-        &self,
-        connect: &Connect<'_>,
-        username: &str,
-        found: &Found,
-        now: Now,
-    ) -> Option<Standing> {
+    fn standing(&self, connect: &Connect<'_>, found: &Found, now: Now) -> Option<Standing> {
         if connect.occasion == Occasion::Again {
             return Some(Standing::Known);
         }
-        let username = self.known_as(username, found);
-        let who = Who {
-            ip: connect.client.ip(),
-            username: &username,
-        };
+        let who = who(connect, found);
         match lock(&self.throttle).admit(&who, now.mono) {
             Admission::Admit(standing) => Some(standing),
             Admission::Refuse { .. } => None,
@@ -150,20 +139,17 @@ impl Engine {
             }
     }
 
-    fn plan(&self, username: &str, account: Option<&Account>, password: &[u8], now: Now) -> Plan {
+    fn plan(&self, username: &str, found: &Found, password: &[u8], now: Now) -> Plan {
         let mut steps = Vec::new();
         let mut tags = Vec::new();
         let mut costs = Vec::new();
         let verified = lock(&self.verified);
-        for (name, stored) in account
-            .into_iter()
-            .flat_map(|a| a.credentials().map(move |stored| (&a.name, stored)))
-        {
+        for (fingerprint, stored) in found.credentials() {
             match Credential::parse(stored, &self.limits) {
                 Ok(credential) => {
                     costs.push(credential.cost());
                     steps.push(Step::Verify(credential));
-                    tags.push(verified.tags(name, stored, password));
+                    tags.push(verified.tags(fingerprint, password));
                 }
                 Err(error) => {
                     let name = Shown(username);
@@ -175,8 +161,10 @@ impl Engine {
         if steps.is_empty() {
             costs.push(decoy);
             steps.push(Step::Burn(decoy));
-            let name = AccountName::new(username);
-            tags.extend(name.map(|n| verified.tags(&n, &StoredCredential::marked(""), password)));
+            tags.extend(AccountName::new(username).map(|name| {
+                let nothing = verified.fingerprint(&name, &StoredCredential::marked(""));
+                verified.tags(nothing, password)
+            }));
         }
         let slow = costs.iter().any(Cost::is_slow);
         let cost = costs.first().copied().unwrap_or(decoy);
@@ -237,11 +225,8 @@ impl Engine {
     /// A password that was refused a moment ago is refused again, after as long as it took then, or
     /// longer for whoever fails a lot: nobody else waits for it. Never longer than any other answer
     /// may take, because a client that waits keeps its client id from others.
-    fn hold(&self, connect: &Connect<'_>, plan: Plan, username: &str, now: Now) -> Verdict {
-        let who = Who {
-            ip: connect.client.ip(),
-            username,
-        };
+    fn hold(&self, connect: &Connect<'_>, plan: Plan, found: &Found, now: Now) -> Verdict {
+        let who = who(connect, found);
         let delay = lock(&self.throttle).delay(&who, now.mono);
         let pace = lock(&self.paces).of(plan.question.cost);
         let time = pace.max(delay).min(self.pending_timeout);
@@ -337,11 +322,7 @@ impl Engine {
         fits: Fits,
         now: Now,
     ) -> Verdict {
-        let who = self.known_as(connect.username.unwrap_or_default(), found);
-        let who = Who {
-            ip: connect.client.ip(),
-            username: &who,
-        };
+        let who = who(connect, found);
         let Some(account) = &found.account else {
             self.remember_refusal(tags, now);
             // Left to somebody else, it is not known to be a failure.
@@ -358,7 +339,7 @@ impl Engine {
         };
         let Some(tags) = index
             .and_then(|index| tags.get(index))
-            .filter(|t| matches!(fits, Fits::Remembered) || self.is_of(account, t))
+            .filter(|t| matches!(fits, Fits::Remembered) || found.has(t.credential))
         else {
             self.remember_refusal(tags, now);
             lock(&self.throttle).failed(&who, now.mono);
@@ -383,33 +364,10 @@ impl Engine {
             Err(reason) => Verdict::Deny(reason),
             Ok(()) => {
                 let fingerprint = Some(tags.credential);
-                self.admitted(connect, account, fingerprint, found.revision, now.wall);
+                self.admitted(connect, found, account, fingerprint, now.wall);
                 Verdict::Allow
             }
         }
-    }
-
-    /// How failures are counted: by username and credential, so that they end with a new password.
-    fn known_as(&self, username: &str, found: &Found) -> String {
-        // A NUL and 64 digits behind it.
-        let mut name = String::with_capacity(username.len().saturating_add(65));
-        name.push_str(username);
-        if let Some(account) = &found.account
-            && let Some(stored) = &account.credential
-        {
-            let fingerprint = lock(&self.verified).fingerprint(&account.name, stored);
-            // No username holds a NUL.
-            name.push('\0');
-            name.extend(fingerprint.hex());
-        }
-        name
-    }
-
-    /// Whether the account still has this credential: a worker may have been at it while it changed.
-    fn is_of(&self, account: &Account, tags: &Tags) -> bool {
-        let verified = lock(&self.verified);
-        let mut own = account.credentials();
-        own.any(|stored| verified.fingerprint(&account.name, stored) == tags.credential)
     }
 
     pub(super) fn unknown_now(&self) -> Verdict {
@@ -424,6 +382,16 @@ impl Engine {
         for tags in tags {
             verified.remember_refusal(tags, now.mono);
         }
+    }
+}
+
+/// As whom attempts are counted.
+fn who<'a>(connect: &Connect<'a>, found: &Found) -> Who<'a> {
+    let [credential, _] = found.fingerprints;
+    Who {
+        ip: connect.client.address.ip(),
+        username: connect.username.unwrap_or_default(),
+        credential,
     }
 }
 

@@ -32,6 +32,7 @@ use self::bucket::Bucket;
 use self::penalty::{Penalty, Tariff, doubled};
 use self::table::{Key, Keys, Place, Table};
 use crate::config::ThrottleLimits;
+use crate::verified::Fingerprint;
 
 /// Whether an attempt goes on.
 #[must_use]
@@ -64,6 +65,8 @@ pub struct Who<'a> {
     pub ip: Option<IpAddr>,
     /// As whom.
     pub username: &'a str,
+    /// With which credential: failures are counted until there is a new one.
+    pub credential: Option<Fingerprint>,
 }
 
 /// The memory of attempts.
@@ -109,17 +112,16 @@ struct Trace {
 }
 
 impl Throttle {
-    /// Nothing seen yet. The key is random for each process; without it nobody can make up names that
-    /// meet in one entry.
+    /// Nothing seen yet.
     #[must_use]
-    pub fn new(limits: ThrottleLimits, key: &[u8; 32]) -> Self {
-        Self::sized(limits, key, MOST)
+    pub fn new(limits: ThrottleLimits) -> Self {
+        Self::sized(limits, MOST)
     }
 
-    fn sized(limits: ThrottleLimits, key: &[u8; 32], most: usize) -> Self {
+    fn sized(limits: ThrottleLimits, most: usize) -> Self {
         Self {
             limits,
-            keys: Keys::new(key),
+            keys: Keys::default(),
             known: Table::new(most),
             good: Table::new(most),
             pairs: Table::new(most),
@@ -200,7 +202,7 @@ impl Throttle {
         if !self.ignores(who) {
             let place = Place::of(who.ip);
             let address = (place != Place::Local).then(|| self.keys.place(place));
-            self.remember(self.keys.pair(place, who.username), address, now);
+            self.remember(self.keys.pair(place, who), address, now);
         }
     }
 
@@ -234,12 +236,12 @@ impl Throttle {
 
     fn trace(&self, who: &Who<'_>, now: Instant) -> Trace {
         let place = Place::of(who.ip);
-        let pair = self.keys.pair(place, who.username);
+        let pair = self.keys.pair(place, who);
         let address = (place != Place::Local).then(|| self.keys.place(place));
         let recent = |at: Instant| now.saturating_duration_since(at) <= self.limits.remember;
         Trace {
             pair,
-            name: self.keys.name(who.username),
+            name: self.keys.name(who),
             address,
             known: self.known.find(pair).is_some_and(|known| recent(known.at)),
             good: address.is_none_or(|key| self.good.find(key).is_some_and(|at| recent(*at))),

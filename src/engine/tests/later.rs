@@ -77,7 +77,7 @@ impl House {
         let client = Client {
             connection: attempt.connection.map(ConnectionId),
             id: Some(attempt.id),
-            address: Some(attempt.address),
+            address: Address::new(Some(attempt.address)),
             listener: None,
             restored: false,
         };
@@ -235,7 +235,7 @@ fn an_id_that_was_answered_at_once_ends_an_older_wait_too() {
         client: Client {
             connection: Some(ConnectionId(2)),
             id: Some("x"),
-            address: None,
+            address: Address::new(None),
             listener: None,
             restored: false,
         },
