@@ -129,6 +129,11 @@ impl fmt::Debug for StoredCredential {
     }
 }
 
+/// Which stored credential of which account: another text, salt or account has another one. Made with
+/// a key of this process, so nobody outside can find two that meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub u128);
+
 /// One account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use lru::LruCache;
 use sha2::Sha256;
-use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use subtle::ConstantTimeEq;
 
-use crate::model::{AccountName, StoredCredential};
+use crate::model::{AccountName, Fingerprint, StoredCredential};
 
 /// How many passwords are remembered: about 150 bytes each.
 const MOST: usize = 1_000_000;
@@ -33,20 +33,15 @@ const AGE_REFUSED: Duration = Duration::from_secs(60);
 /// The memory of verified passwords.
 pub struct Verified {
     key: Hmac<Sha256>,
-    credentials: SipHasher24,
+    credentials: SipHasher13,
     right: LruCache<Fingerprint, Seen>,
     wrong: LruCache<Tag, Instant>,
     most: usize,
 }
 
-/// Which stored credential of which account: another text, salt or account has another one. Made with
-/// a key, so nobody outside can find two that meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint(u128);
-
-/// A credential's fingerprint and a password, under the key.
+/// A credential's fingerprint and a password, under the key: the first half of their HMAC-SHA256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Tag([u8; 32]);
+struct Tag(u128);
 
 /// One question: does this password fit this credential?
 #[derive(Clone, Copy)]
@@ -77,11 +72,10 @@ impl Verified {
             *to = *from;
         }
         let key = <Hmac<Sha256> as KeyInit>::new(&block);
-        let Tag([own @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]) =
-            mac(&key, &[b"credentials"]);
+        let Tag(own) = mac(&key, &[b"credentials"]);
         Self {
             key,
-            credentials: SipHasher24::new_with_key(&own),
+            credentials: SipHasher13::new_with_key(&own.to_be_bytes()),
             right: LruCache::unbounded(),
             wrong: LruCache::unbounded(),
             most,
@@ -171,7 +165,9 @@ impl Verified {
 fn mac(key: &Hmac<Sha256>, parts: &[&[u8]]) -> Tag {
     let mut mac = key.clone();
     parts.iter().for_each(|part| mac.update(part));
-    Tag(mac.finalize().into_bytes().into())
+    let whole: [u8; 32] = mac.finalize().into_bytes().into();
+    let half = whole.first_chunk().copied().unwrap_or_default();
+    Tag(u128::from_be_bytes(half))
 }
 
 #[cfg(test)]

@@ -27,15 +27,15 @@ pub use self::pending::Waiting;
 use self::sessions::{Session, Sessions};
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
-use crate::audit;
+use crate::audit::Audit;
 use crate::config::{Config, CostLimits, Hashing, UnknownUser};
-use crate::model::{Account, StoredCredential};
+use crate::model::{Account, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
 use crate::store::{self, Login, Source, Watched};
 use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
-use crate::verified::{Fingerprint, Verified};
+use crate::verified::Verified;
 
 /// How many logins wait to be written down; more than that in one interval are not recorded.
 const MOST_LOGINS: usize = 100_000;
@@ -49,6 +49,7 @@ pub struct Engine {
     sources: Vec<Arc<dyn Source>>,
     unknown_user: UnknownUser,
     limits: CostLimits,
+    audit: Audit,
     record_last_login: bool,
     hashing: Hashing,
     pending_timeout: Duration,
@@ -139,6 +140,7 @@ impl Engine {
             sources,
             unknown_user: config.unknown_user,
             limits: config.limits,
+            audit: Audit::new(config.log_logins),
             record_last_login: config.record_last_login,
             hashing: config.hashing,
             pending_timeout: config.pending_timeout,
@@ -202,7 +204,7 @@ impl Engine {
         if verdict == Verdict::Pending {
             self.something_to_do.store(true, Ordering::Release);
         }
-        settle(connect, verdict)
+        self.settle(connect, verdict, now)
     }
 
     /// What was to be told to an earlier client of this id is not told to the next one: the broker
@@ -281,8 +283,14 @@ impl Engine {
     }
 
     /// A request that cannot be understood is refused without asking anybody.
-    pub fn refuse(&self, connect: &Connect<'_>, reason: Reason) -> Verdict {
-        settle(connect, Verdict::Deny(reason))
+    pub fn refuse(&self, connect: &Connect<'_>, reason: Reason, now: Now) -> Verdict {
+        self.settle(connect, Verdict::Deny(reason), now)
+    }
+
+    /// The single exit of every decision.
+    fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
+        self.audit.record(connect, verdict, now.mono);
+        verdict
     }
 
     /// The connection is over, or lives on without its client.
@@ -391,12 +399,6 @@ fn approach<'a>(connect: &Connect<'a>) -> Approach<'a> {
             Fact::Is(client.address.ip())
         },
     }
-}
-
-/// The single exit of every decision.
-fn settle(connect: &Connect<'_>, verdict: Verdict) -> Verdict {
-    audit::record(connect, verdict);
-    verdict
 }
 
 /// A panic elsewhere leaves the data whole: every change under these locks is a single step.

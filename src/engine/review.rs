@@ -12,7 +12,7 @@ use super::sessions::Session;
 use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::credential::Credential;
-use crate::request::ConnectionId;
+use crate::request::{ConnectionId, Now};
 use crate::show::Shown;
 use crate::store::News;
 use crate::verdict::Reason;
@@ -37,9 +37,10 @@ impl Engine {
 
     /// Looks after what changes without news: validities that end, and logins that were under way
     /// while a source changed. For the watcher's thread, a few times a second.
-    pub fn beat(&self, now: Timestamp) {
-        let due = lock(&self.sessions).due(now);
-        self.judge(due, now);
+    pub fn beat(&self, now: Now) {
+        self.audit.sum_up(now.mono);
+        let due = lock(&self.sessions).due(now.wall);
+        self.judge(due, now.wall);
     }
 
     /// Ends the connections among these whose login would not be repeated now.

@@ -2,7 +2,7 @@
 //!
 //! Must not: know who asks, or what an answer means. A task goes in, an answer comes out, and whoever
 //! waits is woken. The queue is bounded: a full one refuses at once. Tasks are taken by rank and then
-//! by age; one that nobody waits for any more is dropped. A panic in a task answers no.
+//! by age; one that nobody waits for any more is not begun. A panic in a task answers no.
 #![forbid(unsafe_code)]
 
 mod queue;
@@ -44,8 +44,39 @@ pub struct Task {
     pub steps: Vec<Step>,
     /// The password.
     pub password: Secret,
-    /// Cleared when nobody waits for the answer any more.
-    pub wanted: Arc<AtomicBool>,
+    /// Whether anybody waits for the answer.
+    pub interest: Arc<Interest>,
+}
+
+/// Whether anybody waits for an answer.
+#[derive(Debug, Default)]
+pub struct Interest {
+    lost: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Interest {
+    /// Nobody waits now: it is not worth beginning, and worth finishing, because whoever asked may
+    /// ask the same again.
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    /// The answer would be of no use to anybody.
+    pub fn end(&self) {
+        self.lose();
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Whether the task is worth beginning.
+    pub fn is_there(&self) -> bool {
+        !self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether the task is not even worth finishing.
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
 }
 
 /// One piece of work.

@@ -32,7 +32,7 @@ use self::bucket::Bucket;
 use self::penalty::{Penalty, Tariff, doubled};
 use self::table::{Key, Keys, Place, Table};
 use crate::config::ThrottleLimits;
-use crate::verified::Fingerprint;
+use crate::model::Fingerprint;
 
 /// Whether an attempt goes on.
 #[must_use]
@@ -132,7 +132,8 @@ impl Throttle {
     }
 
     /// Whether a login that needs a hash may have it now. Each one admitted is followed by
-    /// [`failed`](Self::failed), by [`succeeded`](Self::succeeded), or by neither if nobody could say.
+    /// [`failed`](Self::failed), by [`succeeded`](Self::succeeded), or by [`released`](Self::released) if
+    /// nobody could say.
     pub fn admit(&mut self, who: &Who<'_>, now: Instant) -> Admission {
         if !self.limits.on {
             return Admission::Admit(Standing::New);
@@ -181,7 +182,8 @@ impl Throttle {
             return;
         }
         let trace = self.trace(who, now);
-        self.give_back(&trace, now);
+        self.give_back(&trace);
+        self.forgive(&trace, now);
         if let Some(known) = self.known.find_mut(trace.pair) {
             known.bucket.give_back(self.limits.address_rate);
         }
@@ -194,6 +196,18 @@ impl Throttle {
             address.penalty.release(now);
         }
         self.remember(trace.pair, trace.address, now);
+    }
+
+    /// The one admitted was not verified after all: it has cost nothing, and nothing is known of it.
+    pub fn released(&mut self, who: &Who<'_>, now: Instant) {
+        if self.ignores(who) {
+            return;
+        }
+        let trace = self.trace(who, now);
+        match self.known.find_mut(trace.pair) {
+            Some(known) if trace.known => known.bucket.give_back(self.limits.address_rate),
+            Some(_) | None => self.give_back(&trace),
+        }
     }
 
     /// Somebody got in without a hash and so without being admitted here: gives standing, and no token
@@ -306,20 +320,27 @@ impl Throttle {
         all.take(self.limits.total_rate, 1, now);
     }
 
-    /// What the pair took, and a clean slate for it.
-    fn give_back(&mut self, trace: &Trace, now: Instant) {
+    /// A clean slate for the pair.
+    fn forgive(&mut self, trace: &Trace, now: Instant) {
         let Some(attempts) = self.pairs.find_mut(trace.pair) else {
             return;
         };
         attempts.penalty = Penalty::none(now);
-        let left = attempts.taken.checked_sub(1);
-        attempts.taken = left.unwrap_or(0);
         if attempts.taken == 0 {
             self.pairs.remove(trace.pair);
         }
-        if left.is_none() {
+    }
+
+    /// What the pair took.
+    fn give_back(&mut self, trace: &Trace) {
+        let attempts = self.pairs.find_mut(trace.pair);
+        let Some((attempts, left)) = attempts.and_then(|a| {
+            let left = a.taken.checked_sub(1)?;
+            Some((a, left))
+        }) else {
             return;
-        }
+        };
+        attempts.taken = left;
         if let Some(address) = trace.address.and_then(|key| self.addresses.find_mut(key)) {
             address.bucket.give_back(self.limits.address_rate);
         }

@@ -586,3 +586,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn whoever_was_not_verified_after_all_has_spent_nothing() {
+    let (mut throttle, now) = (throttle(), start());
+    let patient = who(HOME, "alice");
+    for _ in 0..5_000 {
+        assert!(admitted(throttle.admit(&patient, now)));
+        throttle.released(&patient, now);
+    }
+    login(&mut throttle, &patient, now);
+    for _ in 0..5_000 {
+        assert!(admitted(throttle.admit(&patient, now)), "known by now");
+        throttle.released(&patient, now);
+    }
+    // Without being released the tokens end.
+    assert!((0..5_000).any(|_| !admitted(throttle.admit(&patient, now))));
+}
