@@ -5,17 +5,23 @@
 //! by age; one that nobody waits for any more is not begun. A panic in a task answers no.
 #![forbid(unsafe_code)]
 
-mod queue;
 #[cfg(test)]
+#[cfg(loom)]
+mod loom_tests;
+mod queue;
+mod sync;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::queue::Queue;
+use self::sync::{Condvar, Flag, Mutex, MutexGuard};
 use crate::credential::{Cost, Credential};
 use crate::secret::Secret;
 
@@ -126,8 +132,8 @@ struct Shared {
     /// An answer has come, or it is time to stop.
     answered: Condvar,
     /// Whether there are answers: all that an idle round of the broker looks at.
-    ready: AtomicBool,
-    stopping: AtomicBool,
+    ready: Flag,
+    stopping: Flag,
 }
 
 impl Pool {
@@ -140,16 +146,8 @@ impl Pool {
         capacity: usize,
         surroundings: &Surroundings,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue::new(capacity)),
-            arrived: Condvar::new(),
-            answers: Mutex::new(Vec::new()),
-            answered: Condvar::new(),
-            ready: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
-        });
         let pool = Self {
-            shared,
+            shared: Arc::new(Shared::new(capacity)),
             threads: Mutex::new(Vec::new()),
         };
         match pool.start_threads(workers.max(1), surroundings) {
@@ -186,13 +184,12 @@ impl Pool {
     /// # Errors
     /// When the queue is full.
     pub fn submit(&self, task: Task) -> Result<(), Full> {
-        self.shared.queue().push(task).map_err(Full)?;
-        self.shared.arrived.notify_one();
-        Ok(())
+        self.shared.submit(task)
     }
 
     /// How many tasks wait for a worker.
     #[cfg(test)]
+    #[cfg(not(loom))]
     fn waiting(&self) -> usize {
         self.shared.queue().len()
     }
@@ -200,23 +197,13 @@ impl Pool {
     /// The answers since the last call. One load where there are none.
     #[must_use]
     pub fn take_answers(&self) -> Vec<Answer> {
-        if !self.shared.ready.load(Ordering::Acquire) {
-            return Vec::new();
-        }
-        let mut answers = lock(&self.shared.answers);
-        self.shared.ready.store(false, Ordering::Release);
-        std::mem::take(&mut *answers)
+        self.shared.take_answers()
     }
 
     /// Ends the threads and waits for them: at most as long as one step takes. Tasks under way are
     /// not answered.
     pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        // Under the locks, so that nobody is between looking and waiting.
-        drop(self.shared.queue());
-        self.shared.arrived.notify_all();
-        drop(lock(&self.shared.answers));
-        self.shared.answered.notify_all();
+        self.shared.stop();
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             if thread.join().is_err() {
@@ -227,6 +214,42 @@ impl Pool {
 }
 
 impl Shared {
+    fn new(capacity: usize) -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(capacity)),
+            arrived: Condvar::new(),
+            answers: Mutex::new(Vec::new()),
+            answered: Condvar::new(),
+            ready: Flag::new(false),
+            stopping: Flag::new(false),
+        }
+    }
+
+    fn submit(&self, task: Task) -> Result<(), Full> {
+        self.queue().push(task).map_err(Full)?;
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    fn take_answers(&self) -> Vec<Answer> {
+        if !self.ready.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut answers = lock(&self.answers);
+        self.ready.store(false, Ordering::Release);
+        std::mem::take(&mut *answers)
+    }
+
+    /// Every thread finds that it is time to stop.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        // Under the locks, so that nobody is between looking and waiting.
+        drop(self.queue());
+        self.arrived.notify_all();
+        drop(lock(&self.answers));
+        self.answered.notify_all();
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
     }

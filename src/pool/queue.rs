@@ -25,6 +25,7 @@ impl Queue {
     }
 
     #[cfg(test)]
+    #[cfg(not(loom))]
     pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }
