@@ -1,9 +1,8 @@
 //! How much of its time the broker's thread may spend on hashing.
 //!
 //! Must not: read a clock. A bucket of time: full at the start, emptied by what hashing took, refilled by
-//! the time that goes by beside it. So the longest it lasts in one go is what a second may spend, and one
-//! hash, which may overdraw it and is paid back before the next; any second spends at most half as much
-//! again.
+//! the time that goes by beside it, so that over time its share is what was allowed. In one go it lasts
+//! for what a second may spend, and for one hash, which may overdraw it and is paid back before the next.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -33,7 +32,12 @@ impl Budget {
             .filled
             .map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
         self.filled = self.filled.max(Some(now));
-        let earned = self.each_second.mul_f64(passed.as_secs_f64().min(60.0));
+        let beside = Duration::from_secs(1).saturating_sub(self.each_second);
+        if beside.is_zero() {
+            return true;
+        }
+        let seconds = passed.min(beside.saturating_mul(60)).as_secs_f64() / beside.as_secs_f64();
+        let earned = self.each_second.mul_f64(seconds);
         let rest = earned.saturating_sub(self.owed);
         self.owed = self.owed.saturating_sub(earned);
         self.left = self.left.saturating_add(rest).min(self.each_second);
@@ -112,6 +116,19 @@ mod tests {
             (17..=25).contains(&most),
             "{most} hashes of 30 ms in a second"
         );
-        assert!(begun.len() > 100, "{} in ten", begun.len());
+        let share = MS * 30 * u32::try_from(begun.len()).unwrap();
+        assert!(
+            (MS * 5_000..MS * 5_700).contains(&share),
+            "{share:?} of ten seconds"
+        );
+    }
+
+    #[test]
+    fn all_of_a_second_has_no_end() {
+        let (mut budget, start) = (Budget::new(MS * 1_000), now());
+        assert!((0..100).all(|_| {
+            budget.spend(MS * 100);
+            budget.allows(start)
+        }));
     }
 }
