@@ -49,8 +49,13 @@ fn flood(asked: &Asked, bars: &mut Bars, name: &str, from: Ipv4Addr) {
         let known = (0..KNOWN).map(|number| login(&account(number), PASSWORD));
         // One after another: 2.0 hashes within its budget.
         for packet in known {
-            let outcome = Crowd::to(broker.port(), 1).run([packet], false);
-            if outcome.refused > 0 {
+            let enters = || {
+                Crowd::to(broker.port(), 1)
+                    .run([packet.clone()], false)
+                    .refused
+                    == 0
+            };
+            while !enters() {
                 thread::sleep(Duration::from_millis(50));
             }
         }

@@ -10,6 +10,7 @@ mod broker;
 mod callback;
 mod clock;
 mod connections;
+mod descriptors;
 mod event;
 mod guard;
 mod logger;
@@ -115,6 +116,7 @@ fn open(
     let config = Config::parse(pairs).map_err(|error| error.to_string())?;
     let plugin = Plugin::open(api, identifier, &config)?;
     register(&plugin)?;
+    descriptors::make_room();
     if let Err(line) = plugin.work(&config).and_then(|()| plugin.watch()) {
         plugin.close();
         unregister(&plugin, &REGISTRATIONS);

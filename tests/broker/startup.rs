@@ -213,6 +213,30 @@ fn a_broker_ends_in_order_and_takes_the_watcher_with_it() {
     });
 }
 
+/// In a process with threads, the kernel has whoever opens the 256th, 512th … descriptor wait.
+#[test]
+fn the_table_of_descriptors_is_as_large_as_it_may_get() {
+    for_each_broker(|startup| {
+        let version = startup.tree().version().to_owned();
+        let broker = startup
+            .file("users", line("ann", "pw"))
+            .start(&conf(&["password_file {dir}/users"]));
+        let room = descriptors(broker.pid(), "status", "FDSize:");
+        let limit = descriptors(broker.pid(), "limits", "Max open files");
+        assert!(room >= limit.min(131_072), "{version}: {room} of {limit}");
+        // Without us it grows as connections come.
+        let stock = Broker::of(broker.tree()).start("listener {port}\nallow_anonymous true\n");
+        assert!(descriptors(stock.pid(), "status", "FDSize:") < limit);
+    });
+}
+
+/// The first number of a line of `/proc/PID/FILE`.
+fn descriptors(pid: u32, file: &str, line: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let rest = text.lines().find_map(|l| l.strip_prefix(line)).unwrap();
+    rest.split_whitespace().next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn newer_brokers_are_told_our_name() {
     for_each_broker(|startup| {
