@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
 //!  3   admin ── store      watch      pool
-//!  2   credential   admission   lanes   throttle   verified   audit
+//!  2   credential   admission   policy   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -21,6 +21,7 @@ pub mod engine;
 mod ffi;
 pub mod lanes;
 pub mod model;
+pub mod policy;
 pub mod pool;
 pub mod request;
 pub mod secret;

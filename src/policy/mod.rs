@@ -1,0 +1,25 @@
+//! Who may do what: roles with rules, and Mosquitto's ACL files.
+//!
+//! Must not: read a file or a clock, log, lock, or allocate in a check. Everything here is a value:
+//! rules are compiled once, off to the side, and then only asked.
+//!
+//! ```text
+//! Rule ── Role::compile ──> Role ──┐                       Question + Asker
+//!                  Holder (roles, groups, priorities)             │
+//!                          └── Compiler::rights ──> Rights ── check ──> Decision
+//! text ── AclFile::parse ──> AclFile ────────────────────── check ──> acl_file::Decision
+//! ```
+//!
+//! What a reader would get wrong: a rule that names `%c` or `%u` is never filled in. The level of the
+//! question is compared with the name, so no name can widen a rule.
+#![forbid(unsafe_code)]
+
+mod question;
+mod rule;
+mod template;
+mod topic;
+
+pub use self::question::{Asker, Message, Qos, Question};
+pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, RuleError};
+pub use self::template::{About, Substitution, Template};
+pub use self::topic::{Filter, FilterError, Topic, TopicError};
