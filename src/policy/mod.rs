@@ -14,12 +14,16 @@
 //! question is compared with the name, so no name can widen a rule.
 #![forbid(unsafe_code)]
 
+mod index;
 mod question;
 mod rule;
 mod template;
 mod topic;
+mod trie;
 
+pub use self::index::WildcardSubscriptions;
 pub use self::question::{Asker, Message, Qos, Question};
 pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, RuleError};
 pub use self::template::{About, Substitution, Template};
 pub use self::topic::{Filter, FilterError, Topic, TopicError};
+pub use self::trie::TooMany;
