@@ -14,15 +14,25 @@
 //! question is compared with the name, so no name can widen a rule.
 #![forbid(unsafe_code)]
 
+mod explain;
+mod grant;
 mod index;
 mod question;
+mod rights;
+mod role;
 mod rule;
+mod segment;
+mod shared;
 mod template;
 mod topic;
 mod trie;
 
+pub use self::explain::{Candidate, Explanation, Say};
+pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
 pub use self::index::WildcardSubscriptions;
 pub use self::question::{Asker, Message, Qos, Question};
+pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};
+pub use self::role::{Role, RoleDefinition, Window};
 pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, RuleError};
 pub use self::template::{About, Substitution, Template};
 pub use self::topic::{Filter, FilterError, Topic, TopicError};
