@@ -14,9 +14,12 @@
 //! question is compared with the name, so no name can widen a rule.
 #![forbid(unsafe_code)]
 
+pub mod acl_file;
 mod explain;
 mod grant;
 mod index;
+#[cfg(test)]
+mod naive;
 mod question;
 mod rights;
 mod role;
