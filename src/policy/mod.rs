@@ -27,6 +27,8 @@ mod rule;
 mod segment;
 mod shared;
 mod template;
+#[cfg(test)]
+mod tests;
 mod topic;
 mod trie;
 
