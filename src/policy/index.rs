@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 use super::question::{Asker, Question};
-use super::rule::{AclType, Rule};
+use super::rule::{AclType, Permission, Rule};
 use super::template::{Level, Share};
 use super::trie::{Builder, Entry, NodeId, Search, TooMany, Trie};
 
@@ -27,7 +27,7 @@ pub(super) struct Index {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The rule of this rank decides.
-    Rule(u32),
+    Rule(u32, Permission),
     /// The first role without wildcard subscriptions does.
     WildcardSubscription,
 }
@@ -86,7 +86,12 @@ impl IndexBuilder {
     }
 
     fn rule(&mut self, rule: &Rule) -> Result<(), TooMany> {
-        let entry = Entry::new(self.next, bit(rule.acl_type()), rule.conditions());
+        let entry = Entry::new(
+            self.next,
+            bit(rule.acl_type()),
+            rule.permission(),
+            rule.conditions(),
+        );
         let template = rule.template();
         let root = match template.share() {
             Share::Plain => self.plain,
@@ -147,9 +152,11 @@ impl Index {
             }
         }
         match (search.found(), end) {
-            (Some(rank), Some(end)) if rank < end => Some(Finding::Rule(rank)),
+            (Some((rank, permission)), Some(end)) if rank < end => {
+                Some(Finding::Rule(rank, permission))
+            }
             (_, Some(_)) => Some(Finding::WildcardSubscription),
-            (found, None) => found.map(Finding::Rule),
+            (found, None) => found.map(|(rank, permission)| Finding::Rule(rank, permission)),
         }
     }
 }

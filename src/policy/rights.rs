@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use super::grant::{Grant, Holder};
 use super::question::{Asker, Question};
-use super::rule::{Permission, Rule};
-use super::segment::{Merged, Place, Segment};
+use super::rule::Permission;
+use super::segment::{Merges, Place, Segment};
 use super::shared::Shared;
 
 /// What a client may do.
@@ -76,7 +76,7 @@ pub enum Because {
 pub struct Compiler {
     defaults: Defaults,
     rights: Shared<Rights>,
-    merges: Shared<Merged>,
+    merges: Merges,
 }
 
 impl Defaults {
@@ -128,10 +128,13 @@ impl Rights {
                         because: Because::WildcardSubscription { grant },
                     };
                 }
-                Some(Place::Rule { grant, rule }) => {
-                    let permission = self.rule(grant, rule).map(Rule::permission);
+                Some(Place::Rule {
+                    grant,
+                    rule,
+                    permission,
+                }) => {
                     return Decision {
-                        permission: permission.unwrap_or(Permission::Deny),
+                        permission,
                         because: Because::Rule { grant, rule },
                     };
                 }
@@ -163,10 +166,6 @@ impl Rights {
     pub fn changes_at(&self) -> Option<Timestamp> {
         self.changes_at
     }
-
-    fn rule(&self, grant: usize, rule: usize) -> Option<&Rule> {
-        self.grants.get(grant)?.role.rules().get(rule)
-    }
 }
 
 impl Compiler {
@@ -176,7 +175,7 @@ impl Compiler {
         Self {
             defaults,
             rights: Shared::new(),
-            merges: Shared::new(),
+            merges: Merges::new(),
         }
     }
 

@@ -193,7 +193,12 @@ impl AclFile {
                 }
             }
             let rank = u32::try_from(index).map_err(|_| TooMany)?;
-            let entry = Entry::new(rank, rule.access.kinds(), &Conditions::default());
+            let entry = Entry::new(
+                rank,
+                rule.access.kinds(),
+                rule.access.permission(),
+                &Conditions::default(),
+            );
             trie.add(tiers.node, rule.template.levels(), entry)?;
         }
         Ok(Self {
@@ -261,14 +266,14 @@ impl AclFile {
         if let Some(own) = self.own(asker) {
             self.trie.search(own.node, topic, &mut search);
         }
-        if let Some(rank) = search.found() {
-            return self.decide(rank);
+        if let Some(found) = search.found() {
+            return Decision::by(found);
         }
         if self.is_unsafe(asker) {
             return Decision::deny(Because::UnsafeName);
         }
         self.trie.search(self.patterns.node, topic, &mut search);
-        let found = search.found().map(|rank| self.decide(rank));
+        let found = search.found().map(Decision::by);
         found.unwrap_or(Decision::deny(Because::NoRule))
     }
 
@@ -295,19 +300,7 @@ impl AclFile {
         }
         let mut search = Search::new(asker, Message::EMPTY, READ, 0);
         self.trie.search(tiers.node, filter, &mut search);
-        search.found().map(|rank| self.decide(rank))
-    }
-
-    fn decide(&self, rank: u32) -> Decision {
-        let rule = rank as usize;
-        let permission = match self.rules.get(rule).map(|rule| rule.access) {
-            Some(Access::Read | Access::Write | Access::ReadWrite) => Permission::Allow,
-            Some(Access::Deny) | None => Permission::Deny,
-        };
-        Decision {
-            permission,
-            because: Because::Rule(rule),
-        }
+        search.found().map(Decision::by)
     }
 
     fn own(&self, asker: Asker<'_>) -> Option<&Tiers> {
@@ -338,6 +331,13 @@ impl AclFile {
 }
 
 impl Access {
+    fn permission(self) -> Permission {
+        match self {
+            Self::Read | Self::Write | Self::ReadWrite => Permission::Allow,
+            Self::Deny => Permission::Deny,
+        }
+    }
+
     /// The bits of what it answers.
     fn kinds(self) -> u8 {
         match self {
@@ -350,6 +350,13 @@ impl Access {
 }
 
 impl Decision {
+    fn by((rank, permission): (u32, Permission)) -> Self {
+        Self {
+            permission,
+            because: Because::Rule(rank as usize),
+        }
+    }
+
     const fn deny(because: Because) -> Self {
         Self {
             permission: Permission::Deny,

@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 
 use super::super::template::Level;
-use super::edges::{Edge, Edges, Mixed, Text};
+use super::edges::{Edges, Mixed, Origin, Text};
 use super::{Entry, Node, NodeId, TooMany, Trie, at};
 
 /// A tree that grows.
@@ -22,6 +22,8 @@ pub(in crate::policy) struct Builder {
 #[derive(Debug)]
 struct Draft {
     node: Node,
+    /// How many edges are text.
+    texts: usize,
     here: Vec<Entry>,
     below: Vec<Entry>,
 }
@@ -63,27 +65,30 @@ impl Builder {
     }
 
     /// The tree as it is searched.
-    pub(in crate::policy) fn finish(self) -> Result<Trie, TooMany> {
+    pub(in crate::policy) fn finish(mut self) -> Result<Trie, TooMany> {
         let mut entries = Vec::new();
-        let mut nodes = Vec::with_capacity(self.nodes.len());
         let length = |entries: &Vec<Entry>| u32::try_from(entries.len()).map_err(|_| TooMany);
-        for Draft {
-            mut node,
-            here,
-            below,
-        } in self.nodes
-        {
-            node.start = length(&entries)?;
-            entries.extend(reachable(here));
-            node.middle = length(&entries)?;
-            entries.extend(reachable(below));
-            node.end = length(&entries)?;
-            nodes.push(node);
+        for draft in &mut self.nodes {
+            draft.node.start = length(&entries)?;
+            entries.extend(reachable(std::mem::take(&mut draft.here)));
+            draft.node.middle = length(&entries)?;
+            entries.extend(reachable(std::mem::take(&mut draft.below)));
+            draft.node.end = length(&entries)?;
+            draft.node.has_texts = draft.texts > 1;
         }
         let mut edges = self.edges;
-        edges.shrink();
+        let is_many = |node: &&Draft| {
+            at(&self.nodes, node.node.origin.parent.0).is_some_and(|parent| parent.texts > 1)
+        };
+        edges.clear(self.nodes.iter().filter(is_many).count());
+        for (id, draft) in (0..).zip(&self.nodes) {
+            if is_many(&draft) {
+                edges.insert(NodeId(id), |id| origin(&self.nodes, id));
+            }
+        }
+        let nodes = self.nodes.into_iter().map(|draft| draft.node);
         Ok(Trie {
-            nodes: nodes.into(),
+            nodes: nodes.collect(),
             entries: entries.into(),
             edges,
             mixed: self.mixed.into(),
@@ -92,7 +97,7 @@ impl Builder {
 
     fn step(&mut self, node: NodeId, level: Level<'_>) -> Result<NodeId, TooMany> {
         let known = match (level, self.draft(node)) {
-            (Level::Text(text), _) => self.edges.find(node, text),
+            (Level::Text(text), _) => self.edges.find(node, text, |id| origin(&self.nodes, id)),
             (Level::Mixed(text), Some(draft)) => {
                 let first = draft.node.mixed;
                 self.find_mixed(first, text)
@@ -108,7 +113,7 @@ impl Builder {
         let child = self.root()?;
         let text = match level {
             Level::Text(text) | Level::Mixed(text) => self.text(text)?,
-            Level::Plus | Level::Hash | Level::Client | Level::User => Text::NONE,
+            Level::Plus | Level::Hash | Level::Client | Level::User => Origin::NONE.text,
         };
         let mixed = u32::try_from(self.mixed.len()).map_err(|_| TooMany)?;
         let Some(draft) = self.draft(node) else {
@@ -123,12 +128,13 @@ impl Builder {
                 self.mixed.push(Mixed { text, child, next });
             }
             Level::Text(_) => {
-                draft.node.has_texts = true;
-                self.edges.insert(Edge {
-                    parent: node,
-                    child,
-                    text,
-                });
+                draft.texts = draft.texts.saturating_add(1);
+                draft.node.only = child;
+                if let Some(draft) = self.draft(child) {
+                    draft.node.origin = Origin { parent: node, text };
+                }
+                let Self { edges, nodes, .. } = self;
+                edges.insert(child, |id| origin(nodes, id));
             }
             Level::Hash => {}
         }
@@ -171,6 +177,8 @@ impl Draft {
     fn new() -> Self {
         Self {
             node: Node {
+                origin: Origin::NONE,
+                only: NodeId::NONE,
                 best: u32::MAX,
                 kinds: 0,
                 has_texts: false,
@@ -182,6 +190,7 @@ impl Draft {
                 middle: 0,
                 end: 0,
             },
+            texts: 0,
             here: Vec::new(),
             below: Vec::new(),
         }
@@ -198,4 +207,8 @@ fn reachable(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
         }
         new
     })
+}
+
+fn origin(nodes: &[Draft], id: NodeId) -> Option<Origin> {
+    at(nodes, id.0).map(|draft| draft.node.origin)
 }

@@ -1,7 +1,8 @@
 //! The edges of a tree that are text: all nodes' in one table, and the texts in one string.
 //!
 //! Must not: trust a hash. The text of an edge is compared, so two levels that meet in the table are
-//! still two.
+//! still two. The table holds numbers of nodes only and stays in the processor's cache longer than
+//! anything else; an edge's text is told by the node it leads to, which is needed anyhow.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -18,48 +19,69 @@ pub(super) struct Mixed {
     pub(super) next: u32,
 }
 
-/// Edges for levels that are text, of all nodes in one table.
+/// Edges for levels that are text.
 #[derive(Debug, Default)]
 pub(super) struct Edges {
-    table: HashTable<Edge>,
+    table: HashTable<NodeId>,
     texts: String,
     hash: DefaultHashBuilder,
 }
 
+/// By which edge a node is reached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edge {
+pub(super) struct Origin {
     pub(super) parent: NodeId,
-    pub(super) child: NodeId,
     pub(super) text: Text,
 }
 
+/// A text that is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text {
     start: u32,
     length: u32,
 }
 
-impl Text {
-    /// No text.
+impl Origin {
+    /// No edge, or one that is no text.
     pub(super) const NONE: Self = Self {
-        start: 0,
-        length: 0,
+        parent: NodeId::NONE,
+        text: Text {
+            start: 0,
+            length: 0,
+        },
     };
 }
 
 impl Edges {
     /// The node at the end of an edge.
-    pub(super) fn find(&self, parent: NodeId, level: &str) -> Option<NodeId> {
+    pub(super) fn find(
+        &self,
+        parent: NodeId,
+        level: &str,
+        origin_of: impl Fn(NodeId) -> Option<Origin>,
+    ) -> Option<NodeId> {
+        let is_it = |child: &NodeId| {
+            let origin = origin_of(*child);
+            origin.is_some_and(|origin| origin.parent == parent && self.text(origin.text) == level)
+        };
         let hash = hash_of(&self.hash, parent, level);
-        let is_it = |edge: &Edge| edge.parent == parent && self.text(edge.text) == level;
-        self.table.find(hash, is_it).map(|edge| edge.child)
+        self.table.find(hash, is_it).copied()
     }
 
     /// One more edge.
-    pub(super) fn insert(&mut self, edge: Edge) {
+    pub(super) fn insert(&mut self, child: NodeId, origin_of: impl Fn(NodeId) -> Option<Origin>) {
         let Self { table, texts, hash } = self;
-        let hasher = |edge: &Edge| hash_of(hash, edge.parent, text_of(texts, edge.text));
-        table.insert_unique(hasher(&edge), edge, hasher);
+        let hasher = |child: &NodeId| {
+            let origin = origin_of(*child).unwrap_or(Origin::NONE);
+            hash_of(hash, origin.parent, text_of(texts, origin.text))
+        };
+        table.insert_unique(hasher(&child), child, hasher);
+    }
+
+    /// Forgets all edges but not the texts, and has room for so many.
+    pub(super) fn clear(&mut self, edges: usize) {
+        self.table = HashTable::with_capacity(edges);
+        self.texts.shrink_to_fit();
     }
 
     /// Keeps a text.
@@ -70,13 +92,6 @@ impl Edges {
         };
         self.texts.push_str(text);
         Ok(new)
-    }
-
-    /// Gives back the room that was kept for more.
-    pub(super) fn shrink(&mut self) {
-        let Self { table, texts, hash } = self;
-        texts.shrink_to_fit();
-        table.shrink_to_fit(|edge| hash_of(hash, edge.parent, text_of(texts, edge.text)));
     }
 
     /// A text that was kept.

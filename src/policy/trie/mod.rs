@@ -17,9 +17,9 @@ mod builder;
 mod edges;
 
 pub(super) use self::builder::Builder;
-use self::edges::{Edges, Mixed};
+use self::edges::{Edges, Mixed, Origin};
 use super::question::{Asker, Message};
-use super::rule::{Conditions, Retain};
+use super::rule::{Conditions, Permission, Retain};
 use super::template::is_filled;
 use super::topic::{is_hidden, split_level};
 
@@ -44,6 +44,7 @@ pub(super) struct Entry {
     max_payload: u32,
     max_qos: u8,
     retain: bool,
+    permission: Permission,
     /// What it is an answer to: one bit for each kind.
     kinds: u8,
 }
@@ -63,9 +64,10 @@ pub(super) struct Search<'a> {
     pub(super) asker: Asker<'a>,
     pub(super) message: Message,
     /// Only a lower rank is of interest; that of what was found.
-    pub(super) best: u32,
+    best: u32,
+    permission: Permission,
     #[cfg(test)]
-    pub(super) visited: usize,
+    visited: usize,
 }
 
 /// How a node was reached.
@@ -77,12 +79,17 @@ enum Path {
     Covering,
 }
 
+/// One line of the processor's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Node {
+    origin: Origin,
     /// The best rank here and below, and all kinds.
     best: u32,
     kinds: u8,
+    /// Whether it has more than one edge that is text; else the end of the one.
     has_texts: bool,
+    only: NodeId,
     plus: NodeId,
     client: NodeId,
     user: NodeId,
@@ -125,7 +132,7 @@ impl Trie {
             (root.client, search.asker.client() == Some(group)),
             (root.user, search.asker.user() == Some(group)),
         ];
-        if let Some(child) = self.edges.find(node, group) {
+        if let Some(child) = self.text_child(root, node, group) {
             self.search(child, plain, search);
         }
         // A literal is found above: no group has a wildcard or stands for a name.
@@ -168,9 +175,7 @@ impl Trie {
             "#" => self.take(node.below(), path, search),
             "+" => self.visit(node.plus, rest, path, search),
             _ => {
-                if node.has_texts
-                    && let Some(child) = self.edges.find(id, level)
-                {
+                if let Some(child) = self.text_child(node, id, level) {
                     self.visit(child, rest, path, search);
                 }
                 if !hidden {
@@ -185,6 +190,16 @@ impl Trie {
                 self.mixed(node, (level, rest), hidden, search);
             }
         }
+    }
+
+    /// The node below another along a level's text.
+    fn text_child(&self, node: &Node, id: NodeId, level: &str) -> Option<NodeId> {
+        let origin_of = |child: NodeId| at(&self.nodes, child.0).map(|node| node.origin);
+        if node.has_texts {
+            return self.edges.find(id, level, origin_of);
+        }
+        let origin = origin_of(node.only)?;
+        (self.edges.text(origin.text) == level).then_some(node.only)
     }
 
     fn mixed(
@@ -228,6 +243,7 @@ impl Trie {
             }
             if entry.kinds & kinds != 0 && entry.holds(search.message) {
                 search.best = entry.rank;
+                search.permission = entry.permission;
                 return;
             }
         }
@@ -236,12 +252,18 @@ impl Trie {
 
 impl Entry {
     /// Something of this rank that answers these kinds of questions.
-    pub(super) fn new(rank: u32, kinds: u8, conditions: &Conditions) -> Self {
+    pub(super) fn new(
+        rank: u32,
+        kinds: u8,
+        permission: Permission,
+        conditions: &Conditions,
+    ) -> Self {
         Self {
             rank,
             max_payload: conditions.max_payload.unwrap_or(u32::MAX),
             max_qos: conditions.max_qos.map_or(u8::MAX, |qos| qos as u8),
             retain: conditions.retain == Retain::Either,
+            permission,
             kinds,
         }
     }
@@ -284,14 +306,15 @@ impl<'a> Search<'a> {
             asker,
             message,
             best: u32::MAX,
+            permission: Permission::Deny,
             #[cfg(test)]
             visited: 0,
         }
     }
 
-    /// The rank of what was found.
-    pub(super) fn found(&self) -> Option<u32> {
-        (self.best != u32::MAX).then_some(self.best)
+    /// The rank of what was found, and what it says.
+    pub(super) fn found(&self) -> Option<(u32, Permission)> {
+        (self.best != u32::MAX).then_some((self.best, self.permission))
     }
 }
 
@@ -314,7 +337,7 @@ mod tests {
         let root = builder.root().unwrap();
         for (rank, filter) in (0..).zip(filters) {
             let template = Template::parse(filter, About::Topics, Substitution::Anywhere).unwrap();
-            let entry = Entry::new(rank, 1, &Conditions::default());
+            let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
             builder.add(root, template.levels(), entry).unwrap();
         }
         (builder.finish().unwrap(), root)
@@ -324,7 +347,7 @@ mod tests {
         let (trie, root) = trie(filters);
         let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
         trie.search(root, plain, &mut search);
-        (search.found(), search.visited)
+        (search.found().map(|(rank, _)| rank), search.visited)
     }
 
     #[test]
