@@ -1,4 +1,5 @@
 //! Roles and rights: examples of every rule of order, an allow beside each deny.
+#![forbid(unsafe_code)]
 
 mod examples;
 mod properties;

@@ -1,4 +1,5 @@
 //! Mosquitto's answers, one sentence at a time, and beside the oracle.
+#![forbid(unsafe_code)]
 
 use proptest::collection::vec;
 use proptest::option;

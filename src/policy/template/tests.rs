@@ -1,4 +1,5 @@
 //! What a filter covers and what it meets, each beside what it does not.
+#![forbid(unsafe_code)]
 
 use super::*;
 

@@ -1,4 +1,5 @@
 //! The semantics of roles, one sentence at a time.
+#![forbid(unsafe_code)]
 
 use super::*;
 

@@ -1,4 +1,5 @@
 //! The index beside the oracle, on random rules, names and questions that meet often.
+#![forbid(unsafe_code)]
 
 use proptest::collection::vec;
 use proptest::option;
