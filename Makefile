@@ -17,6 +17,7 @@ test:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast
+	RUSTFLAGS="--cfg loom" cargo test --quiet --target-dir target/loom --lib loom
 
 demo:
 	scripts/demo

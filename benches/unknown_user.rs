@@ -202,7 +202,7 @@ fn engine(accounts: &Accounts, name: &str, source: SourceConfig) -> bool {
                     client: request::Client {
                         connection: None,
                         id: Some("client"),
-                        address: Some("192.0.2.7"),
+                        address: request::Address::new(Some("192.0.2.7")),
                         listener: None,
                         restored: false,
                     },

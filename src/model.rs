@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 /// An account's name: what clients send as username. 1 to 65535 bytes of UTF-8 without control
 /// characters, as MQTT 5 section 1.5.4 and the broker's own check have it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountName(Box<str>);
+pub struct AccountName(Arc<str>);
 
 /// Why a text cannot be an account's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +128,11 @@ impl fmt::Debug for StoredCredential {
         f.write_str("[redacted]")
     }
 }
+
+/// Which stored credential of which account: another text, salt or account has another one. Made with
+/// a key of this process, so nobody outside can find two that meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub u128);
 
 /// One account.
 #[derive(Clone, Debug, PartialEq, Eq)]

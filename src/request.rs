@@ -20,8 +20,8 @@ pub struct Client<'a> {
     pub connection: Option<ConnectionId>,
     /// The client id.
     pub id: Option<&'a str>,
-    /// The peer's address as the broker writes it: an IP address, or a unix socket's path.
-    pub address: Option<&'a str>,
+    /// Where the peer is.
+    pub address: Address<'a>,
     /// The listener's port, where the broker tells (2.1).
     pub listener: Option<u16>,
     /// Whether this is a session that the broker keeps without ever having seen its client:
@@ -29,14 +29,34 @@ pub struct Client<'a> {
     pub restored: bool,
 }
 
-impl Client<'_> {
-    /// The peer's address as a number, an IPv4 address written as IPv6 brought back to IPv4.
+/// A peer's address as the broker writes it: an IP address, or a unix socket's path.
+#[derive(Clone, Copy, Debug)]
+pub struct Address<'a> {
+    text: Option<&'a str>,
+    ip: Option<IpAddr>,
+}
+
+impl<'a> Address<'a> {
+    /// Reads it, once.
+    #[must_use]
+    pub fn new(text: Option<&'a str>) -> Self {
+        let ip = text.and_then(|text| text.parse::<IpAddr>().ok());
+        Self {
+            text,
+            ip: ip.map(|ip| ip.to_canonical()),
+        }
+    }
+
+    /// As the broker wrote it.
+    #[must_use]
+    pub fn text(&self) -> Option<&'a str> {
+        self.text
+    }
+
+    /// As a number, an IPv4 address written as IPv6 brought back to IPv4.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        self.address?
-            .parse::<IpAddr>()
-            .ok()
-            .map(|ip| ip.to_canonical())
+        self.ip
     }
 }
 
@@ -78,14 +98,7 @@ mod tests {
     use super::*;
 
     fn at(address: &str) -> Option<IpAddr> {
-        Client {
-            connection: None,
-            id: None,
-            address: Some(address),
-            listener: None,
-            restored: false,
-        }
-        .ip()
+        Address::new(Some(address)).ip()
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub struct Shown<'a>(pub &'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.len() <= LONGEST && self.0.bytes().all(is_plain) {
-            return write!(f, "\"{}\"", self.0);
+            f.write_str("\"")?;
+            f.write_str(self.0)?;
+            return f.write_str("\"");
         }
         let mut left = LONGEST;
         f.write_str("\"")?;

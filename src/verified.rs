@@ -7,14 +7,16 @@
 //! tries the same one again and again costs nothing.
 #![forbid(unsafe_code)]
 
+use std::hash::Hasher as _;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use lru::LruCache;
 use sha2::Sha256;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use subtle::ConstantTimeEq;
 
-use crate::model::{AccountName, StoredCredential};
+use crate::model::{AccountName, Fingerprint, StoredCredential};
 
 /// How many passwords are remembered: about 150 bytes each.
 const MOST: usize = 1_000_000;
@@ -31,32 +33,23 @@ const AGE_REFUSED: Duration = Duration::from_secs(60);
 /// The memory of verified passwords.
 pub struct Verified {
     key: Hmac<Sha256>,
-    right: LruCache<Tag, Seen>,
+    credentials: SipHasher13,
+    right: LruCache<Fingerprint, Seen>,
     wrong: LruCache<Tag, Instant>,
     most: usize,
 }
 
-/// A keyed fingerprint.
+/// A credential's fingerprint and a password, under the key: the first half of their HMAC-SHA256.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Tag([u8; 32]);
+struct Tag(u128);
 
-impl Tag {
-    /// The fingerprint as text.
-    pub fn hex(&self) -> impl Iterator<Item = char> {
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-        self.0
-            .iter()
-            .flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
-    }
-}
-
-/// The fingerprints of one question: does this password fit this credential?
+/// One question: does this password fit this credential?
 #[derive(Clone, Copy)]
 pub struct Tags {
-    /// The account's stored credential. Another text, salt or account is another fingerprint.
-    pub credential: Tag,
+    /// The account's stored credential.
+    pub credential: Fingerprint,
     /// The credential with the password.
-    pub password: Tag,
+    password: Tag,
 }
 
 /// A password that was right, and when.
@@ -79,8 +72,10 @@ impl Verified {
             *to = *from;
         }
         let key = <Hmac<Sha256> as KeyInit>::new(&block);
+        let Tag(own) = mac(&key, &[b"credentials"]);
         Self {
             key,
+            credentials: SipHasher13::new_with_key(&own.to_be_bytes()),
             right: LruCache::unbounded(),
             wrong: LruCache::unbounded(),
             most,
@@ -89,16 +84,23 @@ impl Verified {
 
     /// The fingerprint of an account's stored credential.
     #[must_use]
-    pub fn fingerprint(&self, name: &AccountName, credential: &StoredCredential) -> Tag {
-        self.mac(name, credential, None)
+    pub fn fingerprint(&self, name: &AccountName, credential: &StoredCredential) -> Fingerprint {
+        let mut hasher = self.credentials;
+        let salt = credential.salt.as_deref().unwrap_or("");
+        for part in [name.as_str(), &credential.text, salt] {
+            // Lengths in front, so that no two lists of parts read alike.
+            hasher.write_u64(part.len() as u64);
+            hasher.write(part.as_bytes());
+        }
+        Fingerprint(hasher.finish128().as_u128())
     }
 
-    /// The fingerprints of a question.
+    /// The question whether a password fits a credential.
     #[must_use]
-    pub fn tags(&self, name: &AccountName, credential: &StoredCredential, password: &[u8]) -> Tags {
+    pub fn tags(&self, credential: Fingerprint, password: &[u8]) -> Tags {
         Tags {
-            credential: self.mac(name, credential, None),
-            password: self.mac(name, credential, Some(password)),
+            credential,
+            password: mac(&self.key, &[&credential.0.to_be_bytes(), password]),
         }
     }
 
@@ -157,27 +159,15 @@ impl Verified {
         self.right.clear();
         self.wrong.clear();
     }
+}
 
-    fn mac(
-        &self,
-        name: &AccountName,
-        credential: &StoredCredential,
-        password: Option<&[u8]>,
-    ) -> Tag {
-        let mut mac = self.key.clone();
-        let salt = credential.salt.as_deref().unwrap_or("");
-        let parts = [
-            name.as_str().as_bytes(),
-            credential.text.as_bytes(),
-            salt.as_bytes(),
-        ];
-        for part in parts.into_iter().chain(password) {
-            // Lengths in front, so that no two lists of parts read alike.
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        Tag(mac.finalize().into_bytes().into())
-    }
+/// Only the last part may differ in length.
+fn mac(key: &Hmac<Sha256>, parts: &[&[u8]]) -> Tag {
+    let mut mac = key.clone();
+    parts.iter().for_each(|part| mac.update(part));
+    let whole: [u8; 32] = mac.finalize().into_bytes().into();
+    let half = whole.first_chunk().copied().unwrap_or_default();
+    Tag(u128::from_be_bytes(half))
 }
 
 #[cfg(test)]
@@ -194,11 +184,8 @@ mod tests {
     }
 
     fn tags(verified: &Verified, account: &str, credential: &str, password: &[u8]) -> Tags {
-        verified.tags(
-            &name(account),
-            &StoredCredential::marked(credential),
-            password,
-        )
+        let stored = StoredCredential::marked(credential);
+        verified.tags(verified.fingerprint(&name(account), &stored), password)
     }
 
     fn filled() -> Verified {
@@ -238,7 +225,7 @@ mod tests {
                 salt: Some(salt.into()),
                 ..StoredCredential::marked("c1")
             };
-            verified.tags(&name("ann"), &stored, b"right")
+            verified.tags(verified.fingerprint(&name("ann"), &stored), b"right")
         };
         let mut verified = Verified::new(&[7; 32]);
         verified.remember(&with(&verified, "x"), now());

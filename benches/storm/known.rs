@@ -13,8 +13,8 @@ use crate::measure::{Chance, Spread};
 
 const ACCOUNTS: usize = 200;
 /// A turn is short, so that what else the machine does meets all alike.
-const ROUNDS: usize = 60;
-const TURN: Duration = Duration::from_millis(100);
+const ROUNDS: usize = 200;
+const TURN: Duration = Duration::from_millis(50);
 /// One turn of these two says what they cost.
 const ROUNDS_OF_SLOW: usize = 10;
 /// Enough that neither side waits for the other.

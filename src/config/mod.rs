@@ -28,6 +28,8 @@ pub struct Config {
     pub limits: CostLimits,
     /// Whether successful logins are written to the databases.
     pub record_last_login: bool,
+    /// Whose logins have a line in the log.
+    pub log_logins: LogLogins,
     /// Where passwords are verified.
     pub hashing: Hashing,
     /// How many threads verify passwords.
@@ -40,6 +42,15 @@ pub struct Config {
     pub inline_budget: Duration,
     /// How guessing is slowed down.
     pub throttle: ThrottleLimits,
+}
+
+/// Whose logins have a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLogins {
+    /// Whoever is refused or unknown.
+    Refused,
+    /// Everybody.
+    All,
 }
 
 /// Where passwords are verified.
@@ -249,6 +260,7 @@ impl Config {
             unknown_user: UnknownUser::Defer,
             limits: CostLimits::STANDARD,
             record_last_login: true,
+            log_logins: LogLogins::Refused,
             hashing: Hashing::Auto,
             workers: usual_workers(),
             queue: 10_000,

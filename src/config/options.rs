@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
-use super::{Draft, Hashing, QueryConfig, SourceConfig, UnknownUser};
+use super::{Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser};
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 
 /// One row of the option table.
@@ -129,6 +129,21 @@ pub const OPTIONS: &[Opt] = &[
         repeats: false,
         help: "Writes the time of the last login to doorman's own databases, in batches and off the broker's thread.",
         set: |draft, value| truth(value).map(|yes| draft.config.record_last_login = yes),
+    },
+    Opt {
+        key: "log_logins",
+        value: "refused|all",
+        default: Some("refused"),
+        repeats: false,
+        help: "Whose logins have a line in the broker's log, at NOTICE. refused: who was refused or is unknown, with the reason; all: who was let in and who came without a username too, beside the broker's own line for them.",
+        set: |draft, value| {
+            draft.config.log_logins = match value {
+                "refused" => LogLogins::Refused,
+                "all" => LogLogins::All,
+                _ => return Err("accepted are refused and all".to_owned()),
+            };
+            Ok(())
+        },
     },
     Opt {
         key: "hashing",

@@ -27,15 +27,15 @@ pub use self::pending::Waiting;
 use self::sessions::{Session, Sessions};
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
-use crate::audit;
+use crate::audit::Audit;
 use crate::config::{Config, CostLimits, Hashing, UnknownUser};
-use crate::model::Account;
+use crate::model::{Account, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
 use crate::store::{self, Login, Source, Watched};
 use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
-use crate::verified::{Tag, Verified};
+use crate::verified::Verified;
 
 /// How many logins wait to be written down; more than that in one interval are not recorded.
 const MOST_LOGINS: usize = 100_000;
@@ -49,6 +49,7 @@ pub struct Engine {
     sources: Vec<Arc<dyn Source>>,
     unknown_user: UnknownUser,
     limits: CostLimits,
+    audit: Audit,
     record_last_login: bool,
     hashing: Hashing,
     pending_timeout: Duration,
@@ -84,7 +85,26 @@ pub struct Opened {
 /// What the sources say of a username, and how many changes had been reported before they were asked.
 struct Found {
     account: Option<Account>,
+    /// Of its credential and its second one.
+    fingerprints: [Option<Fingerprint>; 2],
+    /// Whether the source of the account keeps a record of logins.
+    is_recorded: bool,
     revision: u64,
+}
+
+impl Found {
+    /// The credentials that may be tried, the first one first.
+    fn credentials(&self) -> impl Iterator<Item = (Fingerprint, &StoredCredential)> {
+        let both = self.account.iter();
+        let both = both.flat_map(|a| [&a.credential, &a.second_credential]);
+        let both = self.fingerprints.iter().zip(both);
+        both.filter_map(|(fingerprint, stored)| (*fingerprint).zip(stored.as_ref()))
+    }
+
+    /// Whether the account has this credential.
+    fn has(&self, fingerprint: Fingerprint) -> bool {
+        self.fingerprints.contains(&Some(fingerprint))
+    }
 }
 
 impl Engine {
@@ -120,6 +140,7 @@ impl Engine {
             sources,
             unknown_user: config.unknown_user,
             limits: config.limits,
+            audit: Audit::new(config.log_logins),
             record_last_login: config.record_last_login,
             hashing: config.hashing,
             pending_timeout: config.pending_timeout,
@@ -129,7 +150,7 @@ impl Engine {
             budget: Mutex::new(Budget::new(config.inline_budget)),
             quick: Mutex::new(Budget::new(QUICK)),
             paces: Mutex::new(Paces::default()),
-            throttle: Mutex::new(Throttle::new(config.throttle.clone(), key)),
+            throttle: Mutex::new(Throttle::new(config.throttle.clone())),
             pool: OnceLock::new(),
             pending: Mutex::new(Pending::new(waiting)),
             sessions: Mutex::new(Sessions::default()),
@@ -183,7 +204,7 @@ impl Engine {
         if verdict == Verdict::Pending {
             self.something_to_do.store(true, Ordering::Release);
         }
-        settle(connect, verdict)
+        self.settle(connect, verdict, now)
     }
 
     /// What was to be told to an earlier client of this id is not told to the next one: the broker
@@ -233,7 +254,7 @@ impl Engine {
         match self.find(username, connect.client.id) {
             // Where the account is gone or changed, it is a login like any other.
             Ok(found) => {
-                let holds = self.still_holds(&session, found.account.as_ref(), now.wall);
+                let holds = self.still_holds(&session, &found, now.wall);
                 holds.is_ok().then_some(Verdict::Allow)
             }
             // Nobody is let in here, and nobody's session ends because a file cannot be read just
@@ -254,7 +275,7 @@ impl Engine {
             Some(account) => match admission::admit(account, approach(connect), now) {
                 Err(reason) => Verdict::Deny(reason),
                 Ok(()) => {
-                    self.admitted(connect, account, None, found.revision, now);
+                    self.admitted(connect, found, account, None, now);
                     Verdict::Allow
                 }
             },
@@ -262,8 +283,14 @@ impl Engine {
     }
 
     /// A request that cannot be understood is refused without asking anybody.
-    pub fn refuse(&self, connect: &Connect<'_>, reason: Reason) -> Verdict {
-        settle(connect, Verdict::Deny(reason))
+    pub fn refuse(&self, connect: &Connect<'_>, reason: Reason, now: Now) -> Verdict {
+        self.settle(connect, Verdict::Deny(reason), now)
+    }
+
+    /// The single exit of every decision.
+    fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
+        self.audit.record(connect, verdict, now.mono);
+        verdict
     }
 
     /// The connection is over, or lives on without its client.
@@ -303,13 +330,23 @@ impl Engine {
     fn find(&self, username: &str, client_id: Option<&str>) -> Result<Found, store::Error> {
         let mut found = Found {
             account: None,
+            fingerprints: [None; 2],
+            is_recorded: false,
             revision: self.revision.load(Ordering::Acquire),
         };
         for source in &self.sources {
-            found.account = source.account(username, client_id)?;
-            if found.account.is_some() {
-                break;
-            }
+            let Some(account) = source.account(username, client_id)? else {
+                continue;
+            };
+            let verified = lock(&self.verified);
+            let both = [&account.credential, &account.second_credential];
+            found.fingerprints = both.map(|stored| {
+                let stored = stored.as_ref()?;
+                Some(verified.fingerprint(&account.name, stored))
+            });
+            found.is_recorded = self.record_last_login && source.keeps_logins();
+            found.account = Some(account);
+            break;
         }
         Ok(found)
     }
@@ -317,12 +354,12 @@ impl Engine {
     fn admitted(
         &self,
         connect: &Connect<'_>,
+        found: &Found,
         account: &Account,
-        fingerprint: Option<Tag>,
-        revision: u64,
+        fingerprint: Option<Fingerprint>,
         now: Timestamp,
     ) {
-        if self.record_last_login && connect.occasion != Occasion::Again {
+        if found.is_recorded && connect.occasion != Occasion::Again {
             let mut logins = lock(&self.logins);
             if logins.len() < MOST_LOGINS {
                 logins.push(Login {
@@ -344,7 +381,7 @@ impl Engine {
         };
         let mut sessions = lock(&self.sessions);
         sessions.begin(connection, session);
-        if self.revision.load(Ordering::Acquire) != revision {
+        if self.revision.load(Ordering::Acquire) != found.revision {
             sessions.doubt(connection);
         }
     }
@@ -359,15 +396,9 @@ fn approach<'a>(connect: &Connect<'a>) -> Approach<'a> {
         ip: if client.restored {
             Fact::Open
         } else {
-            Fact::Is(client.ip())
+            Fact::Is(client.address.ip())
         },
     }
-}
-
-/// The single exit of every decision.
-fn settle(connect: &Connect<'_>, verdict: Verdict) -> Verdict {
-    audit::record(connect, verdict);
-    verdict
 }
 
 /// A panic elsewhere leaves the data whole: every change under these locks is a single step.

@@ -7,14 +7,15 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::lock;
 use crate::credential::Cost;
-use crate::pool::TicketId;
-use crate::request::{Client, Connect, ConnectionId, Occasion};
+use crate::model::Fingerprint;
+use crate::pool::{Interest, TicketId};
+use crate::request::{Address, Client, Connect, ConnectionId, Occasion};
+use crate::throttle::Who;
 use crate::verified::Tags;
 
 /// How many clients may wait at once; the queue of the pool is one part of that.
@@ -34,7 +35,7 @@ pub(super) struct Ticket {
     /// What is being verified.
     pub(super) question: Question,
     /// Watched by the worker.
-    wanted: Arc<AtomicBool>,
+    interest: Arc<Interest>,
     deadline: Instant,
     outcome: Outcome,
 }
@@ -43,6 +44,8 @@ pub(super) struct Ticket {
 pub(super) struct Question {
     /// The fingerprints of each step.
     pub(super) tags: Vec<Tags>,
+    /// The account's credential.
+    pub(super) credential: Option<Fingerprint>,
     /// What the first step costs.
     pub(super) cost: Cost,
     /// When it began.
@@ -56,6 +59,14 @@ pub(super) enum Outcome {
     Open,
     /// Nothing: it is refused, and told at the deadline.
     Refused,
+}
+
+/// A ticket that is taken.
+pub(super) enum Claim {
+    /// Its client waits for it.
+    Live(Ticket),
+    /// Its client is gone: whatever is found out, nobody is told.
+    Dead(Ticket),
 }
 
 /// Who waits under which client id, in all of the broker. A broker may have loaded the plugin for
@@ -82,8 +93,8 @@ pub(super) struct Pending {
 pub(super) struct Stub {
     /// Its name.
     pub(super) id: TicketId,
-    /// Cleared when the ticket dies.
-    pub(super) wanted: Arc<AtomicBool>,
+    /// Lost when the ticket dies.
+    pub(super) interest: Arc<Interest>,
 }
 
 impl Ticket {
@@ -93,13 +104,22 @@ impl Ticket {
             client: Client {
                 connection: Some(self.connection),
                 id: Some(&self.client_id),
-                address: self.address.as_deref(),
+                address: Address::new(self.address.as_deref()),
                 listener: self.listener,
                 restored: false,
             },
             username: Some(&self.username),
             password: None,
             occasion: Occasion::Later,
+        }
+    }
+
+    /// As whom it is counted.
+    pub(super) fn who(&self) -> Who<'_> {
+        Who {
+            ip: Address::new(self.address.as_deref()).ip(),
+            username: &self.username,
+            credential: self.question.credential,
         }
     }
 
@@ -121,7 +141,7 @@ impl Waiting {
         names.last = names.last.wrapping_add(1);
         let stub = Stub {
             id: TicketId(names.last),
-            wanted: Arc::new(AtomicBool::new(true)),
+            interest: Arc::default(),
         };
         names.live.insert(client_id.into(), stub.clone());
         stub
@@ -139,9 +159,13 @@ impl Waiting {
 
     /// A CONNECT with this id has come: whoever waited under it is gone.
     fn supersede(&self, client_id: &str) {
-        let dead = self.names().live.remove(client_id);
+        let mut names = self.names();
+        if names.live.is_empty() {
+            return;
+        }
+        let dead = names.live.remove(client_id);
         if let Some(stub) = dead {
-            stub.wanted.store(false, Ordering::Release);
+            stub.interest.lose();
         }
     }
 }
@@ -174,10 +198,10 @@ impl Pending {
             connection,
             client_id: client_id.into(),
             username: username.into(),
-            address: connect.client.address.map(Into::into),
+            address: connect.client.address.text().map(Into::into),
             listener: connect.client.listener,
             question,
-            wanted: Arc::clone(&stub.wanted),
+            interest: Arc::clone(&stub.interest),
             deadline,
             outcome,
         };
@@ -192,18 +216,20 @@ impl Pending {
         self.waiting.supersede(client_id);
     }
 
-    /// Takes a ticket, if it is alive. It is not alive any more.
-    pub(super) fn claim(&mut self, id: TicketId) -> Option<Ticket> {
+    /// Takes a ticket. It is not alive any more.
+    pub(super) fn claim(&mut self, id: TicketId) -> Option<Claim> {
         let ticket = self.tickets.remove(&id)?;
-        ticket.wanted.store(false, Ordering::Release);
+        ticket.interest.end();
         self.deadlines.remove(&(ticket.deadline, id));
-        self.waiting
-            .release(&ticket.client_id, id)
-            .then_some(ticket)
+        Some(if self.waiting.release(&ticket.client_id, id) {
+            Claim::Live(ticket)
+        } else {
+            Claim::Dead(ticket)
+        })
     }
 
     /// Takes the tickets whose deadline has come.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<Ticket> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Claim> {
         let mut due = Vec::new();
         while let Some((_, id)) = self
             .deadlines
@@ -238,13 +264,21 @@ mod tests {
             client: Client {
                 connection: Some(ConnectionId(connection)),
                 id: Some(id),
-                address: Some("192.0.2.1"),
+                address: Address::new(Some("192.0.2.1")),
                 listener: Some(1883),
                 restored: false,
             },
             username: Some("ann"),
             password: Some(b"pw"),
             occasion: Occasion::Later,
+        }
+    }
+
+    /// The connection of a live ticket that is taken.
+    fn live(claim: Option<Claim>) -> Option<ConnectionId> {
+        match claim? {
+            Claim::Live(ticket) => Some(ticket.connection),
+            Claim::Dead(_) => None,
         }
     }
 
@@ -261,19 +295,20 @@ mod tests {
         let theirs = issue(&mut second, 1, "x", now());
         assert_ne!(ours.id, theirs.id);
         assert!(
-            first.claim(ours.id).is_none(),
+            live(first.claim(ours.id)).is_none(),
             "it would complete the other's client"
         );
-        assert!(second.claim(theirs.id).is_some());
+        assert!(live(second.claim(theirs.id)).is_some());
         let ours = issue(&mut first, 2, "x", now());
         second.supersede("x");
-        assert!(first.claim(ours.id).is_none());
+        assert!(live(first.claim(ours.id)).is_none());
         assert!(first.is_empty() && second.is_empty());
     }
 
     fn question() -> Question {
         Question {
             tags: Vec::new(),
+            credential: None,
             cost: Cost::standard(),
             begun: now(),
         }
@@ -294,10 +329,7 @@ mod tests {
     fn a_live_ticket_is_claimed_once() {
         let mut pending = pending();
         let stub = issue(&mut pending, 1, "x", now());
-        assert_eq!(
-            pending.claim(stub.id).map(|t| t.connection),
-            Some(ConnectionId(1))
-        );
+        assert_eq!(live(pending.claim(stub.id)), Some(ConnectionId(1)));
         assert!(pending.claim(stub.id).is_none() && pending.is_empty());
         assert!(pending.waiting.names().live.is_empty() && pending.deadlines.is_empty());
     }
@@ -308,20 +340,14 @@ mod tests {
         let older = issue(&mut pending, 1, "x", now());
         let other = issue(&mut pending, 2, "y", now());
         let newer = issue(&mut pending, 3, "x", now());
-        assert!(
-            !older.wanted.load(Ordering::Acquire),
-            "its worker need not go on"
-        );
-        assert!(pending.claim(older.id).is_none());
-        assert_eq!(
-            pending.claim(newer.id).map(|t| t.connection),
-            Some(ConnectionId(3))
-        );
-        assert!(pending.claim(other.id).is_some());
+        assert!(!older.interest.is_there(), "no worker need begin with it");
+        assert!(live(pending.claim(older.id)).is_none());
+        assert_eq!(live(pending.claim(newer.id)), Some(ConnectionId(3)));
+        assert!(live(pending.claim(other.id)).is_some());
         let last = issue(&mut pending, 4, "x", now());
         pending.supersede("x");
         assert!(
-            pending.claim(last.id).is_none(),
+            live(pending.claim(last.id)).is_none(),
             "even where the newer one is answered at once"
         );
     }
@@ -335,7 +361,8 @@ mod tests {
         let due: Vec<_> = pending
             .due(start)
             .into_iter()
-            .map(|t| t.connection.0)
+            .filter_map(|claim| live(Some(claim)))
+            .map(|connection| connection.0)
             .collect();
         assert_eq!(due, [1]);
         assert!(pending.due(start).is_empty());

@@ -9,11 +9,10 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::sessions::Session;
-use super::{Engine, lock};
+use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::credential::Credential;
-use crate::model::Account;
-use crate::request::ConnectionId;
+use crate::request::{ConnectionId, Now};
 use crate::show::Shown;
 use crate::store::News;
 use crate::verdict::Reason;
@@ -38,9 +37,10 @@ impl Engine {
 
     /// Looks after what changes without news: validities that end, and logins that were under way
     /// while a source changed. For the watcher's thread, a few times a second.
-    pub fn beat(&self, now: Timestamp) {
-        let due = lock(&self.sessions).due(now);
-        self.judge(due, now);
+    pub fn beat(&self, now: Now) {
+        self.audit.sum_up(now.mono);
+        let due = lock(&self.sessions).due(now.wall);
+        self.judge(due, now.wall);
     }
 
     /// Ends the connections among these whose login would not be repeated now.
@@ -51,7 +51,7 @@ impl Engine {
             };
             match self.find(session.name.as_str(), Some(&session.client_id)) {
                 Ok(found) => {
-                    let holds = self.still_holds(&session, found.account.as_ref(), now);
+                    let holds = self.still_holds(&session, &found, now);
                     if let Err(why) = holds {
                         log::info!(
                             "ending reason={why} username={} client_id={}",
@@ -71,10 +71,10 @@ impl Engine {
     pub(super) fn still_holds(
         &self,
         session: &Session,
-        account: Option<&Account>,
+        found: &Found,
         now: Timestamp,
     ) -> Result<(), &'static str> {
-        let Some(account) = account else {
+        let Some(account) = &found.account else {
             return Err("account_removed");
         };
         let approach = Approach {
@@ -82,17 +82,9 @@ impl Engine {
             ip: session.ip,
         };
         admission::admit(account, approach, now).map_err(Reason::word)?;
-        let Some(fingerprint) = session.fingerprint else {
-            return Ok(());
-        };
-        let verified = lock(&self.verified);
-        if account
-            .credentials()
-            .any(|c| verified.fingerprint(&account.name, c) == fingerprint)
-        {
-            Ok(())
-        } else {
-            Err("password_changed")
+        match session.fingerprint {
+            Some(fingerprint) if !found.has(fingerprint) => Err("password_changed"),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -5,16 +5,17 @@
 //! with the broker's event, or is replaced when the broker's memory is used for another client.
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::admission::Fact;
-use crate::model::AccountName;
+use crate::model::{AccountName, Fingerprint};
 use crate::request::ConnectionId;
 use crate::verdict::Effect;
-use crate::verified::Tag;
 
 /// How many connections are ended in one tick, so that the broker's loop goes round in between.
 const MOST_EFFECTS: usize = 500;
@@ -29,7 +30,7 @@ pub(super) struct Session {
     /// Where from.
     pub(super) ip: Fact<Option<IpAddr>>,
     /// Which credential the password fitted; none for a session restored without one.
-    pub(super) fingerprint: Option<Tag>,
+    pub(super) fingerprint: Option<Fingerprint>,
     /// When the account's validity ends.
     pub(super) ends: Option<Timestamp>,
 }
@@ -38,7 +39,7 @@ pub(super) struct Session {
 #[derive(Default)]
 pub(super) struct Sessions {
     by_connection: HashMap<ConnectionId, Session>,
-    by_account: HashMap<AccountName, HashSet<ConnectionId>>,
+    by_account: HashMap<AccountName, Group>,
     /// To be looked at again soon.
     doubtful: HashSet<ConnectionId>,
     /// To be ended.
@@ -47,15 +48,49 @@ pub(super) struct Sessions {
     next_end: Option<Timestamp>,
 }
 
+/// The connections of an account: one, as a rule.
+enum Group {
+    One(ConnectionId),
+    Many(HashSet<ConnectionId>),
+}
+
+impl Group {
+    fn add(&mut self, connection: ConnectionId) {
+        match self {
+            Self::One(other) => *self = Self::Many([*other, connection].into()),
+            Self::Many(all) => drop(all.insert(connection)),
+        }
+    }
+
+    /// Whether it is empty without it.
+    fn remove(&mut self, connection: ConnectionId) -> bool {
+        match self {
+            Self::One(only) => *only == connection,
+            Self::Many(all) => {
+                all.remove(&connection);
+                all.is_empty()
+            }
+        }
+    }
+
+    fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        let (one, many) = match self {
+            Self::One(only) => (Some(*only), None),
+            Self::Many(all) => (None, Some(all)),
+        };
+        one.into_iter().chain(many.into_iter().flatten().copied())
+    }
+}
+
 impl Sessions {
     /// A login was allowed.
     pub(super) fn begin(&mut self, connection: ConnectionId, session: Session) {
         self.end(connection);
         self.next_end = self.next_end.into_iter().chain(session.ends).min();
-        self.by_account
-            .entry(session.name.clone())
-            .or_default()
-            .insert(connection);
+        match self.by_account.entry(session.name.clone()) {
+            Entry::Occupied(mut group) => group.get_mut().add(connection),
+            Entry::Vacant(none) => drop(none.insert(Group::One(connection))),
+        }
         self.by_connection.insert(connection, session);
     }
 
@@ -66,11 +101,10 @@ impl Sessions {
         let Some(session) = self.by_connection.remove(&connection) else {
             return;
         };
-        if let Some(connections) = self.by_account.get_mut(&session.name) {
-            connections.remove(&connection);
-            if connections.is_empty() {
-                self.by_account.remove(&session.name);
-            }
+        if let Entry::Occupied(mut group) = self.by_account.entry(session.name)
+            && group.get_mut().remove(connection)
+        {
+            group.remove();
         }
     }
 
@@ -84,8 +118,7 @@ impl Sessions {
         names
             .iter()
             .filter_map(|name| self.by_account.get(name))
-            .flatten()
-            .copied()
+            .flat_map(Group::connections)
             .collect()
     }
 

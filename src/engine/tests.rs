@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::*;
 use crate::credential::{Recipe, Salt, hash};
 use crate::model::{AccountName, StoredCredential};
-use crate::request::{Client, Occasion};
+use crate::request::{Address, Client, Occasion};
 use crate::store::News;
 
 /// A source that holds what it is given, or nothing and an error.
@@ -38,6 +38,10 @@ impl Source for Held {
 
     fn sample(&self) -> Vec<StoredCredential> {
         Vec::new()
+    }
+
+    fn keeps_logins(&self) -> bool {
+        true
     }
 }
 
@@ -78,7 +82,7 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
     let client = Client {
         connection: Some(ConnectionId(connection)),
         id: Some("c"),
-        address: Some("192.0.2.1"),
+        address: Address::new(Some("192.0.2.1")),
         listener: None,
         restored: false,
     };
@@ -187,14 +191,14 @@ fn a_source_that_cannot_be_asked_denies() {
     );
     // And it ends nobody's connection.
     engine.review(&News::Everything, Timestamp::UNIX_EPOCH);
-    engine.beat(Timestamp::UNIX_EPOCH);
+    engine.beat(now());
     assert!(kicked(&engine).is_empty());
     // Once it can be asked again, what it says counts.
     broken.hold(Ok(vec![Account {
         disabled: true,
         ..account("ann", "pw")
     }]));
-    engine.beat(Timestamp::UNIX_EPOCH);
+    engine.beat(now());
     assert_eq!(kicked(&engine), [1]);
 }
 
@@ -207,7 +211,7 @@ fn the_unknown_and_the_anonymous_are_left_to_the_broker() {
     let client = Client {
         connection: None,
         id: None,
-        address: None,
+        address: Address::new(None),
         listener: None,
         restored: false,
     };
@@ -288,6 +292,10 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
         fn sample(&self) -> Vec<StoredCredential> {
             Vec::new()
         }
+
+        fn keeps_logins(&self) -> bool {
+            false
+        }
     }
     let held = Held(Mutex::new(Ok(vec![account("ann", "pw")])));
     let source = Arc::new(Changing(held, Mutex::default()));
@@ -301,6 +309,6 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
     ));
     *source.1.lock().unwrap() = Arc::downgrade(&engine);
     assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
-    engine.beat(Timestamp::UNIX_EPOCH);
+    engine.beat(now());
     assert_eq!(kicked(&engine), [1]);
 }

@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::pending::{Outcome, Question, Stub, Ticket};
-use super::{Engine, Found, approach, lock, settle};
+use super::pending::{Claim, Outcome, Question, Stub, Ticket};
+use super::{Engine, Found, approach, lock};
 use crate::admission;
 use crate::config::{Hashing, UnknownUser};
 use crate::credential::{Cost, Credential, Match, Scratch};
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{AccountName, Fingerprint, StoredCredential};
 use crate::pool::{Answer, Pool, Rank, Step, Task};
 use crate::request::{Connect, Now, Occasion};
 use crate::secret::Secret;
@@ -54,10 +54,9 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Option<Tags> {
-        let account = found.account.as_ref()?;
         let mut verified = lock(&self.verified);
-        account.credentials().find_map(|stored| {
-            let tags = verified.tags(&account.name, stored, password);
+        found.credentials().find_map(|(fingerprint, _)| {
+            let tags = verified.tags(fingerprint, password);
             let holds = match connect.occasion {
                 // The broker shows the password of somebody who is in already, or whose session it
                 // keeps: nobody is guessing, and however long ago it was found right, it is.
@@ -77,7 +76,7 @@ impl Engine {
         password: &[u8],
         now: Now,
     ) -> Verdict {
-        let plan = self.plan(username, found.account.as_ref(), password, now);
+        let plan = self.plan(username, found, password, now);
         let pool = self
             .pool
             .get()
@@ -87,15 +86,15 @@ impl Engine {
             // Whoever is asked next can only be asked now.
             return self.unknown_now();
         }
-        let rank = match self.standing(connect, username, found, now) {
+        let rank = match self.standing(connect, found, now) {
             Some(standing) => standing,
             // Nothing is spent on it here, and whether it may enter is not ours to say.
             None if is_left => return self.unknown_now(),
             None => return Verdict::Deny(Reason::Throttled),
         };
         let refused = self.was_refused(&plan, now);
-        match pool {
-            Some(_) if refused => self.hold(connect, plan, &self.known_as(username, found), now),
+        let verdict = match pool {
+            Some(_) if refused => self.hold(connect, plan, found, now),
             Some(pool) => self.submit(
                 pool,
                 connect,
@@ -108,25 +107,19 @@ impl Engine {
                 self.conclude(connect, found, &plan.question.tags, Fits::Nothing, now)
             }
             None => self.verify_here(connect, found, &plan, password, now),
+        };
+        if verdict == Verdict::Deny(Reason::Busy) {
+            lock(&self.throttle).released(&who(connect, found), now.mono);
         }
+        verdict
     }
 
     /// Whether this attempt may have a hash, and before whom. Who is in already is not guessing.
-    fn standing(
-        &self,
-        connect: &Connect<'_>,
-        username: &str,
-        found: &Found,
-        now: Now,
-    ) -> Option<Standing> {
+    fn standing(&self, connect: &Connect<'_>, found: &Found, now: Now) -> Option<Standing> {
         if connect.occasion == Occasion::Again {
             return Some(Standing::Known);
         }
-        let username = self.known_as(username, found);
-        let who = Who {
-            ip: connect.client.ip(),
-            username: &username,
-        };
+        let who = who(connect, found);
         match lock(&self.throttle).admit(&who, now.mono) {
             Admission::Admit(standing) => Some(standing),
             Admission::Refuse { .. } => None,
@@ -150,20 +143,18 @@ impl Engine {
             }
     }
 
-    fn plan(&self, username: &str, account: Option<&Account>, password: &[u8], now: Now) -> Plan {
+    fn plan(&self, username: &str, found: &Found, password: &[u8], now: Now) -> Plan {
         let mut steps = Vec::new();
         let mut tags = Vec::new();
         let mut costs = Vec::new();
+        let [credential, _] = found.fingerprints;
         let verified = lock(&self.verified);
-        for (name, stored) in account
-            .into_iter()
-            .flat_map(|a| a.credentials().map(move |stored| (&a.name, stored)))
-        {
+        for (fingerprint, stored) in found.credentials() {
             match Credential::parse(stored, &self.limits) {
                 Ok(credential) => {
                     costs.push(credential.cost());
                     steps.push(Step::Verify(credential));
-                    tags.push(verified.tags(name, stored, password));
+                    tags.push(verified.tags(fingerprint, password));
                 }
                 Err(error) => {
                     let name = Shown(username);
@@ -175,8 +166,10 @@ impl Engine {
         if steps.is_empty() {
             costs.push(decoy);
             steps.push(Step::Burn(decoy));
-            let name = AccountName::new(username);
-            tags.extend(name.map(|n| verified.tags(&n, &StoredCredential::marked(""), password)));
+            tags.extend(AccountName::new(username).map(|name| {
+                let nothing = verified.fingerprint(&name, &StoredCredential::marked(""));
+                verified.tags(nothing, password)
+            }));
         }
         let slow = costs.iter().any(Cost::is_slow);
         let cost = costs.first().copied().unwrap_or(decoy);
@@ -184,6 +177,7 @@ impl Engine {
             steps,
             question: Question {
                 tags,
+                credential,
                 cost,
                 begun: now.mono,
             },
@@ -210,7 +204,7 @@ impl Engine {
             .checked_add(self.pending_timeout)
             .unwrap_or(now.mono);
         let issued = lock(&self.pending).issue(connect, plan.question, Outcome::Open, deadline);
-        let Some(Stub { id, wanted }) = issued else {
+        let Some(Stub { id, interest }) = issued else {
             return Verdict::Deny(Reason::Busy);
         };
         let task = Task {
@@ -218,30 +212,29 @@ impl Engine {
             rank,
             steps: plan.steps,
             password,
-            wanted,
+            interest,
         };
         let Err(full) = pool.submit(task) else {
             return Verdict::Pending;
         };
         // The task that found no place may be another one, of a worse rank.
         let refused = lock(&self.pending).claim(full.0.ticket);
-        match refused {
-            Some(ticket) if full.0.ticket != id => {
-                self.complete(&ticket, Verdict::Deny(Reason::Busy));
-                Verdict::Pending
-            }
-            Some(_) | None => Verdict::Deny(Reason::Busy),
+        if full.0.ticket == id {
+            return Verdict::Deny(Reason::Busy);
         }
+        match refused {
+            Some(Claim::Live(ticket)) => self.complete(&ticket, Verdict::Deny(Reason::Busy), now),
+            Some(Claim::Dead(ticket)) => lock(&self.throttle).released(&ticket.who(), now.mono),
+            None => {}
+        }
+        Verdict::Pending
     }
 
     /// A password that was refused a moment ago is refused again, after as long as it took then, or
     /// longer for whoever fails a lot: nobody else waits for it. Never longer than any other answer
     /// may take, because a client that waits keeps its client id from others.
-    fn hold(&self, connect: &Connect<'_>, plan: Plan, username: &str, now: Now) -> Verdict {
-        let who = Who {
-            ip: connect.client.ip(),
-            username,
-        };
+    fn hold(&self, connect: &Connect<'_>, plan: Plan, found: &Found, now: Now) -> Verdict {
+        let who = who(connect, found);
         let delay = lock(&self.throttle).delay(&who, now.mono);
         let pace = lock(&self.paces).of(plan.question.cost);
         let time = pace.max(delay).min(self.pending_timeout);
@@ -282,22 +275,40 @@ impl Engine {
     /// Takes the workers' answers and the tickets that are due, each to be told to its client.
     pub(super) fn settle_pending(&self, answers: Vec<Answer>, now: Now) {
         for answer in answers {
-            // A ticket that is dead is nobody's any more.
-            let Some(ticket) = lock(&self.pending).claim(answer.ticket) else {
-                continue;
-            };
-            let Question { cost, begun, .. } = ticket.question;
-            lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
-            let verdict = self.judge_ticket(&ticket, Fits::of(answer.fits), now);
-            self.complete(&ticket, verdict);
+            let claim = lock(&self.pending).claim(answer.ticket);
+            match claim {
+                Some(Claim::Live(ticket)) => {
+                    let Question { cost, begun, .. } = ticket.question;
+                    lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
+                    let verdict = self.judge_ticket(&ticket, Fits::of(answer.fits), now);
+                    self.complete(&ticket, verdict, now);
+                }
+                Some(Claim::Dead(ticket)) => self.learn_late(&ticket, answer.fits, now),
+                None => {}
+            }
         }
         let due = lock(&self.pending).due(now.mono);
-        for ticket in due {
-            let verdict = match ticket.outcome() {
-                Outcome::Open => Verdict::Deny(Reason::TimedOut),
-                Outcome::Refused => self.judge_ticket(&ticket, Fits::Nothing, now),
-            };
-            self.complete(&ticket, verdict);
+        for claim in due {
+            match claim {
+                Claim::Live(ticket) => {
+                    let verdict = match ticket.outcome() {
+                        Outcome::Open => Verdict::Deny(Reason::TimedOut),
+                        Outcome::Refused => self.judge_ticket(&ticket, Fits::Nothing, now),
+                    };
+                    self.complete(&ticket, verdict, now);
+                }
+                // Nobody began with it, or it would have been answered.
+                Claim::Dead(ticket) => lock(&self.throttle).released(&ticket.who(), now.mono),
+            }
+        }
+    }
+
+    /// The client has gone and may have come again under the same id, impatient or cut off by the
+    /// broker for not waiting. Nobody is told, but its next attempt need not be hashed again.
+    fn learn_late(&self, ticket: &Ticket, fits: Option<usize>, now: Now) {
+        if let Ok(found) = self.find(&ticket.username, Some(&ticket.client_id)) {
+            let tags = &ticket.question.tags;
+            self.learn(&ticket.who(), &found, tags, Fits::of(fits), now);
         }
     }
 
@@ -312,13 +323,16 @@ impl Engine {
         }
     }
 
-    fn complete(&self, ticket: &Ticket, verdict: Verdict) {
+    fn complete(&self, ticket: &Ticket, verdict: Verdict, now: Now) {
         // Nobody is asked after this: what was left open is refused.
         let verdict = match verdict {
             Verdict::Allow | Verdict::Deny(_) => verdict,
             Verdict::Defer(_) | Verdict::Pending => Verdict::Deny(Reason::UnknownUser),
         };
-        let verdict = settle(&ticket.connect(), verdict);
+        if matches!(verdict, Verdict::Deny(Reason::Busy | Reason::TimedOut)) {
+            lock(&self.throttle).released(&ticket.who(), now.mono);
+        }
+        let verdict = self.settle(&ticket.connect(), verdict, now);
         let (connection, client_id) = (ticket.connection, ticket.client_id.clone());
         lock(&self.completions).push(Effect::Complete {
             connection,
@@ -327,8 +341,7 @@ impl Engine {
         });
     }
 
-    /// The verdict once it is known which step the password fits; everything that follows from it
-    /// is written down here and nowhere else.
+    /// The verdict once it is known which step the password fits.
     pub(super) fn conclude(
         &self,
         connect: &Connect<'_>,
@@ -337,79 +350,61 @@ impl Engine {
         fits: Fits,
         now: Now,
     ) -> Verdict {
-        let who = self.known_as(connect.username.unwrap_or_default(), found);
-        let who = Who {
-            ip: connect.client.ip(),
-            username: &who,
-        };
+        let fitting = self.learn(&who(connect, found), found, tags, fits, now);
         let Some(account) = &found.account else {
-            self.remember_refusal(tags, now);
-            // Left to somebody else, it is not known to be a failure.
-            if self.unknown_user == UnknownUser::Deny {
-                lock(&self.throttle).failed(&who, now.mono);
-            }
             return self.unknown_now();
         };
         let admitted = admission::admit(account, approach(connect), now.wall);
-        let index = match fits {
-            Fits::Step(index) => Some(index),
-            Fits::Remembered => Some(0),
-            Fits::Nothing => None,
-        };
-        let Some(tags) = index
-            .and_then(|index| tags.get(index))
-            .filter(|t| matches!(fits, Fits::Remembered) || self.is_of(account, t))
-        else {
-            self.remember_refusal(tags, now);
-            lock(&self.throttle).failed(&who, now.mono);
-            let usable = account
-                .credentials()
-                .any(|c| Credential::parse(c, &self.limits).is_ok());
-            let misfit = if usable {
-                Reason::BadPassword
-            } else {
-                Reason::UnusableCredential
-            };
-            return Verdict::Deny(admitted.err().unwrap_or(misfit));
-        };
-        if matches!(fits, Fits::Remembered) {
-            // It took no token, and gets none back.
-            lock(&self.throttle).recognised(&who, now.mono);
-        } else {
-            lock(&self.verified).remember(tags, now.mono);
-            lock(&self.throttle).succeeded(&who, now.mono);
-        }
-        match admitted {
-            Err(reason) => Verdict::Deny(reason),
-            Ok(()) => {
-                let fingerprint = Some(tags.credential);
-                self.admitted(connect, account, fingerprint, found.revision, now.wall);
+        match (fitting, admitted) {
+            (_, Err(reason)) => Verdict::Deny(reason),
+            (Some(fingerprint), Ok(())) => {
+                self.admitted(connect, found, account, Some(fingerprint), now.wall);
                 Verdict::Allow
+            }
+            (None, Ok(())) => {
+                let usable = account
+                    .credentials()
+                    .any(|c| Credential::parse(c, &self.limits).is_ok());
+                Verdict::Deny(if usable {
+                    Reason::BadPassword
+                } else {
+                    Reason::UnusableCredential
+                })
             }
         }
     }
 
-    /// How failures are counted: by username and credential, so that they end with a new password.
-    fn known_as(&self, username: &str, found: &Found) -> String {
-        // A NUL and 64 digits behind it.
-        let mut name = String::with_capacity(username.len().saturating_add(65));
-        name.push_str(username);
-        if let Some(account) = &found.account
-            && let Some(stored) = &account.credential
-        {
-            let fingerprint = lock(&self.verified).fingerprint(&account.name, stored);
-            // No username holds a NUL.
-            name.push('\0');
-            name.extend(fingerprint.hex());
+    /// Everything that follows from what a password fits, whoever is still there to be told, is
+    /// written down here and nowhere else. Returns the account's credential that it fits.
+    fn learn(
+        &self,
+        who: &Who<'_>,
+        found: &Found,
+        tags: &[Tags],
+        fits: Fits,
+        now: Now,
+    ) -> Option<Fingerprint> {
+        let fitting = match fits {
+            // It took no token, and gets none back.
+            Fits::Remembered => {
+                lock(&self.throttle).recognised(who, now.mono);
+                return tags.first().map(|tags| tags.credential);
+            }
+            // A worker may have been at it while the account changed.
+            Fits::Step(index) => tags.get(index).filter(|tags| found.has(tags.credential)),
+            Fits::Nothing => None,
+        };
+        if let Some(tags) = fitting {
+            lock(&self.verified).remember(tags, now.mono);
+            lock(&self.throttle).succeeded(who, now.mono);
+            return Some(tags.credential);
         }
-        name
-    }
-
-    /// Whether the account still has this credential: a worker may have been at it while it changed.
-    fn is_of(&self, account: &Account, tags: &Tags) -> bool {
-        let verified = lock(&self.verified);
-        let mut own = account.credentials();
-        own.any(|stored| verified.fingerprint(&account.name, stored) == tags.credential)
+        self.remember_refusal(tags, now);
+        // Left to somebody else, it is not known to be a failure.
+        if found.account.is_some() || self.unknown_user == UnknownUser::Deny {
+            lock(&self.throttle).failed(who, now.mono);
+        }
+        None
     }
 
     pub(super) fn unknown_now(&self) -> Verdict {
@@ -424,6 +419,16 @@ impl Engine {
         for tags in tags {
             verified.remember_refusal(tags, now.mono);
         }
+    }
+}
+
+/// As whom attempts are counted.
+fn who<'a>(connect: &Connect<'a>, found: &Found) -> Who<'a> {
+    let [credential, _] = found.fingerprints;
+    Who {
+        ip: connect.client.address.ip(),
+        username: connect.username.unwrap_or_default(),
+        credential,
     }
 }
 

@@ -4,7 +4,7 @@
 //! API's thread asks with a client of its own); everything that changes the broker hangs off
 //! [`Broker`], which is not `Send` and is made in callbacks on the broker's own thread only.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -245,12 +245,7 @@ impl Broker {
     }
 
     /// Writes one line to the broker's log.
-    pub(super) fn log(self, level: c_int, line: &str) {
-        // A NUL would end the line early.
-        let whole = CString::new(line);
-        let Ok(line) = whole.or_else(|_| CString::new(line.replace('\0', "\\0"))) else {
-            return;
-        };
+    pub(super) fn log(self, level: c_int, line: &CStr) {
         let print = self.api.log_printf;
         // SAFETY: the format is constant and takes exactly one C string.
         unsafe { print(level, c"doorman: %s".as_ptr(), line.as_ptr()) };

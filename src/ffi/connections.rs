@@ -3,7 +3,7 @@
 //! Must not: let a pointer out of `ffi`. The broker's allocator uses a client's memory for the next
 //! one at once, so a pointer alone names nobody: every login gets a number that is never used again.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::broker::ClientPtr;
 use crate::request::ConnectionId;

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
-use crate::request::{Client, Connect, ConnectionId, Occasion};
+use crate::request::{Address, Client, Connect, ConnectionId, Occasion};
 use crate::verdict::{Reason, Verdict};
 
 /// A BASIC_AUTH event, understood as far as it can be.
@@ -70,7 +70,7 @@ pub(super) fn basic_auth<'a>(
     let client = Client {
         connection: asked.connection,
         id,
-        address,
+        address: Address::new(address),
         listener,
         restored,
     };

@@ -4,8 +4,8 @@
 //! the broker's thread comes by; when it overflows, the lost lines are counted.
 
 use std::collections::VecDeque;
-use std::ffi::c_int;
-use std::fmt::Write as _;
+use std::ffi::{CStr, c_int};
+use std::fmt::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
@@ -31,8 +31,11 @@ struct Logger {
     queue: Mutex<Queue>,
 }
 
+/// A line with the NUL that C wants behind it, and none before.
+struct Line(String);
+
 struct Queue {
-    lines: VecDeque<(c_int, String)>,
+    lines: VecDeque<(c_int, Line)>,
     lost: u32,
 }
 
@@ -67,13 +70,12 @@ pub(super) fn flush(broker: Broker) {
         )
     };
     for (level, line) in lines {
-        broker.log(level, &line);
+        broker.log(level, line.text());
     }
-    if lost > 0 {
-        broker.log(
-            abi::MOSQ_LOG_WARNING,
-            &format!("{lost} log lines were lost"),
-        );
+    if lost > 0
+        && let Some(line) = Line::of(format_args!("{lost} log lines were lost"))
+    {
+        broker.log(abi::MOSQ_LOG_WARNING, line.text());
     }
 }
 
@@ -98,15 +100,13 @@ impl Log for Logger {
             return;
         }
         let level = level(record.level());
-        // Most lines fit, so the text is not moved while it grows.
-        let mut line = String::with_capacity(192);
-        if line.write_fmt(*record.args()).is_err() {
+        let Some(line) = Line::of(*record.args()) else {
             return;
-        }
+        };
         let here = std::thread::current().id();
         match Api::resolved() {
             Some(api) if self.own_thread.get() == Some(&here) => {
-                Broker::on_its_own_thread(api).log(level, &line);
+                Broker::on_its_own_thread(api).log(level, line.text());
             }
             Some(_) | None => {
                 let mut queue = self.queue();
@@ -120,6 +120,23 @@ impl Log for Logger {
     }
 
     fn flush(&self) {}
+}
+
+impl Line {
+    fn of(text: fmt::Arguments<'_>) -> Option<Self> {
+        // Most lines fit, so the text is not moved while it grows.
+        let mut line = String::with_capacity(192);
+        line.write_fmt(text).ok()?;
+        if line.contains('\0') {
+            line = line.replace('\0', "\\0");
+        }
+        line.push('\0');
+        Some(Self(line))
+    }
+
+    fn text(&self) -> &CStr {
+        CStr::from_bytes_until_nul(self.0.as_bytes()).unwrap_or_default()
+    }
 }
 
 fn level(level: Level) -> c_int {

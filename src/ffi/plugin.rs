@@ -168,7 +168,7 @@ impl Plugin {
         Duties {
             news: Box::new(move |what| news.review(what, clock::now().wall)),
             beat: Box::new(move || {
-                beat.beat(clock::now().wall);
+                beat.beat(clock::now());
                 if beat.is_to_be_ticked() || logger::waits() {
                     wake();
                 }
@@ -211,9 +211,10 @@ impl Plugin {
             },
         };
         let request = event::basic_auth(self.api, event, asked);
+        let now = clock::now();
         let verdict = match request.fault {
-            None => self.engine.connect(&request.connect, clock::now()),
-            Some(reason) => self.engine.refuse(&request.connect, reason),
+            None => self.engine.connect(&request.connect, now),
+            Some(reason) => self.engine.refuse(&request.connect, reason, now),
         };
         match verdict {
             Verdict::Allow | Verdict::Pending => {}

@@ -2,20 +2,26 @@
 //!
 //! Must not: know who asks, or what an answer means. A task goes in, an answer comes out, and whoever
 //! waits is woken. The queue is bounded: a full one refuses at once. Tasks are taken by rank and then
-//! by age; one that nobody waits for any more is dropped. A panic in a task answers no.
+//! by age; one that nobody waits for any more is not begun. A panic in a task answers no.
 #![forbid(unsafe_code)]
 
-mod queue;
 #[cfg(test)]
+#[cfg(loom)]
+mod loom_tests;
+mod queue;
+mod sync;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::queue::Queue;
+use self::sync::{Condvar, Flag, Mutex, MutexGuard};
 use crate::credential::{Cost, Credential};
 use crate::secret::Secret;
 
@@ -44,8 +50,39 @@ pub struct Task {
     pub steps: Vec<Step>,
     /// The password.
     pub password: Secret,
-    /// Cleared when nobody waits for the answer any more.
-    pub wanted: Arc<AtomicBool>,
+    /// Whether anybody waits for the answer.
+    pub interest: Arc<Interest>,
+}
+
+/// Whether anybody waits for an answer.
+#[derive(Debug, Default)]
+pub struct Interest {
+    lost: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Interest {
+    /// Nobody waits now: it is not worth beginning, and worth finishing, because whoever asked may
+    /// ask the same again.
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    /// The answer would be of no use to anybody.
+    pub fn end(&self) {
+        self.lose();
+        self.over.store(true, Ordering::Release);
+    }
+
+    /// Whether the task is worth beginning.
+    pub fn is_there(&self) -> bool {
+        !self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether the task is not even worth finishing.
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
 }
 
 /// One piece of work.
@@ -95,8 +132,8 @@ struct Shared {
     /// An answer has come, or it is time to stop.
     answered: Condvar,
     /// Whether there are answers: all that an idle round of the broker looks at.
-    ready: AtomicBool,
-    stopping: AtomicBool,
+    ready: Flag,
+    stopping: Flag,
 }
 
 impl Pool {
@@ -109,16 +146,8 @@ impl Pool {
         capacity: usize,
         surroundings: &Surroundings,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue::new(capacity)),
-            arrived: Condvar::new(),
-            answers: Mutex::new(Vec::new()),
-            answered: Condvar::new(),
-            ready: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
-        });
         let pool = Self {
-            shared,
+            shared: Arc::new(Shared::new(capacity)),
             threads: Mutex::new(Vec::new()),
         };
         match pool.start_threads(workers.max(1), surroundings) {
@@ -155,13 +184,12 @@ impl Pool {
     /// # Errors
     /// When the queue is full.
     pub fn submit(&self, task: Task) -> Result<(), Full> {
-        self.shared.queue().push(task).map_err(Full)?;
-        self.shared.arrived.notify_one();
-        Ok(())
+        self.shared.submit(task)
     }
 
     /// How many tasks wait for a worker.
     #[cfg(test)]
+    #[cfg(not(loom))]
     fn waiting(&self) -> usize {
         self.shared.queue().len()
     }
@@ -169,23 +197,13 @@ impl Pool {
     /// The answers since the last call. One load where there are none.
     #[must_use]
     pub fn take_answers(&self) -> Vec<Answer> {
-        if !self.shared.ready.load(Ordering::Acquire) {
-            return Vec::new();
-        }
-        let mut answers = lock(&self.shared.answers);
-        self.shared.ready.store(false, Ordering::Release);
-        std::mem::take(&mut *answers)
+        self.shared.take_answers()
     }
 
     /// Ends the threads and waits for them: at most as long as one step takes. Tasks under way are
     /// not answered.
     pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        // Under the locks, so that nobody is between looking and waiting.
-        drop(self.shared.queue());
-        self.shared.arrived.notify_all();
-        drop(lock(&self.shared.answers));
-        self.shared.answered.notify_all();
+        self.shared.stop();
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             if thread.join().is_err() {
@@ -196,6 +214,42 @@ impl Pool {
 }
 
 impl Shared {
+    fn new(capacity: usize) -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(capacity)),
+            arrived: Condvar::new(),
+            answers: Mutex::new(Vec::new()),
+            answered: Condvar::new(),
+            ready: Flag::new(false),
+            stopping: Flag::new(false),
+        }
+    }
+
+    fn submit(&self, task: Task) -> Result<(), Full> {
+        self.queue().push(task).map_err(Full)?;
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    fn take_answers(&self) -> Vec<Answer> {
+        if !self.ready.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut answers = lock(&self.answers);
+        self.ready.store(false, Ordering::Release);
+        std::mem::take(&mut *answers)
+    }
+
+    /// Every thread finds that it is time to stop.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        // Under the locks, so that nobody is between looking and waiting.
+        drop(self.queue());
+        self.arrived.notify_all();
+        drop(lock(&self.answers));
+        self.answered.notify_all();
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
     }

@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use super::{Rank, Task};
 
@@ -26,6 +25,7 @@ impl Queue {
     }
 
     #[cfg(test)]
+    #[cfg(not(loom))]
     pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }
@@ -39,8 +39,7 @@ impl Queue {
         if self.tasks.len() <= self.capacity {
             return Ok(());
         }
-        self.tasks
-            .retain(|_, task| task.wanted.load(Ordering::Acquire));
+        self.tasks.retain(|_, task| task.interest.is_there());
         if self.tasks.len() <= self.capacity {
             return Ok(());
         }
@@ -51,7 +50,7 @@ impl Queue {
     pub(super) fn pop(&mut self) -> Option<Task> {
         loop {
             let (_, task) = self.tasks.pop_first()?;
-            if task.wanted.load(Ordering::Acquire) {
+            if task.interest.is_there() {
                 return Some(task);
             }
         }

@@ -1,6 +1,7 @@
 //! The pool, with work that a test holds up.
 #![forbid(unsafe_code)]
 
+use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
@@ -71,7 +72,7 @@ fn task(ticket: u64, rank: Rank, steps: Vec<Step>) -> Task {
         rank,
         steps,
         password: Secret::new(b"pw".to_vec()),
-        wanted: Arc::new(AtomicBool::new(true)),
+        interest: Arc::default(),
     }
 }
 
@@ -179,31 +180,50 @@ fn a_task_that_nobody_waits_for_is_dropped_and_leaves_its_place() {
     let held = heard.hold_up(0);
     let refuse = || vec![acting(|| panic!("it is not begun"))];
     let (first, second) = (task(1, Rank::New, refuse()), task(2, Rank::New, refuse()));
-    let wanted = [&first, &second].map(|task| Arc::clone(&task.wanted));
+    let interest = [&first, &second].map(|task| Arc::clone(&task.interest));
     submit(&heard.pool, first);
     submit(&heard.pool, second);
-    wanted[0].store(false, Ordering::Release);
+    interest[0].lose();
     assert_eq!(displaced(&heard.pool, task(3, Rank::New, nothing())), None);
-    wanted[1].store(false, Ordering::Release);
+    interest[1].lose();
     drop(held);
     assert_eq!(heard.answers(2), [(0, None), (3, None)]);
 }
 
 /// One that is in the lanes leaves at the next slice: this one would take minutes.
 #[test]
-fn a_task_under_way_that_nobody_waits_for_is_given_up() {
+fn a_task_under_way_whose_answer_is_of_no_use_is_given_up() {
     let heard = Heard::start(1, 10);
     let endless = task(1, Rank::New, vec![pbkdf2_endless()]);
-    let wanted = Arc::clone(&endless.wanted);
+    let interest = Arc::clone(&endless.interest);
     submit(&heard.pool, endless);
     submit(&heard.pool, task(2, Rank::New, vec![pbkdf2("pw", 10)]));
     if lanes::width() > 1 {
         assert_eq!(heard.answers(1), [(2, Some(0))], "beside it");
     }
-    wanted.store(false, Ordering::Release);
+    interest.end();
     submit(&heard.pool, task(3, Rank::New, vec![pbkdf2("pw", 10)]));
     let rest = if lanes::width() > 1 { 1 } else { 2 };
     assert_eq!(heard.answers(rest).last(), Some(&(3, Some(0))));
+}
+
+#[test]
+fn a_task_under_way_whose_client_is_gone_is_finished() {
+    let heard = Heard::start(1, 10);
+    let (begun, proceed) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let meet = [Arc::clone(&begun), Arc::clone(&proceed)];
+    let wait = acting(move || {
+        for barrier in &meet {
+            barrier.wait();
+        }
+    });
+    let one = task(1, Rank::New, vec![wait, pbkdf2("pw", 10)]);
+    let interest = Arc::clone(&one.interest);
+    submit(&heard.pool, one);
+    begun.wait();
+    interest.lose();
+    proceed.wait();
+    assert_eq!(heard.answers(1), [(1, Some(1))]);
 }
 
 /// A credential that nobody could have made: its password is not known either.

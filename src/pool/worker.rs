@@ -1,15 +1,14 @@
 //! One worker: as many derivations under way as the machine has lanes.
 //!
 //! PBKDF2-HMAC-SHA512 goes in slices over all lanes; a task that arrives joins at the next slice, and
-//! one that nobody waits for any more leaves at it. Everything else is done in one piece. Must not:
+//! one whose answer is of no use any more leaves at it. Everything else is done in one piece. Must not:
 //! take a lock while it works.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Answer, Shared, Step, Task, TicketId};
+use super::{Answer, Interest, Shared, Step, Task, TicketId};
 use crate::credential::{Derivation, Match, Scratch};
 use crate::lanes::{self, Work};
 use crate::secret::Secret;
@@ -46,7 +45,7 @@ struct Bench {
 /// A task that has work in a lane.
 struct Laned {
     ticket: TicketId,
-    wanted: Arc<AtomicBool>,
+    interest: Arc<Interest>,
     password: Secret,
     /// The step in the lane first.
     steps: VecDeque<Step>,
@@ -80,7 +79,7 @@ impl Bench {
         // In place before anything can panic, so that it is answered whatever happens.
         self.under_way.push(Laned {
             ticket: task.ticket,
-            wanted: task.wanted,
+            interest: task.interest,
             password: task.password,
             steps: task.steps.into(),
             index: 0,
@@ -112,11 +111,11 @@ impl Bench {
         shared.answer(Answer { ticket, fits });
     }
 
-    /// Takes finished and unwanted work out of the lanes.
+    /// Takes work out that is finished or of no use of the lanes.
     fn retire(&mut self, shared: &Shared) {
         let mut at = 0_usize;
         while let (Some(work), Some(task)) = (self.works.get(at), self.under_way.get(at)) {
-            if !task.wanted.load(Ordering::Acquire) {
+            if task.interest.is_over() {
                 self.works.swap_remove(at);
                 self.under_way.swap_remove(at);
                 continue;

@@ -77,6 +77,9 @@ pub trait Source: Send + Sync {
     /// A fair sample of the credentials stored here, at most a few hundred: an unknown username is
     /// made to cost what a known one costs.
     fn sample(&self) -> Vec<StoredCredential>;
+
+    /// Whether [`Watched::record_logins`] writes anything down here.
+    fn keeps_logins(&self) -> bool;
 }
 
 /// A source as the watcher keeps it fresh. Lives on the watcher's thread.

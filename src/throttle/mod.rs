@@ -32,6 +32,7 @@ use self::bucket::Bucket;
 use self::penalty::{Penalty, Tariff, doubled};
 use self::table::{Key, Keys, Place, Table};
 use crate::config::ThrottleLimits;
+use crate::model::Fingerprint;
 
 /// Whether an attempt goes on.
 #[must_use]
@@ -64,6 +65,8 @@ pub struct Who<'a> {
     pub ip: Option<IpAddr>,
     /// As whom.
     pub username: &'a str,
+    /// With which credential: failures are counted until there is a new one.
+    pub credential: Option<Fingerprint>,
 }
 
 /// The memory of attempts.
@@ -109,17 +112,16 @@ struct Trace {
 }
 
 impl Throttle {
-    /// Nothing seen yet. The key is random for each process; without it nobody can make up names that
-    /// meet in one entry.
+    /// Nothing seen yet.
     #[must_use]
-    pub fn new(limits: ThrottleLimits, key: &[u8; 32]) -> Self {
-        Self::sized(limits, key, MOST)
+    pub fn new(limits: ThrottleLimits) -> Self {
+        Self::sized(limits, MOST)
     }
 
-    fn sized(limits: ThrottleLimits, key: &[u8; 32], most: usize) -> Self {
+    fn sized(limits: ThrottleLimits, most: usize) -> Self {
         Self {
             limits,
-            keys: Keys::new(key),
+            keys: Keys::default(),
             known: Table::new(most),
             good: Table::new(most),
             pairs: Table::new(most),
@@ -130,7 +132,8 @@ impl Throttle {
     }
 
     /// Whether a login that needs a hash may have it now. Each one admitted is followed by
-    /// [`failed`](Self::failed), by [`succeeded`](Self::succeeded), or by neither if nobody could say.
+    /// [`failed`](Self::failed), by [`succeeded`](Self::succeeded), or by [`released`](Self::released) if
+    /// nobody could say.
     pub fn admit(&mut self, who: &Who<'_>, now: Instant) -> Admission {
         if !self.limits.on {
             return Admission::Admit(Standing::New);
@@ -179,7 +182,8 @@ impl Throttle {
             return;
         }
         let trace = self.trace(who, now);
-        self.give_back(&trace, now);
+        self.give_back(&trace);
+        self.forgive(&trace, now);
         if let Some(known) = self.known.find_mut(trace.pair) {
             known.bucket.give_back(self.limits.address_rate);
         }
@@ -194,13 +198,25 @@ impl Throttle {
         self.remember(trace.pair, trace.address, now);
     }
 
+    /// The one admitted was not verified after all: it has cost nothing, and nothing is known of it.
+    pub fn released(&mut self, who: &Who<'_>, now: Instant) {
+        if self.ignores(who) {
+            return;
+        }
+        let trace = self.trace(who, now);
+        match self.known.find_mut(trace.pair) {
+            Some(known) if trace.known => known.bucket.give_back(self.limits.address_rate),
+            Some(_) | None => self.give_back(&trace),
+        }
+    }
+
     /// Somebody got in without a hash and so without being admitted here: gives standing, and no token
     /// back.
     pub fn recognised(&mut self, who: &Who<'_>, now: Instant) {
         if !self.ignores(who) {
             let place = Place::of(who.ip);
             let address = (place != Place::Local).then(|| self.keys.place(place));
-            self.remember(self.keys.pair(place, who.username), address, now);
+            self.remember(self.keys.pair(place, who), address, now);
         }
     }
 
@@ -234,12 +250,12 @@ impl Throttle {
 
     fn trace(&self, who: &Who<'_>, now: Instant) -> Trace {
         let place = Place::of(who.ip);
-        let pair = self.keys.pair(place, who.username);
+        let pair = self.keys.pair(place, who);
         let address = (place != Place::Local).then(|| self.keys.place(place));
         let recent = |at: Instant| now.saturating_duration_since(at) <= self.limits.remember;
         Trace {
             pair,
-            name: self.keys.name(who.username),
+            name: self.keys.name(who),
             address,
             known: self.known.find(pair).is_some_and(|known| recent(known.at)),
             good: address.is_none_or(|key| self.good.find(key).is_some_and(|at| recent(*at))),
@@ -304,20 +320,27 @@ impl Throttle {
         all.take(self.limits.total_rate, 1, now);
     }
 
-    /// What the pair took, and a clean slate for it.
-    fn give_back(&mut self, trace: &Trace, now: Instant) {
+    /// A clean slate for the pair.
+    fn forgive(&mut self, trace: &Trace, now: Instant) {
         let Some(attempts) = self.pairs.find_mut(trace.pair) else {
             return;
         };
         attempts.penalty = Penalty::none(now);
-        let left = attempts.taken.checked_sub(1);
-        attempts.taken = left.unwrap_or(0);
         if attempts.taken == 0 {
             self.pairs.remove(trace.pair);
         }
-        if left.is_none() {
+    }
+
+    /// What the pair took.
+    fn give_back(&mut self, trace: &Trace) {
+        let attempts = self.pairs.find_mut(trace.pair);
+        let Some((attempts, left)) = attempts.and_then(|a| {
+            let left = a.taken.checked_sub(1)?;
+            Some((a, left))
+        }) else {
             return;
-        }
+        };
+        attempts.taken = left;
         if let Some(address) = trace.address.and_then(|key| self.addresses.find_mut(key)) {
             address.bucket.give_back(self.limits.address_rate);
         }

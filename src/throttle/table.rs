@@ -4,21 +4,23 @@
 //! so nobody outside can find two names that meet.
 #![forbid(unsafe_code)]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
-use hmac::{Hmac, KeyInit, Mac};
 use lru::LruCache;
-use sha2::Sha256;
+
+use super::Who;
 
 /// A fingerprint of an address, a username or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(u128);
+pub(super) struct Key(u64);
 
-/// Makes keys.
-pub(super) struct Keys(Hmac<Sha256>);
+/// Makes keys, under a secret of this process.
+#[derive(Default)]
+pub(super) struct Keys(RandomState);
 
 /// Where somebody comes from, as far as it matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     /// A unix socket.
     Local,
@@ -43,53 +45,24 @@ impl Place {
 }
 
 impl Keys {
-    /// Keys under a secret of this process.
-    pub(super) fn new(secret: &[u8; 32]) -> Self {
-        // HMAC fills a key shorter than the digest's block with zeros (RFC 2104).
-        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
-        for (to, from) in block.iter_mut().zip(secret) {
-            *to = *from;
-        }
-        Self(<Hmac<Sha256> as KeyInit>::new(&block))
-    }
-
     /// The key of a place.
     pub(super) fn place(&self, place: Place) -> Key {
-        self.mac(Some(place), None)
+        self.key(Some(place), None)
     }
 
     /// The key of a username.
-    pub(super) fn name(&self, username: &str) -> Key {
-        self.mac(None, Some(username))
+    pub(super) fn name(&self, who: &Who<'_>) -> Key {
+        self.key(None, Some(who))
     }
 
     /// The key of a username at a place.
-    pub(super) fn pair(&self, place: Place, username: &str) -> Key {
-        self.mac(Some(place), Some(username))
+    pub(super) fn pair(&self, place: Place, who: &Who<'_>) -> Key {
+        self.key(Some(place), Some(who))
     }
 
-    fn mac(&self, place: Option<Place>, name: Option<&str>) -> Key {
-        let mut mac = self.0.clone();
-        // The key may serve others too. Each kind of place has a length of its own and the name comes
-        // last, so no two read alike.
-        mac.update(b"throttle");
-        match place {
-            None => mac.update(&[0]),
-            Some(Place::Local) => mac.update(&[1]),
-            Some(Place::V4(address)) => {
-                mac.update(&[2]);
-                mac.update(&address.to_be_bytes());
-            }
-            Some(Place::V6(network)) => {
-                mac.update(&[3]);
-                mac.update(&network);
-            }
-        }
-        mac.update(&[u8::from(name.is_some())]);
-        mac.update(name.unwrap_or_default().as_bytes());
-        let tag: [u8; 32] = mac.finalize().into_bytes().into();
-        let (half, _) = tag.split_first_chunk().unwrap_or((&[0; 16], &[]));
-        Key(u128::from_be_bytes(*half))
+    fn key(&self, place: Option<Place>, who: Option<&Who<'_>>) -> Key {
+        let name = who.map(|who| (who.username, who.credential));
+        Key(self.0.hash_one((place, name)))
     }
 }
 

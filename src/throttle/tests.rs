@@ -10,17 +10,20 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KEY: [u8; 32] = [7; 32];
 const HOME: &str = "192.0.2.7";
 const SECOND: Duration = Duration::from_secs(1);
 
 fn throttle() -> Throttle {
-    Throttle::new(ThrottleLimits::STANDARD, &KEY)
+    Throttle::new(ThrottleLimits::STANDARD)
 }
 
 fn who<'a>(ip: &str, username: &'a str) -> Who<'a> {
     let ip = ip.parse().ok();
-    Who { ip, username }
+    Who {
+        ip,
+        username,
+        credential: None,
+    }
 }
 
 /// Another stranger for each number.
@@ -65,6 +68,7 @@ fn strangers_guessing_a_username_do_not_lock_out_its_owner() {
         let guessing = Who {
             ip,
             username: "alice",
+            credential: None,
         };
         went += u32::from(guess(&mut throttle, &guessing, now));
     }
@@ -229,7 +233,14 @@ fn strangers_leave_a_quarter_of_all_work_to_good_addresses() {
         let username = format!("name{n}");
         let ip = stranger(*n);
         let username = &username;
-        admitted(throttle.admit(&Who { ip, username }, now))
+        admitted(throttle.admit(
+            &Who {
+                ip,
+                username,
+                credential: None,
+            },
+            now,
+        ))
     });
     assert_eq!(went.count(), 900);
     login(&mut throttle, &who(HOME, "bob"), now);
@@ -278,7 +289,7 @@ fn exempt_networks_are_never_refused_and_their_neighbours_are() {
         exempt: vec!["192.0.2.0/28".parse().unwrap()],
         ..ThrottleLimits::STANDARD
     };
-    let (mut throttle, now) = (Throttle::new(limits, &KEY), start());
+    let (mut throttle, now) = (Throttle::new(limits), start());
     for _ in 0..10_000 {
         assert!(guess(&mut throttle, &who("::ffff:192.0.2.7", "alice"), now));
     }
@@ -292,7 +303,7 @@ fn switched_off_it_refuses_nobody_and_remembers_nothing() {
         on: false,
         ..ThrottleLimits::STANDARD
     };
-    let (mut throttle, now) = (Throttle::new(limits, &KEY), start());
+    let (mut throttle, now) = (Throttle::new(limits), start());
     for n in 0..10_000 {
         assert!(guess(&mut throttle, &who(HOME, &n.to_string()), now));
     }
@@ -331,14 +342,22 @@ fn standing_ends_with_its_time() {
 
 #[test]
 fn a_flood_of_names_and_addresses_pushes_out_no_known_pair() {
-    let mut throttle = Throttle::sized(ThrottleLimits::STANDARD, &KEY, 64);
+    let mut throttle = Throttle::sized(ThrottleLimits::STANDARD, 64);
     let begin = start();
     login(&mut throttle, &who(HOME, "alice"), begin);
     for n in 0..5_000 {
         let username = &format!("name{n}");
         let ip = stranger(n);
         let now = after(begin, n.into());
-        guess(&mut throttle, &Who { ip, username }, now);
+        guess(
+            &mut throttle,
+            &Who {
+                ip,
+                username,
+                credential: None,
+            },
+            now,
+        );
         assert!(entries(&throttle).iter().all(|count| *count <= 64));
     }
     let now = after(begin, 5_000);
@@ -352,7 +371,15 @@ fn what_is_refused_makes_no_entry() {
     for n in 0..20_000 {
         let username = &format!("name{n}");
         let ip = stranger(n);
-        guess(&mut throttle, &Who { ip, username }, now);
+        guess(
+            &mut throttle,
+            &Who {
+                ip,
+                username,
+                credential: None,
+            },
+            now,
+        );
     }
     assert!(entries(&throttle).iter().all(|count| *count <= 900));
 }
@@ -393,6 +420,7 @@ fn act(throttle: &mut Throttle, step: Step, now: Instant) {
     let who = Who {
         ip: stranger(step.place),
         username: NAMES[step.name],
+        credential: None,
     };
     match step.deed {
         0 => throttle.failed(&who, now),
@@ -434,7 +462,7 @@ proptest! {
         }
         now = after(now, 1_800);
         for (place, username) in (0..6).zip(NAMES.iter().cycle()) {
-            let who = Who { ip: stranger(place), username };
+            let who = Who { ip: stranger(place), username, credential: None };
             prop_assert_eq!(throttle.delay(&who, now), Duration::ZERO);
             let admission = throttle.admit(&who, now);
             prop_assert!(admitted(admission) && admission != Admission::Admit(Standing::Suspect));
@@ -446,7 +474,7 @@ proptest! {
         let (mut throttle, mut now) = (throttle(), start());
         for step in steps {
             now = after(now, step.pause);
-            let who = Who { ip: stranger(step.place), username: NAMES[step.name] };
+            let who = Who { ip: stranger(step.place), username: NAMES[step.name], credential: None };
             let trace = throttle.trace(&who, now);
             let before = (throttle.wait(&trace, now), throttle.delay(&who, now));
             throttle.failed(&who, now);
@@ -463,7 +491,7 @@ proptest! {
         for step in steps {
             now = after(now, step.pause);
             act(&mut throttle, step, now);
-            let who = Who { ip: stranger(step.place), username: NAMES[step.name] };
+            let who = Who { ip: stranger(step.place), username: NAMES[step.name], credential: None };
             if let Admission::Refuse { retry_after } = throttle.admit(&who, now) {
                 prop_assert!(retry_after <= Duration::from_mins(2));
                 now = now.checked_add(retry_after).unwrap();
@@ -474,10 +502,10 @@ proptest! {
 
     #[test]
     fn tables_stay_within_their_size(deeds in vec((any::<u32>(), "[a-z]{0,3}", 0..6_u8), 0..300)) {
-        let mut throttle = Throttle::sized(ThrottleLimits::STANDARD, &KEY, 16);
+        let mut throttle = Throttle::sized(ThrottleLimits::STANDARD, 16);
         let now = start();
         for (place, username, deed) in deeds {
-            let who = Who { ip: Some(IpAddr::from(place.to_be_bytes())), username: &username };
+            let who = Who { ip: Some(IpAddr::from(place.to_be_bytes())), username: &username, credential: None };
             match deed {
                 0 => throttle.succeeded(&who, now),
                 1 => throttle.recognised(&who, now),
@@ -497,7 +525,7 @@ proptest! {
             let now = if forward { begin.checked_add(far) } else { begin.checked_sub(far) };
             let step = Step { place: 1, name: 0, deed, pause: 0 };
             act(&mut throttle, step, now.unwrap_or(begin));
-            let actor = Who { ip: stranger(1), username: "alice" };
+            let actor = Who { ip: stranger(1), username: "alice", credential: None };
             let delay = throttle.delay(&actor, now.unwrap_or(begin));
             prop_assert!(delay <= ThrottleLimits::STANDARD.longest_delay);
         }
@@ -557,4 +585,21 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn whoever_was_not_verified_after_all_has_spent_nothing() {
+    let (mut throttle, now) = (throttle(), start());
+    let patient = who(HOME, "alice");
+    for _ in 0..5_000 {
+        assert!(admitted(throttle.admit(&patient, now)));
+        throttle.released(&patient, now);
+    }
+    login(&mut throttle, &patient, now);
+    for _ in 0..5_000 {
+        assert!(admitted(throttle.admit(&patient, now)), "known by now");
+        throttle.released(&patient, now);
+    }
+    // Without being released the tokens end.
+    assert!((0..5_000).any(|_| !admitted(throttle.admit(&patient, now))));
 }

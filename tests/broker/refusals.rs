@@ -194,3 +194,37 @@ fn no_password_is_ever_in_the_log() {
         assert!(!broker.log().contains("tulip"), "{}", broker.log());
     });
 }
+
+#[test]
+fn who_is_let_in_has_a_line_where_that_is_asked_for() {
+    for_each_broker(|startup| {
+        let dir = startup.dir().to_owned();
+        database(&dir.join("db"), &[account("ann", "pw")]);
+        let lines = |broker: &Broker| {
+            let start = broker.log_end();
+            drop(login("ann", "pw").accepted(broker.port()));
+            drop(Connect::new(Protocol::V311).accepted(broker.port()));
+            refused(broker, &login("ann", "no"), "bad_password");
+            broker.log_after(start)
+        };
+        let quiet = ["database {dir}/db", "unknown_user deny"];
+        let anonymous = "allow_anonymous true\n";
+        let mut broker = startup.start(&(conf(&quiet) + anonymous));
+        let log = lines(&broker);
+        assert!(
+            !log.contains("allowed") && !log.contains("anonymous"),
+            "{log}"
+        );
+        broker.stop();
+        let all = [&quiet[..], &["log_logins all"]].concat();
+        let all = conf(&all).replace("{dir}", &dir.display().to_string());
+        let broker = Broker::of(broker.tree()).start(&(all + anonymous));
+        let log = lines(&broker);
+        for line in [
+            ": allowed address=127.0.0.1 ",
+            ": deferred reason=anonymous address=",
+        ] {
+            assert!(log.contains(line), "{log}");
+        }
+    });
+}

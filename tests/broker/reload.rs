@@ -131,7 +131,7 @@ fn a_session_restored_from_disk_is_refused_only_when_its_account_is() {
     for_each_broker(|startup| {
         let names = ["keep", "gone", "off"];
         let mut database = database(&startup.dir().join("db"), &names.map(|n| account(n, "pw")));
-        let conf = conf(&["database {dir}/db", "unknown_user deny"])
+        let conf = conf(&["database {dir}/db", "unknown_user deny", "log_logins all"])
             + "persistence true\npersistence_location {dir}/\n";
         let mut broker = startup.start(&conf);
         for name in names {

@@ -214,7 +214,7 @@ fn a_change_while_a_client_waits_is_in_force_for_it() {
 
 #[test]
 fn a_broker_ends_at_once_with_work_pending() {
-    let mut broker = start(&endless_line("slow"), &[]);
+    let mut broker = start(&endless_line("slow"), &["log_logins all"]);
     let waiting: Vec<_> = (0..50)
         .map(|n| waits(&broker, &login(&format!("c{n}"), "slow", &format!("{n}"))))
         .collect();

@@ -18,6 +18,7 @@ pub struct Startup {
     tree: Tree,
     dir: TempDir,
     environment: Vec<(String, String)>,
+    runner: Vec<String>,
 }
 
 impl Startup {
@@ -26,6 +27,7 @@ impl Startup {
             tree,
             dir: TempDir::new().expect("a temporary directory"),
             environment: Vec::new(),
+            runner: Vec::new(),
         }
     }
 
@@ -49,6 +51,13 @@ impl Startup {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has another program run the broker.
+    #[must_use]
+    pub fn run_by(mut self, program: &[&str]) -> Self {
+        self.runner = program.iter().map(ToString::to_string).collect();
         self
     }
 
@@ -124,7 +133,7 @@ impl Startup {
             .open(self.log_path())
             .expect("a log file in the broker's directory");
         self.tree
-            .broker_command(&self.conf_path())
+            .broker_command(&self.runner, &self.conf_path())
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))

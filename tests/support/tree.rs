@@ -61,12 +61,14 @@ impl Tree {
         command
     }
 
-    /// The broker as a command. The kernel ends it when the thread that starts it is gone, so that
-    /// it dies even with a test binary that is killed.
-    pub fn broker_command(&self, conf: &Path) -> Command {
+    /// The broker as a command, behind another that runs it (`valgrind …`) if there is one. The kernel
+    /// ends it when the thread that starts it is gone, so that it dies even with a test binary that is
+    /// killed.
+    pub fn broker_command(&self, runner: &[String], conf: &Path) -> Command {
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--"])
+            .args(runner)
             .arg(self.dir.join("run"))
             .args(["mosquitto", "-c"])
             .arg(conf);

@@ -77,7 +77,7 @@ impl House {
         let client = Client {
             connection: attempt.connection.map(ConnectionId),
             id: Some(attempt.id),
-            address: Some(attempt.address),
+            address: Address::new(Some(attempt.address)),
             listener: None,
             restored: false,
         };
@@ -142,7 +142,7 @@ impl House {
             rank: Rank::Known,
             steps: vec![Step::Act(Arc::new(act))],
             password: Secret::new(Vec::new()),
-            wanted: Arc::new(AtomicBool::new(true)),
+            interest: Arc::default(),
         };
         let pool = self.engine.pool.get().unwrap();
         assert!(pool.submit(task).is_ok());
@@ -235,7 +235,7 @@ fn an_id_that_was_answered_at_once_ends_an_older_wait_too() {
         client: Client {
             connection: Some(ConnectionId(2)),
             id: Some("x"),
-            address: None,
+            address: Address::new(None),
             listener: None,
             restored: false,
         },
@@ -632,4 +632,50 @@ fn whoever_fails_a_lot_waits_longer_for_the_same_refusal() {
         ..at
     };
     assert_eq!(house.told_now(behind), [(1, denied(Reason::BadPassword))]);
+}
+
+/// A device that sends SUBSCRIBE without waiting for its CONNACK is cut off by the broker and comes
+/// again: what was found out for the connection that is gone serves the next.
+#[test]
+fn what_is_found_out_for_a_client_that_is_gone_is_known_when_it_comes_again() {
+    for (password, verdict) in [("pw", Verdict::Allow), ("no", denied(Reason::BadPassword))] {
+        let house = House::new(two());
+        assert_eq!(house.ask(Try { password, ..ANN }), Verdict::Pending);
+        house.worked_off();
+        let bob = Try {
+            connection: Some(2),
+            username: "bob",
+            password: "other",
+            ..ANN
+        };
+        assert_eq!(house.login(bob), Verdict::Allow, "and nobody else is told");
+        let again = Try {
+            connection: Some(3),
+            password,
+            ..ANN
+        };
+        let _held = house.hold_up();
+        assert_eq!(house.login(again), verdict, "without the worker");
+    }
+}
+
+#[test]
+fn who_was_told_to_come_again_has_spent_nothing() {
+    let house = House::with(two(), |config| {
+        config.queue = 1;
+        config.throttle.address_rate.count = 2.try_into().unwrap();
+    });
+    let held = house.hold_up();
+    assert_eq!(house.ask(ANN), Verdict::Pending);
+    for connection in 2..20 {
+        let other = Try {
+            connection: Some(connection),
+            id: "y",
+            username: "bob",
+            ..ANN
+        };
+        assert_eq!(house.ask(other), denied(Reason::Busy), "never throttled");
+    }
+    drop(held);
+    assert_eq!(house.told(), [(1, Verdict::Allow)]);
 }

@@ -4,6 +4,8 @@
 //! share this grammar: what the one lets in, the other can change.
 #![forbid(unsafe_code)]
 
+use memchr::memchr;
+
 use crate::model::{AccountName, NameError};
 
 /// What a line says.
@@ -39,14 +41,14 @@ pub fn split(line: &[u8]) -> Line<'_> {
     if line.is_empty() {
         return Line::Blank;
     }
-    let mut fields = line.splitn(3, |&byte| byte == b':').map(trimmed);
-    let (Some(name), Some(credential)) = (fields.next(), fields.next()) else {
+    let Some((name, rest)) = cut(line) else {
         return Line::Bad {
             name: None,
             why: "there is no colon between a username and a credential",
         };
     };
-    let name = match readable(name) {
+    let credential = trimmed(cut(rest).map_or(rest, |(credential, _)| credential));
+    let name = match readable(trimmed(name)) {
         Ok(name) => name,
         Err(why) => return Line::Bad { name: None, why },
     };
@@ -62,6 +64,12 @@ pub fn split(line: &[u8]) -> Line<'_> {
         Ok(credential) => Line::Entry { name, credential },
         Err(_) => bad("the credential is not UTF-8"),
     }
+}
+
+/// What is before and behind the first colon.
+fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, rest) = text.split_at_checked(memchr(b':', text)?)?;
+    rest.split_first().map(|(_, rest)| (name, rest))
 }
 
 fn readable(name: &[u8]) -> Result<&str, &'static str> {

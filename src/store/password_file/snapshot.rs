@@ -178,11 +178,16 @@ impl Snapshot {
     /// The text of a name's credential.
     fn find(&self, name: &str) -> Option<&str> {
         let hash = self.hash(name);
-        let found = |place: &Place| {
-            place.hash == hash && self.told(*place).is_some_and(|told| told.name == name)
+        let mut credential = None;
+        let is_it = |place: &Place| {
+            let told = (place.hash == hash).then(|| self.told(*place)).flatten();
+            credential = told
+                .filter(|told| told.name == name)
+                .map(|told| told.credential);
+            credential.is_some()
         };
-        let place = self.index.find(spread(hash), found)?;
-        self.told(*place).map(|told| told.credential)
+        self.index.find(spread(hash), is_it)?;
+        credential
     }
 
     /// The later line of a name replaces the earlier.

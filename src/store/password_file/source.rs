@@ -116,6 +116,10 @@ impl Source for FileSource {
     fn sample(&self) -> Vec<StoredCredential> {
         self.0.in_force().sample(SAMPLE)
     }
+
+    fn keeps_logins(&self) -> bool {
+        false
+    }
 }
 
 impl Watched for FileWatched {

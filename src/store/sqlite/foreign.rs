@@ -76,6 +76,10 @@ impl Source for Foreign {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter().cloned().collect()
     }
+
+    fn keeps_logins(&self) -> bool {
+        false
+    }
 }
 
 /// Refuses a statement that is not what `database_query` may be.

@@ -40,6 +40,10 @@ impl Source for Reader {
             Vec::new()
         })
     }
+
+    fn keeps_logins(&self) -> bool {
+        true
+    }
 }
 
 /// Credentials at even distances over the ids: a seek each, however large the table is.

@@ -1,0 +1,178 @@
+//! What the plugin costs the broker's thread, in instructions: an idle round of the loop, a known client
+//! from CONNECT to the end of its connection, a wrong password that is throttled, a message.
+//!
+//! Must not: time anything. The broker runs in valgrind's callgrind, which counts what all callbacks of
+//! the plugin executed; each figure is the difference of two runs, one of which did more of the same, so
+//! the same program gives the same figures, but for the rounds in between. Callgrind's processor has no
+//! instructions for SHA-256, so what was spent in it is told apart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "as in tests/main.rs"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use mosquitto_doorman::credential::{Recipe, Salt, hash};
+
+use self::support::{Answer, Broker, Connect, Protocol, Tree, plugin_conf};
+
+/// How often the run that does more does it.
+const TIMES: u64 = 400;
+
+/// What a broker logs when nothing is said about it.
+const LISTENER: &str = "log_type error
+log_type warning
+log_type notice
+log_type information
+listener {port} 127.0.0.1
+";
+
+/// How long the loop is left alone.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What the plugin's callbacks executed.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    calls: u64,
+    instructions: u64,
+    in_sha256: u64,
+}
+
+impl Count {
+    /// Of a profile with the names written out.
+    fn read(profile: &str) -> Self {
+        let mut count = Self::default();
+        let (mut callee, mut calls) = ("", 0);
+        for line in profile.lines() {
+            if let Some(name) = line.strip_prefix("cfn=") {
+                callee = name;
+            } else if let Some(rest) = line.strip_prefix("calls=") {
+                let first = rest.split(' ').next().expect("a number of calls");
+                calls = first.parse().expect("a number");
+            } else if calls > 0 {
+                let cost = line.rsplit(' ').next().expect("a cost");
+                let cost: u64 = cost.parse().expect("a number");
+                if callee.ends_with("ffi::callback::on") {
+                    count.calls += calls;
+                    count.instructions += cost;
+                } else if callee.ends_with("sha2::sha256::compress256") {
+                    count.in_sha256 += cost;
+                }
+                calls = 0;
+            }
+        }
+        count
+    }
+
+    fn since(self, less: Self) -> Self {
+        Self {
+            calls: self.calls - less.calls,
+            instructions: self.instructions - less.instructions,
+            in_sha256: self.in_sha256 - less.in_sha256,
+        }
+    }
+}
+
+/// A broker with one account, and what was executed in it while `act` ran.
+fn counted(tree: &Tree, act: impl Fn(&Broker)) -> Count {
+    let recipe = Recipe::Pbkdf2Sha512 { iterations: 101 };
+    let stored = hash(b"right", &recipe, &Salt::new([7; 16])).expect("a hash");
+    let startup = Broker::of(tree).file("users", format!("ann:{}\n", stored.text));
+    let dir = startup.dir().to_owned();
+    let profile = dir.join("profile.%p").display().to_string();
+    let mut broker = startup
+        .run_by(&[
+            "valgrind",
+            "--quiet",
+            "--tool=callgrind",
+            "--trace-children=yes",
+            "--compress-strings=no",
+            "--compress-pos=no",
+            &format!("--callgrind-out-file={profile}"),
+        ])
+        .start(&(LISTENER.to_owned() + &plugin_conf(&["password_file {dir}/users"])));
+    act(&broker);
+    broker.stop();
+    Count::read(&profile_of(&dir, broker.pid()))
+}
+
+fn profile_of(dir: &Path, pid: u32) -> String {
+    let path = dir.join(format!("profile.{pid}"));
+    fs::read_to_string(path).expect("callgrind leaves a profile")
+}
+
+fn connect() -> Connect {
+    Connect::new(Protocol::V311).credentials("ann", "right")
+}
+
+fn logins(broker: &Broker, times: u64) {
+    for _ in 0..times {
+        connect().accepted(broker.port()).disconnect();
+    }
+}
+
+fn wrong(broker: &Broker, times: u64) {
+    connect().accepted(broker.port()).disconnect();
+    for _ in 0..times {
+        let wrong = connect().password("wrong");
+        assert_eq!(wrong.answer(broker.port()), Answer::Refused(5));
+    }
+}
+
+fn messages(broker: &Broker, times: u64) {
+    let mut client = connect().accepted(broker.port());
+    client.subscribe("news", 0);
+    for _ in 0..times {
+        client.publish_acknowledged("news", "x");
+    }
+}
+
+fn main() {
+    println!(
+        "{:8} {:32} {:>16} {:>16}",
+        "broker", "what", "instructions", "without SHA-256"
+    );
+    for tree in Tree::all() {
+        let row = |what: &str, count: Count, times: u64| {
+            let each = |n: u64| n / times.max(1);
+            let rest = count.instructions - count.in_sha256;
+            let (all, rest) = (each(count.instructions), each(rest));
+            println!("{:8} {what:32} {all:16} {rest:16}", tree.version());
+        };
+        let idle = |longer: bool| {
+            counted(&tree, |_| {
+                thread::sleep(if longer { IDLE } else { IDLE / 2 })
+            })
+        };
+        let round = idle(true).since(idle(false));
+        row("an idle round of the loop", round, round.calls);
+        for (what, act) in [
+            ("a known client", logins as fn(&Broker, u64)),
+            ("a wrong password, throttled", wrong),
+            ("a message, sent and delivered", messages),
+        ] {
+            let many = counted(&tree, |broker| act(broker, TIMES * 2));
+            let few = counted(&tree, |broker| act(broker, TIMES));
+            row(what, many.since(few), TIMES);
+        }
+    }
+}
