@@ -1,4 +1,4 @@
-//! mosquitto-doorman: who may enter an Eclipse Mosquitto broker.
+//! mosquitto-doorman: who may enter an Eclipse Mosquitto broker, and do what in it.
 //!
 //! This file is the map of the house and holds no code. A room may use rooms on lower floors and
 //! never higher ones; `tests/shape/floors.rs` fails when one does.

@@ -1,5 +1,6 @@
 //! Questions to real brokers, every supported version.
 
+mod access;
 mod accounts;
 mod clients;
 mod conf;
