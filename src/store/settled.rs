@@ -68,7 +68,13 @@ impl Settled {
         hurry: Hurry,
         understand: impl FnOnce(Vec<u8>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let stamp = Stamp::of(&self.path)?;
+        let stamp = match Stamp::of(&self.path) {
+            Ok(stamp) => stamp,
+            Err(error) => {
+                self.refused = None;
+                return Err(error);
+            }
+        };
         if stamp == self.taken {
             self.seen = None;
             self.refused = None;
