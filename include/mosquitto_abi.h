@@ -181,6 +181,7 @@ int mosquitto_callback_unregister(mosquitto_plugin_id_t *identifier, int event,
 		MOSQ_FUNC_generic_callback cb_func, const void *event_data);
 const char *mosquitto_client_address(const struct mosquitto *client);
 const char *mosquitto_client_id(const struct mosquitto *client);
+const char *mosquitto_client_username(const struct mosquitto *client);
 int mosquitto_client_protocol_version(const struct mosquitto *client);
 int mosquitto_kick_client_by_clientid(const char *clientid, bool with_will);
 void mosquitto_log_printf(int level, const char *fmt, ...);

@@ -1,4 +1,4 @@
-//! mosquitto-doorman: who may enter an Eclipse Mosquitto broker.
+//! mosquitto-doorman: who may enter an Eclipse Mosquitto broker, and do what in it.
 //!
 //! This file is the map of the house and holds no code. A room may use rooms on lower floors and
 //! never higher ones; `tests/shape/floors.rs` fails when one does.
@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
 //!  3   admin ── store      watch      pool
-//!  2   credential   admission   lanes   throttle   verified   audit
+//!  2   credential   admission   policy   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -21,6 +21,7 @@ pub mod engine;
 mod ffi;
 pub mod lanes;
 pub mod model;
+pub mod policy;
 pub mod pool;
 pub mod request;
 pub mod secret;

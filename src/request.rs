@@ -73,6 +73,51 @@ pub struct Connect<'a> {
     pub occasion: Occasion,
 }
 
+/// "May this client do that?"
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    /// The client's id.
+    pub client_id: Option<&'a str>,
+    /// Its username, as the broker has it now; none is an anonymous client.
+    pub username: Option<&'a str>,
+    /// What it wants to do.
+    pub action: Action,
+    /// The topic or the filter, as the broker wrote it.
+    pub topic: &'a str,
+    /// The message's QoS, or the one that is asked for.
+    pub qos: u8,
+    /// Whether the message is to be kept, or was.
+    pub retain: bool,
+    /// How many bytes the message has.
+    pub payload: u32,
+}
+
+/// What a client wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// To publish, or to have its will published.
+    Publish,
+    /// To be sent what was published.
+    Receive,
+    /// To subscribe.
+    Subscribe,
+    /// To unsubscribe.
+    Unsubscribe,
+}
+
+impl Action {
+    /// The word in the log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Receive => "receive",
+            Self::Subscribe => "subscribe",
+            Self::Unsubscribe => "unsubscribe",
+        }
+    }
+}
+
 /// Why the broker asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {

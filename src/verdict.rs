@@ -145,6 +145,40 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The answer to whether a client may do something.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// It may.
+    Allow,
+    /// It may not. Why is for the log.
+    Deny(Denial),
+}
+
+/// Why a client may not do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The rule in this line of the ACL file denies it.
+    Rule(usize),
+    /// No rule allows it.
+    NoRule,
+    /// The client id or the username cannot be compared with the patterns of the file.
+    UnsafeName,
+    /// The question could not be understood.
+    BadRequest,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(line) => write!(f, "acl_file:{line}"),
+            Self::NoRule => f.write_str("none"),
+            Self::UnsafeName => f.write_str("unsafe_name"),
+            Self::BadRequest => f.write_str("bad_request"),
+        }
+    }
+}
+
 /// Why a question is left to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deferral {

@@ -116,7 +116,9 @@ impl From<io::Error> for Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         let exit = match error {
-            store::Error::Unavailable { .. } | store::Error::Corrupt { .. } => Exit::Place,
+            store::Error::Unavailable { .. }
+            | store::Error::Corrupt { .. }
+            | store::Error::Line { .. } => Exit::Place,
             store::Error::Invalid { .. } => Exit::Refused,
         };
         Self::new(exit, error.to_string())

@@ -22,6 +22,10 @@ use crate::model::Scheme;
 pub struct Config {
     /// Where accounts come from, in the order in which they are asked.
     pub sources: Vec<SourceConfig>,
+    /// The file that says who may publish and read what; none leaves that to the broker.
+    pub acl_file: Option<PathBuf>,
+    /// How subscriptions are answered where there is one.
+    pub acl_subscribe: AclSubscribe,
     /// What to say to a username that no source knows.
     pub unknown_user: UnknownUser,
     /// How much work a stored credential may ask for.
@@ -51,6 +55,15 @@ pub enum LogLogins {
     Refused,
     /// Everybody.
     All,
+}
+
+/// How subscriptions are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AclSubscribe {
+    /// All are granted, and each message is judged.
+    AsMosquitto,
+    /// Those are granted whose messages the client may read.
+    Enforce,
 }
 
 /// Where passwords are verified.
@@ -257,6 +270,8 @@ impl Config {
     pub fn standard() -> Self {
         Self {
             sources: Vec::new(),
+            acl_file: None,
+            acl_subscribe: AclSubscribe::AsMosquitto,
             unknown_user: UnknownUser::Defer,
             limits: CostLimits::STANDARD,
             record_last_login: true,
@@ -340,6 +355,7 @@ mod tests {
     #[test]
     fn a_repeated_option_is_refused_unless_it_may_repeat() {
         assert!(refused(&[("unknown_user", "deny"), ("unknown_user", "deny")]).contains("twice"));
+        assert!(refused(&[("acl_file", "/a"), ("acl_file", "/b")]).contains("twice"));
         assert!(Config::parse([("password_file", "/a"), ("password_file", "/b")]).is_ok());
     }
 
@@ -352,6 +368,8 @@ mod tests {
         assert!(refused(&[("max_bcrypt_cost", "32")]).contains("4 to 31"));
         assert!(refused(&[("allow_cleartext_credentials", "yes")]).contains("true and false"));
         assert!(refused(&[("password_file", "")]).contains("path"));
+        assert!(refused(&[("acl_file", "")]).contains("path"));
+        assert!(refused(&[("acl_subscribe", "yes")]).contains("as-mosquitto and enforce"));
     }
 
     #[test]

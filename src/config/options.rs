@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
-use super::{Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser};
+use super::{AclSubscribe, Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser};
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 
 /// One row of the option table.
@@ -76,6 +76,32 @@ pub const OPTIONS: &[Opt] = &[
                 "defer" => UnknownUser::Defer,
                 "deny" => UnknownUser::Deny,
                 _ => return Err("accepted are defer and deny".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "acl_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "A file in the format of Mosquitto's acl_file, which then decides who may publish and read what, for every client of these listeners. Changes are taken over within a second, without a signal; a file with a mistake in it changes nothing, and at the start ends the start.",
+        set: |draft, value| {
+            draft.config.acl_file = Some(path(value)?);
+            Ok(())
+        },
+    },
+    Opt {
+        key: "acl_subscribe",
+        value: "as-mosquitto|enforce",
+        default: Some("as-mosquitto"),
+        repeats: false,
+        help: "How acl_file answers subscriptions. as-mosquitto: every one is granted, and each message is judged when it is sent. enforce: a subscription is refused unless some one rule lets the client read all it covers.",
+        set: |draft, value| {
+            draft.config.acl_subscribe = match value {
+                "as-mosquitto" => AclSubscribe::AsMosquitto,
+                "enforce" => AclSubscribe::Enforce,
+                _ => return Err("accepted are as-mosquitto and enforce".to_owned()),
             };
             Ok(())
         },

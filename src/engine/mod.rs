@@ -5,6 +5,7 @@
 //! while it hashes. All of it may be asked from any thread: brokers of 2.1 ask from the HTTP API's too.
 #![forbid(unsafe_code)]
 
+mod access;
 mod budget;
 mod decoy;
 mod pending;
@@ -27,11 +28,13 @@ pub use self::pending::Waiting;
 use self::sessions::{Session, Sessions};
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
-use crate::audit::Audit;
-use crate::config::{Config, CostLimits, Hashing, UnknownUser};
+use crate::audit::{Audit, Denials};
+use crate::config::{AclSubscribe, Config, CostLimits, Hashing, UnknownUser};
 use crate::model::{Account, Fingerprint, StoredCredential};
+use crate::policy::acl_file::Subscriptions;
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
+use crate::store::acl_file::{self, AclSource};
 use crate::store::{self, Login, Source, Watched};
 use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
@@ -47,9 +50,12 @@ const QUICK: Duration = Duration::from_millis(10);
 /// The engine: shared by the broker's thread, the HTTP API's and the watcher's.
 pub struct Engine {
     sources: Vec<Arc<dyn Source>>,
+    /// Who may do what, where that is ours to say.
+    acl: Option<Arc<AclSource>>,
     unknown_user: UnknownUser,
     limits: CostLimits,
     audit: Audit,
+    denials: Denials,
     record_last_login: bool,
     hashing: Hashing,
     pending_timeout: Duration,
@@ -125,7 +131,12 @@ impl Engine {
             sources.push(opened.source);
             watched.push(opened.watched);
         }
-        let engine = Self::over(sources, config, key, clock, waiting);
+        let mut engine = Self::over(sources, config, key, clock, waiting);
+        if let Some(path) = &config.acl_file {
+            let opened = acl_file::open(path, subscriptions(config.acl_subscribe))?;
+            engine.acl = Some(opened.source);
+            watched.push(opened.watched);
+        }
         Ok(Opened { engine, watched })
     }
 
@@ -138,9 +149,11 @@ impl Engine {
     ) -> Self {
         let engine = Self {
             sources,
+            acl: None,
             unknown_user: config.unknown_user,
             limits: config.limits,
             audit: Audit::new(config.log_logins),
+            denials: Denials::default(),
             record_last_login: config.record_last_login,
             hashing: config.hashing,
             pending_timeout: config.pending_timeout,
@@ -167,6 +180,12 @@ impl Engine {
     #[must_use]
     pub fn has_sources(&self) -> bool {
         !self.sources.is_empty()
+    }
+
+    /// Whether who may do what is ours to say.
+    #[must_use]
+    pub fn has_acl(&self) -> bool {
+        self.acl.is_some()
     }
 
     /// Starts the workers, for a broker that can be told later. Without them every password is
@@ -384,6 +403,13 @@ impl Engine {
         if self.revision.load(Ordering::Acquire) != found.revision {
             sessions.doubt(connection);
         }
+    }
+}
+
+fn subscriptions(option: AclSubscribe) -> Subscriptions {
+    match option {
+        AclSubscribe::AsMosquitto => Subscriptions::AsMosquitto,
+        AclSubscribe::Enforce => Subscriptions::Enforce,
     }
 }
 

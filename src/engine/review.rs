@@ -39,6 +39,7 @@ impl Engine {
     /// while a source changed. For the watcher's thread, a few times a second.
     pub fn beat(&self, now: Now) {
         self.audit.sum_up(now.mono);
+        self.denials.tell(now.mono);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
     }

@@ -43,6 +43,7 @@ pub(super) struct Api {
     pub(super) client_address: TextOf,
     pub(super) client_id: TextOf,
     pub(super) client_protocol_version: NumberOf,
+    pub(super) client_username: TextOf,
     pub(super) kick_client_by_clientid: unsafe extern "C" fn(*const c_char, bool) -> c_int,
     pub(super) log_printf: unsafe extern "C" fn(c_int, *const c_char, ...),
     /// Since 2.1.
@@ -100,6 +101,7 @@ impl Api {
                 "client_protocol_version",
                 found.mosquitto_client_protocol_version,
             )?,
+            client_username: need("client_username", found.mosquitto_client_username)?,
             kick_client_by_clientid: need(
                 "kick_client_by_clientid",
                 found.mosquitto_kick_client_by_clientid,

@@ -8,28 +8,43 @@ use std::ffi::{c_int, c_void};
 use super::abi;
 use super::broker::Callback;
 use super::event;
-use super::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
+use super::guard::{ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
 use super::plugin::{Main, Plugin};
 
 /// What a callback is registered for.
 pub(super) struct Registration {
     pub(super) rule: &'static Rule,
     pub(super) callback: Callback,
+    pub(super) purpose: Purpose,
+}
+
+/// What an event is wanted for. Being asked about what one has nothing to say to changes the broker's
+/// answer, even where one defers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Deciding who may enter.
+    Entry,
+    /// Deciding who may do what.
+    Access,
+    /// Either.
+    Both,
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 5] = [
-    registration::<BasicAuth>(),
-    registration::<Reload>(),
-    registration::<Tick>(),
-    registration::<Disconnect>(),
-    registration::<ClientOffline>(),
+pub(super) const REGISTRATIONS: [Registration; 6] = [
+    registration::<BasicAuth>(Purpose::Entry),
+    registration::<AclCheck>(Purpose::Access),
+    registration::<Reload>(Purpose::Both),
+    registration::<Tick>(Purpose::Both),
+    registration::<Disconnect>(Purpose::Entry),
+    registration::<ClientOffline>(Purpose::Entry),
 ];
 
-const fn registration<E: Event>() -> Registration {
+const fn registration<E: Event>(purpose: Purpose) -> Registration {
     Registration {
         rule: E::RULE,
         callback: on::<E>,
+        purpose,
     }
 }
 
@@ -67,6 +82,17 @@ impl Event for BasicAuth {
 
     fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
         Some(plugin.basic_auth(main, data))
+    }
+}
+
+struct AclCheck;
+
+impl Event for AclCheck {
+    type Data = abi::mosquitto_evt_acl_check;
+    const RULE: &'static Rule = &ACL_CHECK;
+
+    fn answer(plugin: &Plugin, _: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        plugin.acl_check(data)
     }
 }
 

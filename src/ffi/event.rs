@@ -6,8 +6,8 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
-use crate::request::{Address, Client, Connect, ConnectionId, Occasion};
-use crate::verdict::{Reason, Verdict};
+use crate::request::{Access, Action, Address, Client, Connect, ConnectionId, Occasion};
+use crate::verdict::{Permit, Reason, Verdict};
 
 /// A BASIC_AUTH event, understood as far as it can be.
 pub(super) struct BasicAuth<'a> {
@@ -85,6 +85,41 @@ pub(super) fn basic_auth<'a>(
     }
 }
 
+/// Reads an ACL_CHECK event; none where there is no client, or where a name or a topic is no text.
+pub(super) fn acl_check<'a>(
+    api: &Api,
+    event: &'a abi::mosquitto_evt_acl_check,
+) -> Option<Access<'a>> {
+    let client = ClientPtr::new(event.client)?;
+    Some(Access {
+        client_id: text(event, Some(client_id(api, client))).ok()?,
+        username: text(event, Some(username(api, client))).ok()?,
+        action: action(event.access)?,
+        topic: text(event, Some(event.topic)).ok()??,
+        qos: event.qos,
+        retain: event.retain,
+        payload: event.payloadlen,
+    })
+}
+
+fn action(access: c_int) -> Option<Action> {
+    match access {
+        abi::MOSQ_ACL_READ => Some(Action::Receive),
+        abi::MOSQ_ACL_WRITE => Some(Action::Publish),
+        abi::MOSQ_ACL_SUBSCRIBE => Some(Action::Subscribe),
+        abi::MOSQ_ACL_UNSUBSCRIBE => Some(Action::Unsubscribe),
+        _ => None,
+    }
+}
+
+/// The answer about an access in the broker's words.
+pub(super) fn access_code(permit: Permit) -> c_int {
+    match permit {
+        Permit::Allow => abi::MOSQ_ERR_SUCCESS,
+        Permit::Deny(_) => abi::MOSQ_ERR_ACL_DENIED,
+    }
+}
+
 /// The answer in the broker's words.
 pub(super) fn code(api: &Api, verdict: Verdict) -> c_int {
     match verdict {
@@ -137,6 +172,11 @@ fn client_id(api: &Api, client: ClientPtr) -> *const c_char {
 fn address_of(api: &Api, client: ClientPtr) -> *const c_char {
     // SAFETY: as for the id.
     unsafe { (api.client_address)(client.as_ptr()) }
+}
+
+fn username(api: &Api, client: ClientPtr) -> *const c_char {
+    // SAFETY: as for the id.
+    unsafe { (api.client_username)(client.as_ptr()) }
 }
 
 fn protocol_version(api: &Api, client: ClientPtr) -> c_int {

@@ -9,8 +9,8 @@ use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::ThreadId;
 
-use super::abi;
 use super::plugin::{Main, Plugin};
+use super::{abi, logger};
 
 /// What holds for one event.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Rule {
     pub(super) nested: Nested,
     /// Whether it may come on another thread than the broker's own.
     pub(super) elsewhere: Elsewhere,
+    /// What becomes of log lines meanwhile.
+    pub(super) lines: Lines,
 }
 
 /// The answer of a callback that failed.
@@ -39,10 +41,20 @@ pub(super) struct Denied {
 /// Whether an event may come while another callback of ours is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Nested {
-    /// Kicking a client reports its end before the kick returns.
+    /// Kicking a client reports its end, and asks about its subscriptions, before the kick returns; a
+    /// log line that the broker publishes asks who may read it.
     Answer,
     /// Nothing we do can cause it.
     Refuse,
+}
+
+/// What becomes of the log lines that are written while an event is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// The broker has them at once.
+    Written,
+    /// They wait for the next tick: the broker would come with this very event for each of them.
+    Kept,
 }
 
 /// Whether an event may come on another thread.
@@ -70,6 +82,18 @@ pub(super) const BASIC_AUTH: Rule = Rule {
     denied: Denied::always(abi::MOSQ_ERR_AUTH),
     nested: Nested::Refuse,
     elsewhere: Elsewhere::Answer,
+    lines: Lines::Written,
+};
+
+/// ACL_CHECK: denied. Any other failure ends the connection, of the publisher where a subscriber is
+/// asked about.
+pub(super) const ACL_CHECK: Rule = Rule {
+    event: abi::MOSQ_EVT_ACL_CHECK,
+    name: "ACL_CHECK",
+    denied: Denied::always(abi::MOSQ_ERR_ACL_DENIED),
+    nested: Nested::Answer,
+    elsewhere: Elsewhere::Answer,
+    lines: Lines::Kept,
 };
 
 /// RELOAD: the last good state stays. 2.0 goes on to the next plugin on DEFER only, and loses its
@@ -83,6 +107,7 @@ pub(super) const RELOAD: Rule = Rule {
     },
     nested: Nested::Refuse,
     elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
 };
 
 /// TICK grants nothing; 0 says that the round is over.
@@ -92,6 +117,7 @@ pub(super) const TICK: Rule = Rule {
     denied: Denied::always(abi::MOSQ_ERR_SUCCESS),
     nested: Nested::Refuse,
     elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
 };
 
 /// DISCONNECT reports and asks nothing.
@@ -101,6 +127,7 @@ pub(super) const DISCONNECT: Rule = Rule {
     denied: Denied::always(abi::MOSQ_ERR_SUCCESS),
     nested: Nested::Answer,
     elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
 };
 
 /// CLIENT_OFFLINE reports and asks nothing. 2.1 sends it instead of DISCONNECT for a session that
@@ -111,6 +138,7 @@ pub(super) const CLIENT_OFFLINE: Rule = Rule {
     denied: Denied::always(abi::MOSQ_ERR_SUCCESS),
     nested: Nested::Answer,
     elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
 };
 
 /// Runs a callback's body, or answers as its rule says.
@@ -128,8 +156,10 @@ pub(super) unsafe fn guard(
         return rule.denied.before_2_1;
     };
     let denied = plugin.denied(rule.denied);
+    let main = plugin.main();
+    let _kept = (main.is_some() && rule.lines == Lines::Kept).then(logger::keep);
     let answer = catching(|| {
-        let Some(main) = plugin.main() else {
+        let Some(main) = main else {
             return match rule.elsewhere {
                 Elsewhere::Answer => body(plugin, None),
                 Elsewhere::Refuse => refused(rule, "came on another thread", denied),

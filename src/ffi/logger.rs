@@ -1,11 +1,14 @@
 //! The `log` facade speaks through the broker's own log.
 //!
-//! Must not: call the broker from another thread. Lines of other threads wait in a short queue until
-//! the broker's thread comes by; when it overflows, the lost lines are counted.
+//! Must not: call the broker from another thread, or while [`Kept`] lives: a broker that publishes its
+//! log asks who may read a line before the call returns, and an answer to that which writes a line
+//! itself would never end. Such lines, and those of other threads, wait in a short queue until the
+//! broker's thread comes by; when it overflows, the lost lines are counted.
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
@@ -19,6 +22,7 @@ const MOST_LINES: usize = 1_000;
 
 static LOGGER: Logger = Logger {
     own_thread: OnceLock::new(),
+    keeping: AtomicBool::new(false),
     queue: Mutex::new(Queue {
         lines: VecDeque::new(),
         lost: 0,
@@ -28,7 +32,14 @@ static LOGGER: Logger = Logger {
 struct Logger {
     /// The broker's thread.
     own_thread: OnceLock<ThreadId>,
+    /// Whether the broker's thread keeps its lines too; nobody else looks at it.
+    keeping: AtomicBool,
     queue: Mutex<Queue>,
+}
+
+/// The lines of the broker's thread are kept while this lives.
+pub(super) struct Kept {
+    before: bool,
 }
 
 /// A line with the NUL that C wants behind it, and none before.
@@ -54,6 +65,19 @@ pub(super) fn install() {
                 None => log::error!("internal error"),
             }
         }));
+    }
+}
+
+/// Keeps the lines of this thread, the broker's, until the next [`flush`].
+pub(super) fn keep() -> Kept {
+    Kept {
+        before: LOGGER.keeping.swap(true, Ordering::Relaxed),
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        LOGGER.keeping.store(self.before, Ordering::Relaxed);
     }
 }
 
@@ -105,7 +129,10 @@ impl Log for Logger {
         };
         let here = std::thread::current().id();
         match Api::resolved() {
-            Some(api) if self.own_thread.get() == Some(&here) => {
+            Some(api)
+                if self.own_thread.get() == Some(&here)
+                    && !self.keeping.load(Ordering::Relaxed) =>
+            {
                 Broker::on_its_own_thread(api).log(level, line.text());
             }
             Some(_) | None => {

@@ -22,7 +22,7 @@ mod tests;
 use std::ffi::{c_int, c_void};
 
 use self::broker::{Api, Broker, Refused};
-use self::callback::{REGISTRATIONS, Registration};
+use self::callback::{Purpose, REGISTRATIONS, Registration};
 use self::guard::catching;
 use self::plugin::Plugin;
 use crate::config::Config;
@@ -123,24 +123,28 @@ fn open(
         return Err(line);
     }
     Broker::on_its_own_thread(api).introduce(identifier);
-    if plugin.has_sources() {
+    if plugin.serves(Purpose::Both) {
         log::info!("version {} is asked first", env!("CARGO_PKG_VERSION"));
     } else {
         log::warn!(
-            "no source is given (plugin_opt_password_file, plugin_opt_database): the broker decides alone"
+            "no source is given (plugin_opt_password_file, plugin_opt_database, plugin_opt_acl_file): the broker decides alone"
         );
     }
     Ok(plugin)
 }
 
-/// Has the broker call us. Without a source nothing is registered: a broker that asks nobody keeps
-/// its own rules, where one that asks a plugin which always defers refuses every username.
+/// Has the broker call us for what we have a source for, and for nothing else: a broker that asks
+/// nobody keeps its own rules, where one that asks a plugin which always defers refuses every username,
+/// and every access.
 fn register(plugin: &Plugin) -> Result<(), String> {
-    let Some(main) = plugin.main().filter(|_| plugin.has_sources()) else {
+    let Some(main) = plugin.main() else {
         return Ok(());
     };
     let user_data = std::ptr::from_ref(plugin).cast_mut().cast::<c_void>();
     for (index, registration) in REGISTRATIONS.iter().enumerate() {
+        if !plugin.serves(registration.purpose) {
+            continue;
+        }
         let event = registration.rule.event;
         match main
             .broker()
@@ -158,10 +162,13 @@ fn register(plugin: &Plugin) -> Result<(), String> {
 }
 
 fn unregister(plugin: &Plugin, registrations: &[Registration]) {
-    let Some(main) = plugin.main().filter(|_| plugin.has_sources()) else {
+    let Some(main) = plugin.main() else {
         return;
     };
     for registration in registrations {
+        if !plugin.serves(registration.purpose) {
+            continue;
+        }
         let event = registration.rule.event;
         main.broker()
             .unregister(main.identifier(), event, registration.callback);

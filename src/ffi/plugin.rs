@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
+use super::callback::Purpose;
 use super::connections::Connections;
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
@@ -177,9 +178,18 @@ impl Plugin {
         }
     }
 
-    /// Whether there is anything to be asked for.
-    pub(super) fn has_sources(&self) -> bool {
+    /// Whether there is anything to be asked about who may enter.
+    fn has_sources(&self) -> bool {
         self.engine.has_sources()
+    }
+
+    /// Whether there is anything to be asked for this.
+    pub(super) fn serves(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Entry => self.has_sources(),
+            Purpose::Access => self.engine.has_acl(),
+            Purpose::Both => self.has_sources() || self.engine.has_acl(),
+        }
     }
 
     /// The part of the broker's thread, on it.
@@ -229,6 +239,13 @@ impl Plugin {
             logger::flush(main.broker);
         }
         event::code(self.api, verdict)
+    }
+
+    /// ACL_CHECK: comes on any thread and within any callback, and so touches nothing of the broker's
+    /// thread. None is for what cannot be understood.
+    pub(super) fn acl_check(&self, event: &abi::mosquitto_evt_acl_check) -> Option<c_int> {
+        let access = event::acl_check(self.api, event)?;
+        Some(event::access_code(self.engine.may(&access)))
     }
 
     /// Which connection is asked about, and why.

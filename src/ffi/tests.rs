@@ -5,6 +5,7 @@
     reason = "the stubs are called by us, with what we made"
 )]
 
+mod access;
 mod later;
 
 use std::cell::RefCell;
@@ -15,8 +16,8 @@ use std::ptr;
 
 use super::abi;
 use super::broker::Api;
-use super::callback::REGISTRATIONS;
-use super::guard::{BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
+use super::callback::{Purpose, REGISTRATIONS};
+use super::guard::{ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
 use super::plugin::Plugin;
 use super::{mosquitto_plugin_cleanup, mosquitto_plugin_version};
 use crate::config::{Config, Hashing, SourceConfig, UnknownUser};
@@ -25,6 +26,7 @@ use crate::credential::{Recipe, Salt, hash};
 /// A client as the broker would keep it.
 struct FakeClient {
     id: CString,
+    username: Option<CString>,
     address: Option<CString>,
     version: c_int,
 }
@@ -77,6 +79,13 @@ unsafe extern "C" fn client_protocol_version(client: *const abi::mosquitto) -> c
     fake(client).version
 }
 
+unsafe extern "C" fn client_username(client: *const abi::mosquitto) -> *const c_char {
+    fake(client)
+        .username
+        .as_ref()
+        .map_or(ptr::null(), |username| username.as_ptr())
+}
+
 unsafe extern "C" fn kick(id: *const c_char, with_will: bool) -> c_int {
     assert!(!id.is_null() && !with_will);
     // SAFETY: a C string of ours.
@@ -112,6 +121,7 @@ fn api(since_2_1: bool) -> &'static Api {
         client_address,
         client_id,
         client_protocol_version,
+        client_username,
         kick_client_by_clientid: kick,
         // Of the same shape; only the installed logger calls it, and tests install none.
         log_printf: libc::syslog,
@@ -134,7 +144,16 @@ impl Loaded {
     }
 
     fn with(api: &'static Api, hashing: Hashing) -> Self {
+        Self::over(api, hashing, None)
+    }
+
+    fn over(api: &'static Api, hashing: Hashing, acl: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let acl_file = acl.map(|text| {
+            let path = dir.path().join("acl");
+            fs::write(&path, text).unwrap();
+            path
+        });
         write(dir.path(), &[("ann", "pw"), ("empty", "")]);
         let sources = vec![SourceConfig::PasswordFile(dir.path().join("users"))];
         let unknown_user = UnknownUser::Defer;
@@ -142,6 +161,7 @@ impl Loaded {
             sources,
             unknown_user,
             hashing,
+            acl_file,
             ..Config::standard()
         };
         let plugin = Plugin::open(api, ptr::null_mut(), &config).unwrap();
@@ -197,6 +217,7 @@ fn left(client: *mut abi::mosquitto) -> abi::mosquitto_evt_disconnect {
 fn client(id: &str) -> FakeClient {
     FakeClient {
         id: CString::new(id).unwrap(),
+        username: None,
         address: Some(c"192.0.2.1".to_owned()),
         version: 4,
     }
@@ -329,6 +350,7 @@ fn a_panic_is_answered_as_written_and_never_with_a_grant() {
             unsafe { guard(rule, loaded.user_data, |_, _| panic!("as told")) }
         };
         assert_eq!(answer(&BASIC_AUTH), DENY);
+        assert_eq!(answer(&ACL_CHECK), abi::MOSQ_ERR_ACL_DENIED);
         assert_eq!(answer(&RELOAD), reload);
         for rule in [&TICK, &DISCONNECT, &CLIENT_OFFLINE] {
             assert_eq!(answer(rule), ALLOW);
@@ -342,7 +364,7 @@ fn a_panic_is_answered_as_written_and_never_with_a_grant() {
 }
 
 #[test]
-fn only_the_end_of_a_client_may_come_within_another_callback() {
+fn the_end_of_a_client_and_an_access_may_come_within_another_callback() {
     let loaded = Loaded::new(true);
     let nested = |rule: &Rule| {
         let inner = |_: &Plugin, _: Option<&super::plugin::Main>| {
@@ -354,6 +376,7 @@ fn only_the_end_of_a_client_may_come_within_another_callback() {
     };
     assert_eq!(nested(&DISCONNECT), 77);
     assert_eq!(nested(&CLIENT_OFFLINE), 77);
+    assert_eq!(nested(&ACL_CHECK), 77);
     assert_eq!(nested(&BASIC_AUTH), DENY);
     assert_eq!(nested(&TICK), ALLOW);
     assert_eq!(nested(&RELOAD), ALLOW);
@@ -366,7 +389,7 @@ struct Sent(*mut c_void);
 unsafe impl Send for Sent {}
 
 #[test]
-fn another_thread_is_answered_about_logins_only() {
+fn another_thread_is_answered_about_logins_and_accesses_only() {
     let loaded = Loaded::new(true);
     let sent = Sent(loaded.user_data);
     std::thread::scope(|scope| {

@@ -1,12 +1,14 @@
-//! Where accounts are kept: password files and SQLite databases.
+//! Where accounts and rules are kept: password files, SQLite databases, ACL files.
 //!
 //! Two faces. The engine reads through [`Source`], on the broker's thread, and must never wait; the
 //! watcher keeps a source fresh through [`Watched`], on a thread of its own; administration writes
 //! through [`Store`]. Must not: check a password, decide who may enter, or read a clock.
 #![forbid(unsafe_code)]
 
+pub mod acl_file;
 mod file;
 pub mod password_file;
+mod settled;
 pub mod sqlite;
 
 use std::path::PathBuf;
@@ -18,7 +20,7 @@ use crate::config::{CostLimits, SourceConfig};
 use crate::model::{Account, AccountName, StoredCredential};
 
 /// What went wrong with a source, told by what can be done about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Cannot be asked just now: deny, and try again later.
     #[error("{}: {why}", path.display())]
@@ -33,6 +35,16 @@ pub enum Error {
     Corrupt {
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A line of it is not what it should be, and the file counts as a whole.
+    #[error("{}:{line}: {why}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
         /// What is wrong with it.
         why: String,
     },

@@ -1,5 +1,7 @@
 //! Questions to real brokers, every supported version.
 
+mod access;
+mod access_compared;
 mod accounts;
 mod clients;
 mod conf;

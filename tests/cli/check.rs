@@ -242,3 +242,34 @@ fn chmod(path: &Path, mode: u32) {
     let permissions = std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(path, permissions).unwrap();
 }
+
+#[test]
+fn a_bad_line_of_an_acl_file_is_found() {
+    let desk = Desk::file();
+    desk.add("roger", "tulip-garden").code(0);
+    let with = |rules: &str| {
+        let acl = desk.write("acl", rules);
+        check(&desk, &format!("plugin_opt_acl_file {}\n", acl.display()))
+    };
+    with("user roger\ntopic read #\n").code(0);
+    let bad = with("user roger\ntopic raed #\n").code(6).out;
+    assert!(
+        bad.contains("m.conf:5: problem: ") && bad.contains("/acl:2: the access before a topic"),
+        "{bad}"
+    );
+    with("# nothing yet\n")
+        .code(6)
+        .tells("no rule: nobody may publish or read");
+    let missing = check(&desk, "plugin_opt_acl_file /no/such/acl\n")
+        .code(6)
+        .out;
+    assert!(
+        missing.contains("m.conf:5: problem: /no/such/acl"),
+        "{missing}"
+    );
+    let both = format!(
+        "acl_file /elsewhere\nplugin_opt_acl_file {}\n",
+        desk.write("acl", "topic a\n").display()
+    );
+    check(&desk, &both).tells("m.conf:5: warning: plugin_opt_acl_file decides every access");
+}

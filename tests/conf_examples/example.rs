@@ -98,6 +98,10 @@ impl Example {
                 let script = fs::read_to_string(directory().join(script)).unwrap();
                 return self.fill(database, &script);
             }
+            ("cp", [from, to]) => {
+                fs::copy(directory().join(from), to).unwrap();
+                return;
+            }
             ("mosquitto_passwd", args) => {
                 let mut ready = self.startup.tree().command("mosquitto_passwd");
                 ready.args(args);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::example::Example;
 use crate::support::{
-    Answer, Broker, Connect, PATIENCE, Protocol, doorman, finish, for_each_broker,
+    Answer, Broker, Connect, Event, PATIENCE, Protocol, doorman, finish, for_each_broker,
 };
 
 /// Names the examples, and makes a test for all brokers of each.
@@ -36,6 +36,7 @@ examples! {
     behind_password_file "behind-password-file.conf"
     tls_and_websockets "tls-and-websockets.conf"
     fleet_and_attackers "fleet-and-attackers.conf"
+    topics "topics.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -134,6 +135,29 @@ mod ask {
         assert_eq!(answer(&broker, 1, "roger", "password"), ACCEPTED);
         assert_eq!(answer(&broker, 1, "nobody", "password"), REFUSED);
         assert_eq!(answer(&broker, 1, "sensor-7", "password"), ACCEPTED);
+    }
+
+    pub fn topics(example: Example) {
+        let broker = example.start();
+        let connect = |username: &str| {
+            let connect = Connect::new(Protocol::V311).client_id(username);
+            connect
+                .credentials(username, "password")
+                .accepted(broker.port())
+        };
+        let (mut roger, mut sensor) = (connect("roger"), connect("sensor-7"));
+        assert_eq!(roger.subscribe("devices/#", 0), 0);
+        assert_eq!(roger.subscribe("secret/#", 0), 0x80);
+        assert_eq!(sensor.subscribe("devices/sensor-7/#", 0), 0);
+        assert_eq!(sensor.subscribe("devices/#", 0), 0x80);
+        sensor.publish_acknowledged("devices/sensor-8/t", "not mine");
+        sensor.publish_acknowledged("devices/sensor-7/t", "mine");
+        let mine = Event::Publish {
+            topic: "devices/sensor-7/t".to_owned(),
+            payload: b"mine".to_vec(),
+        };
+        assert_eq!(roger.receive(PATIENCE), mine);
+        assert_eq!(sensor.receive(PATIENCE), mine);
     }
 
     pub fn tls_and_websockets(example: Example) {

@@ -34,6 +34,7 @@ pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
         for source in plugin::config(ours).sources {
             found.extend(user.source(&ours.line.at, ours, &source));
         }
+        found.extend(user.acl_file(ours));
     }
     found
 }
@@ -108,6 +109,19 @@ impl BrokerUser {
             )),
             Ok(_) => None,
             Err(obstacle) => Some(obstacle.finding(at, path)),
+        }
+    }
+
+    /// Rules are no secret: it is enough that the broker can read them.
+    fn acl_file(&self, ours: &Plugin) -> Option<Finding> {
+        let path = plugin::config(ours).acl_file?;
+        match self.reach(&path) {
+            Ok(metadata) if !self.may(Want::Read, &metadata) => {
+                Some(Finding::problem(&ours.line.at, self.cannot("read", &path)))
+            }
+            Err(Obstacle::Told(why)) => Some(Finding::problem(&ours.line.at, why)),
+            // A file that cannot be seen is told by the look at its lines.
+            Ok(_) | Err(Obstacle::Unseen(_)) => None,
         }
     }
 

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod acl;
 pub(super) mod conf;
 mod costs;
 mod finding;
@@ -48,6 +49,7 @@ pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failu
     found.extend(plugin::lint(&conf));
     found.extend(listener::lint(&conf));
     found.extend(access::lint(&conf));
+    found.extend(acl::lint(&conf));
     found.extend(passwords::lint(&conf));
     let (rows, unusable) = if args.no_costs {
         Default::default()

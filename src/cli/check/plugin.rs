@@ -26,6 +26,7 @@ pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
         found.extend(place(conf, plugin));
         found.extend(order(&plugins, plugin));
         found.extend(builtin(conf, plugin));
+        found.extend(builtin_acl(conf, plugin));
     }
     let global = |plugin: &&&Plugin| plugin.line.listener.is_none() && plugin.name.is_none();
     if let Some(second) = ours.iter().filter(global).nth(1) {
@@ -68,12 +69,19 @@ fn sift(plugin: &Plugin) -> (Vec<&PluginOption>, Vec<Finding>) {
 
 fn options(plugin: &Plugin) -> Vec<Finding> {
     let (taken, mut found) = sift(plugin);
-    if parse(&taken).is_ok_and(|config| config.sources.is_empty()) {
-        found.push(Finding::problem(
+    match parse(&taken) {
+        Ok(config) if config.sources.is_empty() && config.acl_file.is_some() => {
+            found.push(Finding::note(
+                &plugin.line.at,
+                "mosquitto_doorman has no source of accounts: who may enter is the broker's to say",
+            ));
+        }
+        Ok(config) if config.sources.is_empty() => found.push(Finding::problem(
             &plugin.line.at,
             "mosquitto_doorman has no source of accounts; add plugin_opt_password_file or \
              plugin_opt_database",
-        ));
+        )),
+        Ok(_) | Err(_) => {}
     }
     found
 }
@@ -182,5 +190,17 @@ fn builtin(conf: &Conf, plugin: &Plugin) -> Option<Finding> {
             &line.at,
             "usernames that doorman does not know are looked up here",
         ),
+    })
+}
+
+/// The broker's own ACL file, which is asked only about what nobody has decided.
+fn builtin_acl(conf: &Conf, plugin: &Plugin) -> Option<Finding> {
+    let line = conf.last("acl_file")?;
+    config(plugin).acl_file.map(|_| {
+        Finding::warning(
+            &line.at,
+            "plugin_opt_acl_file decides every access: this file is never asked; leave one of them \
+             out",
+        )
     })
 }

@@ -23,6 +23,7 @@ fn newer() -> &'static Api {
         client_address: older.client_address,
         client_id: older.client_id,
         client_protocol_version: older.client_protocol_version,
+        client_username: older.client_username,
         kick_client_by_clientid: older.kick_client_by_clientid,
         log_printf: older.log_printf,
         client: Some(find),

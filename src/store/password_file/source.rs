@@ -5,16 +5,13 @@
 //! taken as it is, even a shorter one: the operator may mean it.
 #![forbid(unsafe_code)]
 
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::snapshot::{Difference, Remark, Snapshot};
 use crate::config::CostLimits;
 use crate::model::{Account, AccountName, StoredCredential};
-use crate::store::file::unavailable;
+use crate::store::settled::Settled;
 use crate::store::{Error, Hurry, Login, News, Opened, Source, Watched};
 
 /// How many credentials are shown as a sample.
@@ -39,22 +36,7 @@ struct FileSource(Arc<Shared>);
 struct FileWatched {
     shared: Arc<Shared>,
     limits: CostLimits,
-    /// The file as it was when its state was taken over.
-    taken: Stamp,
-    /// Another stamp that was seen once: the file may still be being written.
-    seen: Option<Stamp>,
-    /// A file that could not be taken over, and why: not read again until it changes.
-    refused: Option<(Stamp, String)>,
-}
-
-/// What tells one state of a file from another without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    file: Settled,
 }
 
 /// Opens a password file: reads it once, here.
@@ -62,8 +44,7 @@ struct Stamp {
 /// # Errors
 /// When it cannot be read or is no text.
 pub fn open(path: &Path, limits: &CostLimits) -> Result<Opened, Error> {
-    let taken = Stamp::of(path)?;
-    let (snapshot, remarks) = load(path, limits)?;
+    let (file, (snapshot, remarks)) = Settled::open(path, |bytes| understand(path, bytes, limits))?;
     report(path, &remarks);
     log::info!("{}: {} accounts", path.display(), snapshot.len());
     let shared = Arc::new(Shared {
@@ -75,9 +56,7 @@ pub fn open(path: &Path, limits: &CostLimits) -> Result<Opened, Error> {
         watched: Box::new(FileWatched {
             shared,
             limits: *limits,
-            taken,
-            seen: None,
-            refused: None,
+            file,
         }),
     })
 }
@@ -124,38 +103,12 @@ impl Source for FileSource {
 
 impl Watched for FileWatched {
     fn refresh(&mut self, hurry: Hurry) -> Result<News, Error> {
-        let stamp = Stamp::of(&self.shared.path)?;
-        if stamp == self.taken {
-            self.seen = None;
-            self.refused = None;
-            return Ok(News::Nothing);
-        }
-        if let Some((refused, why)) = &self.refused
-            && *refused == stamp
-        {
-            return Err(Error::Corrupt {
-                path: self.shared.path.clone(),
-                why: why.clone(),
-            });
-        }
-        if hurry == Hurry::Settled && self.seen != Some(stamp) {
-            self.seen = Some(stamp);
-            return Ok(News::Nothing);
-        }
-        let loaded = load(&self.shared.path, &self.limits);
-        if hurry == Hurry::Settled && Stamp::of(&self.shared.path)? != stamp {
-            // Changed while it was read: look again once it has settled.
-            self.seen = None;
-            return Ok(News::Nothing);
-        }
-        match loaded {
-            Ok((snapshot, remarks)) => Ok(self.take_over(stamp, snapshot, &remarks)),
-            Err(Error::Corrupt { path, why }) => {
-                self.refused = Some((stamp, why.clone()));
-                Err(Error::Corrupt { path, why })
-            }
-            Err(error) => Err(error),
-        }
+        let (path, limits) = (&self.shared.path, &self.limits);
+        let understand = |bytes| understand(path, bytes, limits);
+        let changed = self.file.refresh(hurry, understand)?;
+        Ok(changed.map_or(News::Nothing, |(snapshot, remarks)| {
+            self.take_over(snapshot, &remarks)
+        }))
     }
 
     fn record_logins(&mut self, _: &[Login]) -> Result<(), Error> {
@@ -164,7 +117,7 @@ impl Watched for FileWatched {
 }
 
 impl FileWatched {
-    fn take_over(&mut self, stamp: Stamp, snapshot: Snapshot, remarks: &[Remark]) -> News {
+    fn take_over(&self, snapshot: Snapshot, remarks: &[Remark]) -> News {
         let path = &self.shared.path;
         let Difference {
             added,
@@ -174,9 +127,6 @@ impl FileWatched {
         } = snapshot.since(&self.shared.in_force(), MOST_NAMES);
         let count = snapshot.len();
         self.shared.swap(snapshot);
-        self.taken = stamp;
-        self.seen = None;
-        self.refused = None;
         report(path, remarks);
         log::info!(
             "{}: now {count} accounts: {added} added, {changed} changed, {removed} removed",
@@ -186,34 +136,12 @@ impl FileWatched {
     }
 }
 
-impl Stamp {
-    fn of(path: &Path) -> Result<Self, Error> {
-        let metadata = fs::metadata(path).map_err(|error| unavailable(path, &error))?;
-        if !metadata.is_file() {
-            // Reading a named pipe would wait for ever.
-            let why = "not a regular file".to_owned();
-            return Err(Error::Unavailable {
-                path: path.to_owned(),
-                why,
-            });
-        }
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
-    }
-}
-
-fn load(path: &Path, limits: &CostLimits) -> Result<(Snapshot, Vec<Remark>), Error> {
-    let mut text = Vec::new();
-    fs::File::open(path)
-        .and_then(|mut file| file.read_to_end(&mut text))
-        .map_err(|error| unavailable(path, &error))?;
-    text.shrink_to_fit();
-    Snapshot::parse(text, limits).map_err(|why| Error::Corrupt {
+fn understand(
+    path: &Path,
+    bytes: Vec<u8>,
+    limits: &CostLimits,
+) -> Result<(Snapshot, Vec<Remark>), Error> {
+    Snapshot::parse(bytes, limits).map_err(|why| Error::Corrupt {
         path: path.to_owned(),
         why: why.to_string(),
     })

@@ -106,6 +106,7 @@ pub(super) fn glance(path: &Path) -> Result<Connection, Error> {
     connect(Path::new(&immutable(path)), flags, READER_PATIENCE).map_err(|error| match error {
         Error::Unavailable { why, .. }
         | Error::Corrupt { why, .. }
+        | Error::Line { why, .. }
         | Error::Invalid { why, .. } => Error::Unavailable {
             path: path.to_owned(),
             why,

@@ -164,6 +164,45 @@ impl Client {
         self.reply(|event| matches!(event, Event::Puback(_)))
     }
 
+    /// Publishes what the broker keeps for later subscribers, with QoS 1; the reply as above.
+    pub fn publish_retained(&mut self, topic: &str, payload: impl AsRef<[u8]>) -> Event {
+        let id = self.take_id();
+        let mut bytes = packet::publish(self.protocol, id, topic, payload.as_ref(), 1);
+        if let Some(first) = bytes.first_mut() {
+            *first |= 1;
+        }
+        self.send(&bytes);
+        self.reply(|event| matches!(event, Event::Puback(_)))
+    }
+
+    /// Publishes with QoS 2, to the end; the reply is that of PUBREC, read as [`Event::Puback`].
+    pub fn publish_exactly_once(&mut self, topic: &str, payload: impl AsRef<[u8]>) -> Event {
+        let id = self.take_id();
+        let payload = payload.as_ref();
+        self.send(&packet::publish(self.protocol, id, topic, payload, 2));
+        let reply = self.reply(|event| matches!(event, Event::Other(0x50, _)));
+        let Event::Other(_, body) = reply else {
+            return reply;
+        };
+        let code = body.get(2).copied().unwrap_or(0);
+        if code < 0x80 {
+            self.send(&packet::packet(0x62, &id.to_be_bytes()));
+            self.reply(|event| matches!(event, Event::Other(0x70, _)));
+        }
+        Event::Puback(code)
+    }
+
+    /// Everything that the broker had for this client before it answers a question sent now.
+    pub fn received(&mut self) -> Vec<(String, Vec<u8>)> {
+        assert!(self.is_connected());
+        let events = std::mem::take(&mut self.unasked);
+        let publishes = events.into_iter().filter_map(|event| match event {
+            Event::Publish { topic, payload } => Some((topic, payload)),
+            _ => None,
+        });
+        publishes.collect()
+    }
+
     /// The next thing the broker says that was not a reply to a question.
     pub fn receive(&mut self, deadline: Duration) -> Event {
         match self.unasked.pop_front() {

@@ -5,11 +5,14 @@
 //! address come first, where no client-chosen text can imitate them; the broker adds the time.
 #![forbid(unsafe_code)]
 
+mod denials;
+
 use std::fmt::{self, Display as _};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use self::denials::Denials;
 use crate::config::LogLogins;
 use crate::request::Connect;
 use crate::show::Shown;

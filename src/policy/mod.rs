@@ -1,0 +1,44 @@
+//! Who may do what: roles with rules, and Mosquitto's ACL files.
+//!
+//! Must not: read a file or a clock, log, lock, or allocate in a check. Everything here is a value:
+//! rules are compiled once, off to the side, and then only asked.
+//!
+//! ```text
+//! Rule ── Role::compile ──> Role ──┐                       Question + Asker
+//!                  Holder (roles, groups, priorities)             │
+//!                          └── Compiler::rights ──> Rights ── check ──> Decision
+//! text ── AclFile::parse ──> AclFile ────────────────────── check ──> acl_file::Decision
+//! ```
+//!
+//! What a reader would get wrong: a rule that names `%c` or `%u` is never filled in. The level of the
+//! question is compared with the name, so no name can widen a rule.
+#![forbid(unsafe_code)]
+
+pub mod acl_file;
+mod explain;
+mod grant;
+mod index;
+#[cfg(test)]
+mod naive;
+mod question;
+mod rights;
+mod role;
+mod rule;
+mod segment;
+mod shared;
+mod template;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod trie;
+
+pub use self::explain::{Candidate, Explanation, Say};
+pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
+pub use self::index::WildcardSubscriptions;
+pub use self::question::{Asker, Message, Qos, Question};
+pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};
+pub use self::role::{Role, RoleDefinition, Window};
+pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, RuleError};
+pub use self::template::{About, Substitution, Template};
+pub use self::topic::{Filter, FilterError, Topic, TopicError};
+pub use self::trie::TooMany;

@@ -1,0 +1,220 @@
+//! What one client may do, compiled from what it holds: shared by all who hold the same.
+//!
+//! Must not: know the time. Roles that do not hold at the moment are set aside when the rights are
+//! made, and [`Rights::changes_at`] says when that has to be done again. A check allocates nothing,
+//! takes no lock and writes nothing.
+#![forbid(unsafe_code)]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::grant::{Grant, Holder};
+use super::question::{Asker, Question};
+use super::rule::Permission;
+use super::segment::{Merges, Place, Segment};
+use super::shared::Shared;
+
+/// What a client may do.
+#[derive(Debug)]
+pub struct Rights {
+    grants: Box<[Grant]>,
+    dormant: Box<[Grant]>,
+    segments: Box<[Segment]>,
+    defaults: Defaults,
+    changes_at: Option<Timestamp>,
+}
+
+/// What happens when no rule answers: `defaultACLAccess`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// To publish.
+    pub send: Permission,
+    /// To be sent what was published.
+    pub receive: Permission,
+    /// To subscribe.
+    pub subscribe: Permission,
+    /// To unsubscribe.
+    pub unsubscribe: Permission,
+}
+
+/// An answer.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Yes or no.
+    pub permission: Permission,
+    /// Why.
+    pub because: Because,
+}
+
+/// What decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// A rule.
+    Rule {
+        /// Of this one of [`Rights::grants`].
+        grant: usize,
+        /// The place among the rules of its role.
+        rule: usize,
+    },
+    /// A role without wildcard subscriptions.
+    WildcardSubscription {
+        /// This one of [`Rights::grants`].
+        grant: usize,
+    },
+    /// No rule answered, and the default did. dynamic-security leaves a question that its default
+    /// denies to whoever else is asked.
+    Default,
+    /// No rule answered, and no default opens `$CONTROL`.
+    Control,
+}
+
+/// Makes rights, and shares what is alike.
+#[derive(Debug)]
+pub struct Compiler {
+    defaults: Defaults,
+    rights: Shared<Rights>,
+    merges: Merges,
+}
+
+impl Defaults {
+    /// Nothing, as without any such setting.
+    pub const DENY: Self = Self {
+        send: Permission::Deny,
+        receive: Permission::Deny,
+        subscribe: Permission::Deny,
+        unsubscribe: Permission::Deny,
+    };
+
+    /// As a new configuration of dynamic-security has them.
+    pub const FRESH: Self = Self {
+        receive: Permission::Allow,
+        unsubscribe: Permission::Allow,
+        ..Self::DENY
+    };
+
+    fn decide(&self, question: &Question<'_>) -> Decision {
+        let permission = match question {
+            Question::Send(..) => self.send,
+            Question::Receive(..) => self.receive,
+            Question::Subscribe(..) => self.subscribe,
+            Question::Unsubscribe(..) => self.unsubscribe,
+        };
+        let control = question.plain().starts_with("$CONTROL");
+        match permission {
+            Permission::Allow if control => Decision {
+                permission: Permission::Deny,
+                because: Because::Control,
+            },
+            Permission::Allow | Permission::Deny => Decision {
+                permission,
+                because: Because::Default,
+            },
+        }
+    }
+}
+
+impl Rights {
+    /// Whether this client, which holds these rights, may do that.
+    pub fn check(&self, asker: Asker<'_>, question: &Question<'_>) -> Decision {
+        for segment in &self.segments {
+            match segment.ask(asker, question) {
+                None => {}
+                Some(Place::WildcardSubscription { grant }) => {
+                    return Decision {
+                        permission: Permission::Deny,
+                        because: Because::WildcardSubscription { grant },
+                    };
+                }
+                Some(Place::Rule {
+                    grant,
+                    rule,
+                    permission,
+                }) => {
+                    return Decision {
+                        permission,
+                        because: Because::Rule { grant, rule },
+                    };
+                }
+            }
+        }
+        self.defaults.decide(question)
+    }
+
+    /// The roles in force, in the order they are asked.
+    #[must_use]
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+
+    /// The roles that do not hold at the moment.
+    #[must_use]
+    pub fn dormant(&self) -> &[Grant] {
+        &self.dormant
+    }
+
+    /// What happens when no rule answers.
+    #[must_use]
+    pub fn defaults(&self) -> Defaults {
+        self.defaults
+    }
+
+    /// When some role begins or ceases to hold, and new rights have to be made.
+    #[must_use]
+    pub fn changes_at(&self) -> Option<Timestamp> {
+        self.changes_at
+    }
+}
+
+impl Compiler {
+    /// For clients with these defaults.
+    #[must_use]
+    pub fn new(defaults: Defaults) -> Self {
+        Self {
+            defaults,
+            rights: Shared::new(),
+            merges: Merges::new(),
+        }
+    }
+
+    /// The rights of whoever holds this, at this moment. Who holds the same shares them.
+    pub fn rights(&mut self, holder: &Holder, now: Timestamp) -> Arc<Rights> {
+        let all = holder.grants();
+        let changes = all
+            .iter()
+            .filter_map(|grant| grant.role.window().next_change(now));
+        let changes_at = changes.min();
+        let (grants, dormant): (Vec<Grant>, Vec<Grant>) = all
+            .into_iter()
+            .partition(|grant| grant.role.window().holds(now));
+        let Self {
+            defaults,
+            rights,
+            merges,
+        } = self;
+        let is_same = |rights: &Rights| {
+            rights.changes_at == changes_at
+                && are_same(&rights.grants, &grants)
+                && are_same(&rights.dormant, &dormant)
+        };
+        let names: Vec<&str> = grants.iter().map(|grant| &**grant.role.name()).collect();
+        let made = rights.find_or_make(&names, is_same, || {
+            Ok::<_, Infallible>(Rights {
+                segments: Segment::all(&grants, merges).into(),
+                grants: grants.clone().into(),
+                dormant: dormant.clone().into(),
+                defaults: *defaults,
+                changes_at,
+            })
+        });
+        match made {
+            Ok(rights) => rights,
+        }
+    }
+}
+
+fn are_same(a: &[Grant], b: &[Grant]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b))
+}

@@ -1,0 +1,407 @@
+//! Many templates as one tree of levels, and the search for the best-ranked entry that covers a
+//! question.
+//!
+//! Must not: know roles, rules or files, allocate in a search, or change once it is built.
+//!
+//! A node is a template's first levels; the entries of the templates that end there lie in one list,
+//! best rank first, and those that end in `#` in another. A search goes down from a node that the
+//! caller names: along the text of a level, the names it equals, and `+`. A branch that holds nothing
+//! better than what was found, or nothing of the kind asked for, is left alone.
+//!
+//! What a hostile question can cost: a node is reached by one path only, so a search enters no node
+//! twice, and never one below the levels of the deepest template. There is nothing to remember and
+//! nothing grows as 2^levels but the operator's own templates.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod edges;
+
+pub(super) use self::builder::Builder;
+use self::edges::{Edges, Mixed, Origin};
+use super::question::{Asker, Message};
+use super::rule::{Conditions, Permission, Retain};
+use super::template::is_filled;
+use super::topic::{is_hidden, split_level};
+
+/// A finished tree.
+#[derive(Debug)]
+pub(super) struct Trie {
+    nodes: Box<[Node]>,
+    entries: Box<[Entry]>,
+    edges: Edges,
+    mixed: Box<[Mixed]>,
+}
+
+/// A place in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NodeId(u32);
+
+/// What a template ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Lower is asked earlier.
+    pub(super) rank: u32,
+    max_payload: u32,
+    max_qos: u8,
+    retain: bool,
+    permission: Permission,
+    /// What it is an answer to: one bit for each kind.
+    kinds: u8,
+}
+
+/// More than 32 bits can count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are too many rules")]
+pub struct TooMany;
+
+/// One question on its way through the tree.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
+    /// The kinds of entries that may answer.
+    pub(super) kinds: u8,
+    /// Those that may if their template is the question's text.
+    pub(super) literal_kinds: u8,
+    pub(super) asker: Asker<'a>,
+    pub(super) message: Message,
+    /// Only a lower rank is of interest; that of what was found.
+    best: u32,
+    permission: Permission,
+    #[cfg(test)]
+    visited: usize,
+}
+
+/// How a node was reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Path {
+    /// Each level is that of the question, character by character.
+    Literal,
+    /// Something stood for something else.
+    Covering,
+}
+
+/// One line of the processor's cache.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Node {
+    origin: Origin,
+    /// The best rank here and below, and all kinds.
+    best: u32,
+    kinds: u8,
+    /// Whether it has more than one edge that is text; else the end of the one.
+    has_texts: bool,
+    only: NodeId,
+    plus: NodeId,
+    client: NodeId,
+    user: NodeId,
+    /// The first of a list.
+    mixed: u32,
+    /// Entries `start..middle` end here, `middle..end` in a # below.
+    start: u32,
+    middle: u32,
+    end: u32,
+}
+
+impl Trie {
+    /// Looks below a node for something better than the search has; `plain` is a topic or a filter.
+    pub(super) fn search(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
+        let Some(root) = self.enter(node, search) else {
+            return;
+        };
+        let (level, rest) = split_level(plain);
+        let hidden = is_hidden(level);
+        if level != "#" && !hidden {
+            self.take(root.below(), Path::Covering, search);
+        }
+        self.level(root, node, (level, rest), hidden, Path::Literal, search);
+    }
+
+    /// Looks for shared subscriptions below a node: its first level is the group.
+    pub(super) fn search_shared(
+        &self,
+        node: NodeId,
+        group: &str,
+        plain: &str,
+        search: &mut Search<'_>,
+    ) {
+        let Some(root) = self.enter(node, search) else {
+            return;
+        };
+        self.take(root.below(), Path::Covering, search);
+        let names = [
+            (root.plus, true),
+            (root.client, search.asker.client() == Some(group)),
+            (root.user, search.asker.user() == Some(group)),
+        ];
+        if let Some(child) = self.text_child(root, node, group) {
+            self.search(child, plain, search);
+        }
+        // A literal is found above: no group has a wildcard or stands for a name.
+        let literal_kinds = std::mem::take(&mut search.literal_kinds);
+        for (child, _) in names.into_iter().filter(|(_, fits)| *fits) {
+            self.search(child, plain, search);
+        }
+        search.literal_kinds = literal_kinds;
+    }
+
+    /// A node below the first level, with what is left of the question.
+    fn visit(&self, id: NodeId, rest: Option<&str>, path: Path, search: &mut Search<'_>) {
+        let Some(node) = self.enter(id, search) else {
+            return;
+        };
+        let Some(rest) = rest else {
+            self.take(node.here(), path, search);
+            // The level above a # counts too.
+            self.take(node.below(), Path::Covering, search);
+            return;
+        };
+        let levels = split_level(rest);
+        if levels.0 != "#" {
+            self.take(node.below(), Path::Covering, search);
+        }
+        self.level(node, id, levels, false, path, search);
+    }
+
+    /// From a node along one level of the question.
+    fn level(
+        &self,
+        node: &Node,
+        id: NodeId,
+        (level, rest): (&str, Option<&str>),
+        hidden: bool,
+        path: Path,
+        search: &mut Search<'_>,
+    ) {
+        match level {
+            "#" => self.take(node.below(), path, search),
+            "+" => self.visit(node.plus, rest, path, search),
+            _ => {
+                if let Some(child) = self.text_child(node, id, level) {
+                    self.visit(child, rest, path, search);
+                }
+                if !hidden {
+                    if node.client.is_some() && search.asker.client() == Some(level) {
+                        self.visit(node.client, rest, Path::Covering, search);
+                    }
+                    if node.user.is_some() && search.asker.user() == Some(level) {
+                        self.visit(node.user, rest, Path::Covering, search);
+                    }
+                    self.visit(node.plus, rest, Path::Covering, search);
+                }
+                self.mixed(node, (level, rest), hidden, search);
+            }
+        }
+    }
+
+    /// The node below another along a level's text.
+    fn text_child(&self, node: &Node, id: NodeId, level: &str) -> Option<NodeId> {
+        let origin_of = |child: NodeId| at(&self.nodes, child.0).map(|node| node.origin);
+        if node.has_texts {
+            return self.edges.find(id, level, origin_of);
+        }
+        let origin = origin_of(node.only)?;
+        (self.edges.text(origin.text) == level).then_some(node.only)
+    }
+
+    fn mixed(
+        &self,
+        node: &Node,
+        (level, rest): (&str, Option<&str>),
+        hidden: bool,
+        search: &mut Search<'_>,
+    ) {
+        let mut next = node.mixed;
+        while let Some(mixed) = at(&self.mixed, next) {
+            let text = self.edges.text(mixed.text);
+            if hidden == (hidden && is_hidden(text)) && is_filled(text, level, search.asker) {
+                self.visit(mixed.child, rest, Path::Covering, search);
+            }
+            next = mixed.next;
+        }
+    }
+
+    /// The node, if there is one with something to find.
+    fn enter(&self, id: NodeId, search: &mut Search<'_>) -> Option<&Node> {
+        let node = at(&self.nodes, id.0)?;
+        #[cfg(test)]
+        {
+            search.visited = search.visited.saturating_add(1);
+        }
+        let wanted = search.kinds | search.literal_kinds;
+        (node.best < search.best && node.kinds & wanted != 0).then_some(node)
+    }
+
+    /// The best of a list, if it is better than what the search has.
+    fn take(&self, (start, end): (u32, u32), path: Path, search: &mut Search<'_>) {
+        let kinds = match path {
+            Path::Literal => search.kinds | search.literal_kinds,
+            Path::Covering => search.kinds,
+        };
+        let range = start as usize..end as usize;
+        for entry in self.entries.get(range).unwrap_or_default() {
+            if entry.rank >= search.best {
+                return;
+            }
+            if entry.kinds & kinds != 0 && entry.holds(search.message) {
+                search.best = entry.rank;
+                search.permission = entry.permission;
+                return;
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Something of this rank that answers these kinds of questions.
+    pub(super) fn new(
+        rank: u32,
+        kinds: u8,
+        permission: Permission,
+        conditions: &Conditions,
+    ) -> Self {
+        Self {
+            rank,
+            max_payload: conditions.max_payload.unwrap_or(u32::MAX),
+            max_qos: conditions.max_qos.map_or(u8::MAX, |qos| qos as u8),
+            retain: conditions.retain == Retain::Either,
+            permission,
+            kinds,
+        }
+    }
+
+    fn holds(&self, message: Message) -> bool {
+        message.qos as u8 <= self.max_qos
+            && (self.retain || !message.retain)
+            && message.payload <= self.max_payload
+    }
+
+    fn is_unconditional(&self) -> bool {
+        self.max_payload == u32::MAX && self.max_qos == u8::MAX && self.retain
+    }
+}
+
+impl Node {
+    fn here(&self) -> (u32, u32) {
+        (self.start, self.middle)
+    }
+
+    fn below(&self) -> (u32, u32) {
+        (self.middle, self.end)
+    }
+}
+
+impl NodeId {
+    const NONE: Self = Self(u32::MAX);
+
+    fn is_some(self) -> bool {
+        self != Self::NONE
+    }
+}
+
+impl<'a> Search<'a> {
+    /// For entries of any rank.
+    pub(super) fn new(asker: Asker<'a>, message: Message, kinds: u8, literal_kinds: u8) -> Self {
+        Self {
+            kinds,
+            literal_kinds,
+            asker,
+            message,
+            best: u32::MAX,
+            permission: Permission::Deny,
+            #[cfg(test)]
+            visited: 0,
+        }
+    }
+
+    /// The rank of what was found, and what it says.
+    pub(super) fn found(&self) -> Option<(u32, Permission)> {
+        (self.best != u32::MAX).then_some((self.best, self.permission))
+    }
+}
+
+fn at<T>(items: &[T], index: u32) -> Option<&T> {
+    items.get(index as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::template::{About, Substitution, Template};
+
+    const ANN: Asker<'_> = Asker {
+        client_id: Some("c1"),
+        username: Some("ann"),
+    };
+
+    fn trie(filters: &[&str]) -> (Trie, NodeId) {
+        let mut builder = Builder::default();
+        let root = builder.root().unwrap();
+        for (rank, filter) in (0..).zip(filters) {
+            let template = Template::parse(filter, About::Topics, Substitution::Anywhere).unwrap();
+            let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
+            builder.add(root, template.levels(), entry).unwrap();
+        }
+        (builder.finish().unwrap(), root)
+    }
+
+    fn search(filters: &[&str], plain: &str) -> (Option<u32>, usize) {
+        let (trie, root) = trie(filters);
+        let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
+        trie.search(root, plain, &mut search);
+        (search.found().map(|(rank, _)| rank), search.visited)
+    }
+
+    #[test]
+    fn the_best_rank_that_covers_the_question_is_found() {
+        let filters = ["a/b/c", "a/+/#", "%u/#", "x%c", "#"];
+        for (plain, found) in [
+            ("a/b/c", Some(0)),
+            ("a/b/d", Some(1)),
+            ("a/b", Some(1)),
+            ("a/+/c", Some(1)),
+            ("ann", Some(2)),
+            ("ann/#", Some(2)),
+            ("xc1", Some(3)),
+            ("a", Some(4)),
+            ("$SYS/a", None),
+        ] {
+            assert_eq!(search(&filters, plain).0, found, "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_search_enters_no_node_twice_however_long_the_topic() {
+        // Every filter of twelve levels that are a or +, none of which covers the topic.
+        let filters: Vec<String> = (0_u32..1 << 12)
+            .map(|bits| {
+                let levels = (0..12).map(|at| if bits >> at & 1 == 0 { "a" } else { "+" });
+                levels.collect::<Vec<_>>().join("/")
+            })
+            .collect();
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        let nodes = trie(&filters).0.nodes.len();
+        for topic in [vec!["a"; 11], vec!["a"; 200], vec!["a"; 30_000]] {
+            let (found, visited) = search(&filters, &topic.join("/"));
+            assert_eq!(found, None);
+            assert!(visited <= nodes, "{visited} of {nodes}");
+        }
+    }
+
+    #[test]
+    fn a_branch_with_nothing_better_is_left_alone() {
+        let (found, visited) = search(&["#", "a/b/c/d", "a/+/c/+"], "a/b/c/d");
+        assert_eq!((found, visited), (Some(0), 2));
+    }
+
+    #[test]
+    fn a_longest_topic_takes_the_search_no_deeper_than_the_templates() {
+        let deep = vec!["+"; 201].join("/");
+        let (found, visited) = search(&[&deep], &"/".repeat(65_535));
+        assert_eq!((found, visited), (None, 202));
+    }
+
+    #[test]
+    fn entries_that_are_never_asked_are_left_out() {
+        let (trie, _) = trie(&["a", "a", "a/#", "a"]);
+        assert_eq!(trie.entries.len(), 2);
+    }
+}
