@@ -172,6 +172,10 @@ fn mac(key: &Hmac<Sha256>, parts: &[&[u8]]) -> Tag {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn name(text: &str) -> AccountName {
@@ -269,5 +273,56 @@ mod tests {
         let oldest = tags(&verified, "a", "x", b"q");
         assert!(!verified.refuses(&oldest, now()));
         assert_eq!((verified.right.len(), verified.wrong.len()), (2, 2));
+    }
+
+    /// What somebody does with the memory, a while after the one before.
+    #[derive(Clone, Copy, Debug)]
+    enum Deed {
+        Right,
+        Wrong,
+        Ask,
+    }
+
+    proptest! {
+        /// Two maps that never forget and know the times say the same.
+        #[test]
+        fn it_remembers_what_two_maps_would(
+            deeds in proptest::collection::vec(
+                (prop_oneof![Just(Deed::Right), Just(Deed::Wrong), Just(Deed::Ask)], 0..3_u8, 0..3_u8, 0..50_000_u64),
+                1..100,
+            ),
+        ) {
+            let mut verified = Verified::new(&[7; 32]);
+            let mut at = now();
+            let mut right: HashMap<u8, (u8, Instant)> = HashMap::new();
+            let mut wrong: HashMap<(u8, u8), Instant> = HashMap::new();
+            for (deed, account, password, later) in deeds {
+                at = at.checked_add(Duration::from_secs(later)).unwrap();
+                let tags = tags(&verified, &format!("a{account}"), "c", &[password]);
+                match deed {
+                    Deed::Right => {
+                        verified.remember(&tags, at);
+                        let is_new = right.get(&account).is_none_or(|(known, since)| {
+                            *known != password || at.duration_since(*since) >= AGE
+                        });
+                        if is_new {
+                            right.insert(account, (password, at));
+                        }
+                    }
+                    Deed::Wrong => {
+                        verified.remember_refusal(&tags, at);
+                        wrong.insert((account, password), at);
+                    }
+                    Deed::Ask => {}
+                }
+                let since = right.get(&account).filter(|(known, _)| *known == password);
+                prop_assert_eq!(verified.held(&tags), since.is_some());
+                let is_fresh = since.is_some_and(|(_, since)| at.duration_since(*since) < AGE);
+                prop_assert_eq!(verified.holds(&tags, at), is_fresh);
+                let refused = wrong.get(&(account, password));
+                let is_fresh = refused.is_some_and(|since| at.duration_since(*since) < AGE_REFUSED);
+                prop_assert_eq!(verified.refuses(&tags, at), is_fresh);
+            }
+        }
     }
 }
