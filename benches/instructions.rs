@@ -33,18 +33,11 @@ use std::time::Duration;
 
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 
+use self::support::conf::LISTENER;
 use self::support::{Answer, Broker, Connect, Protocol, Tree, plugin_conf};
 
 /// How often the run that does more does it.
 const TIMES: u64 = 400;
-
-/// What a broker logs when nothing is said about it.
-const LISTENER: &str = "log_type error
-log_type warning
-log_type notice
-log_type information
-listener {port} 127.0.0.1
-";
 
 /// How long the loop is left alone.
 const IDLE: Duration = Duration::from_secs(10);

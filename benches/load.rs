@@ -38,6 +38,7 @@ use mosquitto_doorman::store::sqlite::Database;
 use mosquitto_doorman::store::{self, Store};
 
 use self::measure::{Chance, Spread, device, password_file};
+use self::support::conf::LISTENER;
 use self::support::{Broker, Client, Connect, Event, Protocol, Tree, plugin_conf};
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
@@ -420,10 +421,3 @@ fn lookups(accounts: &Accounts) {
     }
     println!();
 }
-
-const LISTENER: &str = "log_type error
-log_type warning
-log_type notice
-log_type information
-listener {port} 127.0.0.1
-";

@@ -43,6 +43,7 @@ use mosquitto_doorman::store::sqlite::Database;
 use mosquitto_doorman::verdict::Verdict;
 
 use self::measure::{Chance, Spread};
+use self::support::conf::LISTENER;
 use self::support::{Answer, Broker, Client, Connect, Protocol, Tree, plugin_conf};
 
 const ITERATIONS: [u32; 2] = [1_000, 20_000];
@@ -285,10 +286,3 @@ fn refusal(port: u16, username: &str) -> f64 {
 fn accepted(ratio: f64) -> bool {
     (ratio - 1.0).abs() <= BAR
 }
-
-const LISTENER: &str = "log_type error
-log_type warning
-log_type notice
-log_type information
-listener {port} 127.0.0.1
-";

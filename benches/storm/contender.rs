@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 
+use crate::support::conf::LISTENER;
 use crate::support::{Broker, Connect, Protocol, Tree, plugin_conf};
 
 pub const PASSWORD: &str = "right";
@@ -54,7 +55,7 @@ impl Contender {
                 plugin_conf(&[&[file.as_str()], options].concat())
             }
         };
-        Broker::of(tree).start(&(LISTENER.to_owned() + &source))
+        Broker::of(tree).start(&format!("set_tcp_nodelay true\n{LISTENER}{source}"))
     }
 }
 
@@ -135,12 +136,3 @@ pub fn login(name: &str, password: &str) -> Vec<u8> {
 pub fn cheap() -> Connect {
     Connect::new(Protocol::V311).credentials(CHEAP, PASSWORD)
 }
-
-/// What a broker logs when nothing is said about it; small messages leave at once.
-const LISTENER: &str = "log_type error
-log_type warning
-log_type notice
-log_type information
-set_tcp_nodelay true
-listener {port} 127.0.0.1
-";

@@ -18,7 +18,10 @@ fn throttle() -> Throttle {
 }
 
 fn who<'a>(ip: &str, username: &'a str) -> Who<'a> {
-    let ip = ip.parse().ok();
+    by(ip.parse().ok(), username)
+}
+
+fn by(ip: Option<IpAddr>, username: &str) -> Who<'_> {
     Who {
         ip,
         username,
@@ -65,11 +68,7 @@ fn strangers_guessing_a_username_do_not_lock_out_its_owner() {
     let mut went = 0;
     for n in 0..5_000 {
         let ip = stranger(n);
-        let guessing = Who {
-            ip,
-            username: "alice",
-            credential: None,
-        };
+        let guessing = by(ip, "alice");
         went += u32::from(guess(&mut throttle, &guessing, now));
     }
     assert!(went < 200, "{went} guesses were admitted");
@@ -233,14 +232,7 @@ fn strangers_leave_a_quarter_of_all_work_to_good_addresses() {
         let username = format!("name{n}");
         let ip = stranger(*n);
         let username = &username;
-        admitted(throttle.admit(
-            &Who {
-                ip,
-                username,
-                credential: None,
-            },
-            now,
-        ))
+        admitted(throttle.admit(&by(ip, username), now))
     });
     assert_eq!(went.count(), 900);
     login(&mut throttle, &who(HOME, "bob"), now);
@@ -349,15 +341,7 @@ fn a_flood_of_names_and_addresses_pushes_out_no_known_pair() {
         let username = &format!("name{n}");
         let ip = stranger(n);
         let now = after(begin, n.into());
-        guess(
-            &mut throttle,
-            &Who {
-                ip,
-                username,
-                credential: None,
-            },
-            now,
-        );
+        guess(&mut throttle, &by(ip, username), now);
         assert!(entries(&throttle).iter().all(|count| *count <= 64));
     }
     let now = after(begin, 5_000);
@@ -371,15 +355,7 @@ fn what_is_refused_makes_no_entry() {
     for n in 0..20_000 {
         let username = &format!("name{n}");
         let ip = stranger(n);
-        guess(
-            &mut throttle,
-            &Who {
-                ip,
-                username,
-                credential: None,
-            },
-            now,
-        );
+        guess(&mut throttle, &by(ip, username), now);
     }
     assert!(entries(&throttle).iter().all(|count| *count <= 900));
 }
@@ -417,11 +393,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn act(throttle: &mut Throttle, step: Step, now: Instant) {
-    let who = Who {
-        ip: stranger(step.place),
-        username: NAMES[step.name],
-        credential: None,
-    };
+    let who = by(stranger(step.place), NAMES[step.name]);
     match step.deed {
         0 => throttle.failed(&who, now),
         1 => throttle.recognised(&who, now),
@@ -462,7 +434,7 @@ proptest! {
         }
         now = after(now, 1_800);
         for (place, username) in (0..6).zip(NAMES.iter().cycle()) {
-            let who = Who { ip: stranger(place), username, credential: None };
+            let who = by(stranger(place), username);
             prop_assert_eq!(throttle.delay(&who, now), Duration::ZERO);
             let admission = throttle.admit(&who, now);
             prop_assert!(admitted(admission) && admission != Admission::Admit(Standing::Suspect));
@@ -474,7 +446,7 @@ proptest! {
         let (mut throttle, mut now) = (throttle(), start());
         for step in steps {
             now = after(now, step.pause);
-            let who = Who { ip: stranger(step.place), username: NAMES[step.name], credential: None };
+            let who = by(stranger(step.place), NAMES[step.name]);
             let trace = throttle.trace(&who, now);
             let before = (throttle.wait(&trace, now), throttle.delay(&who, now));
             throttle.failed(&who, now);
@@ -491,7 +463,7 @@ proptest! {
         for step in steps {
             now = after(now, step.pause);
             act(&mut throttle, step, now);
-            let who = Who { ip: stranger(step.place), username: NAMES[step.name], credential: None };
+            let who = by(stranger(step.place), NAMES[step.name]);
             if let Admission::Refuse { retry_after } = throttle.admit(&who, now) {
                 prop_assert!(retry_after <= Duration::from_mins(2));
                 now = now.checked_add(retry_after).unwrap();
@@ -505,7 +477,7 @@ proptest! {
         let mut throttle = Throttle::sized(ThrottleLimits::STANDARD, 16);
         let now = start();
         for (place, username, deed) in deeds {
-            let who = Who { ip: Some(IpAddr::from(place.to_be_bytes())), username: &username, credential: None };
+            let who = by(Some(IpAddr::from(place.to_be_bytes())), &username);
             match deed {
                 0 => throttle.succeeded(&who, now),
                 1 => throttle.recognised(&who, now),
@@ -525,7 +497,7 @@ proptest! {
             let now = if forward { begin.checked_add(far) } else { begin.checked_sub(far) };
             let step = Step { place: 1, name: 0, deed, pause: 0 };
             act(&mut throttle, step, now.unwrap_or(begin));
-            let actor = Who { ip: stranger(1), username: "alice", credential: None };
+            let actor = by(stranger(1), "alice");
             let delay = throttle.delay(&actor, now.unwrap_or(begin));
             prop_assert!(delay <= ThrottleLimits::STANDARD.longest_delay);
         }

@@ -11,6 +11,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// One listener, and the log that a broker writes when nothing is said about it.
+pub const LISTENER: &str = "log_type error
+log_type warning
+log_type notice
+log_type information
+listener {port} 127.0.0.1
+";
+
 /// The lines that load the plugin with `options`, each `name value` without `plugin_opt_`.
 pub fn plugin_conf(options: &[&str]) -> String {
     let mut conf = "plugin {plugin}\n".to_owned();
