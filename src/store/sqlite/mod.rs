@@ -3,7 +3,7 @@
 //! The engine reads through a connection of its own, on which nothing writes and every question has a
 //! budget; the watcher has another, sees what somebody committed and writes the login records down;
 //! administration has [`Database`]. In WAL mode none of them waits for another. Must not: put SQL
-//! anywhere but in `query.rs`, or keep an account in memory: what is committed counts at once.
+//! anywhere but in `query/`, or keep an account in memory: what is committed counts at once.
 //!
 //! A database that runs should be replaced by SQLite's own means (`.restore`, `doorman import`). A file
 //! renamed over it is taken over within a look of the watcher, see `watched.rs`.

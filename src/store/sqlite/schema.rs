@@ -91,9 +91,12 @@ fn invalid(path: &Path, why: &str) -> Error {
 const APPLICATION_ID: i64 = 0x444f_4f52;
 
 /// In the order of their numbers; one that was ever released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_accounts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_accounts.sql"),
+    include_str!("migrations/0002_roles.sql"),
+];
 
-const LATEST: i64 = 1;
+const LATEST: i64 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -138,7 +141,7 @@ mod tests {
     fn a_newer_schema_is_refused_with_both_versions() {
         let message = refused("PRAGMA application_id = 0x444f4f52; PRAGMA user_version = 7;");
         assert!(
-            message.contains("version 7") && message.contains("up to 1"),
+            message.contains("version 7") && message.contains("up to 2"),
             "{message}"
         );
     }

@@ -1,12 +1,12 @@
 //! Every SQL statement of doorman's own schema, and every pragma, as a named function.
 //!
-//! Must not: be imitated elsewhere: SQL appears in this file and in `migrations/` only. Statements are
+//! Must not: be imitated elsewhere: SQL appears in this room and in `migrations/` only. Statements are
 //! prepared once per connection; what comes from outside is a bound parameter, never text.
 #![forbid(unsafe_code)]
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::record;
+use crate::store::sqlite::record;
 use crate::model::{Account, StoredCredential};
 use crate::store::Login;
 
