@@ -31,7 +31,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mosquitto_doorman::config::{CostLimits, SourceConfig};
+use mosquitto_doorman::config::{CostLimits, DatabaseConfig, SourceConfig};
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 use mosquitto_doorman::model::{Account, AccountName, StoredCredential};
 use mosquitto_doorman::store::sqlite::Database;
@@ -387,7 +387,10 @@ fn lookups(accounts: &Accounts) {
         ),
         (
             "database",
-            open(SourceConfig::Database(accounts.database.clone())),
+            open(SourceConfig::Database(DatabaseConfig {
+                path: accounts.database.clone(),
+                roles: false,
+            })),
         ),
     ];
     let mut chance = Chance::new(3);
@@ -405,7 +408,11 @@ fn lookups(accounts: &Accounts) {
             ] {
                 let start = Instant::now();
                 for name in names {
-                    let found = source.account(black_box(name), None).expect("an answer");
+                    let found = source
+                        .as_ref()
+                        .expect("accounts")
+                        .account(black_box(name), None)
+                        .expect("an answer");
                     assert_eq!(black_box(found).is_some(), there, "{name}");
                 }
                 times.push(start.elapsed().as_secs_f64() * 1e6 / LOOKUPS as f64);

@@ -222,7 +222,7 @@ fn rights(shape: Shape, rules: usize, roles: usize) -> Arc<Rights> {
         roles: roles.collect(),
         groups: Vec::new(),
     };
-    Compiler::new(Defaults::DENY).rights(&holder, Timestamp::UNIX_EPOCH)
+    Compiler::thorough().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH)
 }
 
 /// The same bars for files: a user's topics, and one pattern behind them.
@@ -277,7 +277,7 @@ fn subscriptions() {
         }],
         groups: Vec::new(),
     };
-    let rights = Compiler::new(Defaults::DENY).rights(&holder, Timestamp::UNIX_EPOCH);
+    let rights = Compiler::thorough().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH);
     for text in [
         "site/device-0000007/+/x/#",
         "$share/g/site/device-0000007/#",
@@ -310,7 +310,7 @@ fn memory() {
             role(format!("role-{number}"), vec![rule.unwrap()])
         })
         .collect();
-    let mut compiler = Compiler::new(Defaults::DENY);
+    let mut compiler = Compiler::thorough();
     for (what, kinds) in [
         ("all hold the same", 1),
         ("each pair of roles is rare", 999_983),
@@ -329,7 +329,7 @@ fn memory() {
                     roles: roles.into(),
                     groups: Vec::new(),
                 };
-                compiler.rights(&holder, Timestamp::UNIX_EPOCH)
+                compiler.rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH)
             })
             .collect();
         let took = start.elapsed();

@@ -34,7 +34,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mosquitto_doorman::admin::{self, Command};
-use mosquitto_doorman::config::{Config, SourceConfig, ThrottleLimits, UnknownUser};
+use mosquitto_doorman::config::{
+    Config, DatabaseConfig, SourceConfig, ThrottleLimits, UnknownUser,
+};
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 use mosquitto_doorman::engine::Engine;
 use mosquitto_doorman::model::{Account, AccountName};
@@ -124,7 +126,10 @@ impl Accounts {
     }
 
     fn database_source(&self) -> SourceConfig {
-        SourceConfig::Database(self.database.clone())
+        SourceConfig::Database(DatabaseConfig {
+            path: self.database.clone(),
+            roles: false,
+        })
     }
 
     fn print(&self, asked: &str, rounds: &[Round]) -> f64 {

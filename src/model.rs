@@ -4,6 +4,7 @@
 //! believed everywhere else. A stored credential is a secret: `Debug` never shows it.
 #![forbid(unsafe_code)]
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,6 +60,12 @@ impl AccountName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Borrow<str> for AccountName {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 

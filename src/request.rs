@@ -73,6 +73,17 @@ pub struct Connect<'a> {
     pub occasion: Occasion,
 }
 
+/// A client that is in, and was not asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrant<'a> {
+    /// The username, from wherever the broker has it.
+    pub username: &'a str,
+    /// The client id.
+    pub client_id: &'a str,
+    /// Where it comes from.
+    pub address: Address<'a>,
+}
+
 /// "May this client do that?"
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {

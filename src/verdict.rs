@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::show::Shown;
+
 /// The answer to one question of the broker.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,29 +153,51 @@ impl fmt::Display for Reason {
 pub enum Permit {
     /// It may.
     Allow,
-    /// It may not. Why is for the log.
-    Deny(Denial),
+    /// It may not. Why has been noted for the log.
+    Deny,
+    /// Not ours: whoever the broker asks next decides.
+    Defer,
 }
 
-/// Why a client may not do something.
+/// Why a client may not do something, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denial {
+pub enum Denial<'a> {
     /// The rule in this line of the ACL file denies it.
-    Rule(usize),
+    Line(usize),
+    /// A rule of this role denies it.
+    Role {
+        /// The role's name.
+        role: &'a str,
+        /// The rule's ACL type.
+        acl_type: &'a str,
+        /// The rule's topic.
+        topic: &'a str,
+    },
+    /// This role has no wildcard subscriptions.
+    WildcardSubscription(&'a str),
     /// No rule allows it.
     NoRule,
     /// The client id or the username cannot be compared with the patterns of the file.
     UnsafeName,
+    /// The account may not be used, or not be looked at, now.
+    Account(Reason),
     /// The question could not be understood.
     BadRequest,
 }
 
-impl fmt::Display for Denial {
+impl fmt::Display for Denial<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rule(line) => write!(f, "acl_file:{line}"),
+            Self::Line(line) => write!(f, "acl_file:{line}"),
+            Self::Role {
+                role,
+                acl_type,
+                topic,
+            } => write!(f, "{}:{acl_type}:{}", Shown(role), Shown(topic)),
+            Self::WildcardSubscription(role) => write!(f, "{}:allowwildcardsubs", Shown(role)),
             Self::NoRule => f.write_str("none"),
             Self::UnsafeName => f.write_str("unsafe_name"),
+            Self::Account(reason) => reason.fmt(f),
             Self::BadRequest => f.write_str("bad_request"),
         }
     }
@@ -198,6 +222,8 @@ pub enum Effect {
         /// Its client id.
         client_id: Box<str>,
     },
+    /// End every connection of this username, or of clients without one, without their wills.
+    KickUsername(Option<Box<str>>),
     /// Tell a client that was left waiting.
     Complete {
         /// The connection as the broker's door numbered it.

@@ -47,7 +47,7 @@ struct Kind {
 
 impl Denials {
     /// One more.
-    pub fn note(&self, access: &Access<'_>, why: Denial) {
+    pub fn note(&self, access: &Access<'_>, why: Denial<'_>) {
         let mut kinds = match self.kinds.try_lock() {
             Ok(kinds) => kinds,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -152,8 +152,8 @@ impl Kind {
 }
 
 /// What comes first no client can imitate: the names follow, quoted.
-fn line(access: &Access<'_>, why: Denial) -> String {
-    struct Line<'a>(&'a Access<'a>, Denial);
+fn line(access: &Access<'_>, why: Denial<'_>) -> String {
+    struct Line<'a>(&'a Access<'a>, Denial<'a>);
     impl fmt::Display for Line<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let Self(access, why) = self;
@@ -217,13 +217,13 @@ mod tests {
     fn a_kind_is_told_at_once_and_then_summed_up() {
         let (denials, start) = (Denials::default(), start());
         for topic in ["a/b/c", "a/b/d", "a/b"] {
-            denials.note(&access("c1", topic), Denial::Rule(12));
+            denials.note(&access("c1", topic), Denial::Line(12));
         }
         assert_eq!(
             told(&denials, start),
             [r#"denied publish rule=acl_file:12 client_id="c1" username=- topic="a/b/c" (2 more)"#]
         );
-        denials.note(&access("c1", "a/b/e"), Denial::Rule(12));
+        denials.note(&access("c1", "a/b/e"), Denial::Line(12));
         assert!(told(&denials, start).is_empty(), "too early");
         let later = told(&denials, start + INTERVAL);
         assert!(

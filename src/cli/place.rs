@@ -194,7 +194,7 @@ fn configured(path: &Path) -> Result<Place, Failure> {
         for source in config.sources {
             let place = match source {
                 SourceConfig::PasswordFile(path) => Place::File(path),
-                SourceConfig::Database(path) => Place::Database(path),
+                SourceConfig::Database(database) => Place::Database(database.path),
                 // Somebody else's database is read, never changed.
                 SourceConfig::Query(_) => continue,
             };

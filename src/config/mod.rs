@@ -24,6 +24,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The file that says who may publish and read what; none leaves that to the broker.
     pub acl_file: Option<PathBuf>,
+    /// How many of the sources stand before its line, and so are asked before it.
+    pub acl_file_place: usize,
     /// How subscriptions are answered where there is one.
     pub acl_subscribe: AclSubscribe,
     /// What to say to a username that no source knows.
@@ -83,20 +85,31 @@ pub enum SourceConfig {
     /// A file in Mosquitto's `password_file` format.
     PasswordFile(PathBuf),
     /// A database with doorman's own schema.
-    Database(PathBuf),
+    Database(DatabaseConfig),
     /// Somebody else's database, asked with one statement.
     Query(QueryConfig),
 }
 
-/// How to ask a database that is not ours.
+/// A database with doorman's own schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether its roles say who may do what.
+    pub roles: bool,
+}
+
+/// How to ask a database that is not ours: for accounts, for rules, or for both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryConfig {
     /// The database file; opened for reading only.
     pub path: PathBuf,
-    /// One `SELECT` with `:username`, and `:client_id` if it wants it.
-    pub sql: String,
+    /// One `SELECT` with `:username`, and `:client_id` if it wants it: the account.
+    pub sql: Option<String>,
     /// How its credentials are to be read.
     pub scheme: Scheme,
+    /// The same for what the account may do.
+    pub acl_sql: Option<String>,
 }
 
 /// What happens to a username that no source knows.
@@ -271,6 +284,7 @@ impl Config {
         Self {
             sources: Vec::new(),
             acl_file: None,
+            acl_file_place: 0,
             acl_subscribe: AclSubscribe::AsMosquitto,
             unknown_user: UnknownUser::Defer,
             limits: CostLimits::STANDARD,
@@ -324,11 +338,15 @@ mod tests {
             config.sources,
             [
                 SourceConfig::PasswordFile("/b".into()),
-                SourceConfig::Database("/c".into()),
+                SourceConfig::Database(DatabaseConfig {
+                    path: "/c".into(),
+                    roles: false,
+                }),
                 SourceConfig::Query(QueryConfig {
                     path: "/a".into(),
-                    sql: "SELECT 1".into(),
+                    sql: Some("SELECT 1".into()),
                     scheme: Scheme::Emqx(EmqxDigest::Sha256, SaltPlace::Suffix),
+                    acl_sql: None,
                 }),
             ]
         );

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
-use super::{AclSubscribe, Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser};
+use super::{
+    AclSubscribe, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser,
+};
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 
 /// One row of the option table.
@@ -43,11 +45,22 @@ pub const OPTIONS: &[Opt] = &[
         value: "PATH",
         default: None,
         repeats: true,
-        help: "An SQLite database. With doorman's own schema (made by `doorman init`, or here if missing), unless a database_query line follows it.",
+        help: "An SQLite database. With doorman's own schema (made by `doorman init`, or here if missing), unless a database_query or database_acl_query line follows it.",
         set: |draft, value| {
-            draft.sources.push(SourceConfig::Database(path(value)?));
+            draft.sources.push(SourceConfig::Database(DatabaseConfig {
+                path: path(value)?,
+                roles: false,
+            }));
             Ok(())
         },
+    },
+    Opt {
+        key: "database_roles",
+        value: "true|false",
+        default: Some("false"),
+        repeats: true,
+        help: "Whether the roles in the database of the line before it (doorman's own) decide who may publish, read and subscribe to what, for its accounts and for clients without a username. false leaves that to the next source that is asked for it, or to the broker.",
+        set: roles,
     },
     Opt {
         key: "database_query",
@@ -64,6 +77,14 @@ pub const OPTIONS: &[Opt] = &[
         repeats: true,
         help: "How the credentials of the database_query before it are stored, where they do not say so themselves.",
         set: format,
+    },
+    Opt {
+        key: "database_acl_query",
+        value: "SQL",
+        default: None,
+        repeats: true,
+        help: "Asks the database of the lines before it, opened read-only, what an account may do: one SELECT, run when it is first needed, at each login and when the database changes. Parameters :username and :client_id; columns: a filter (%u and %c stand for whole levels) and an access (1 read, 2 write, 4 subscribe or a sum of them, or one of publishClientSend, publishClientReceive, subscribeLiteral, subscribePattern, unsubscribeLiteral, unsubscribePattern), then optionally allow (0 or 1) and priority by name. Without a row it has nothing to say about the account.",
+        set: acl_query,
     },
     Opt {
         key: "unknown_user",
@@ -88,6 +109,7 @@ pub const OPTIONS: &[Opt] = &[
         help: "A file in the format of Mosquitto's acl_file, which then decides who may publish and read what, for every client of these listeners. Changes are taken over within a second, without a signal; a file with a mistake in it changes nothing, and at the start ends the start.",
         set: |draft, value| {
             draft.config.acl_file = Some(path(value)?);
+            draft.config.acl_file_place = draft.sources.len();
             Ok(())
         },
     },
@@ -330,26 +352,80 @@ fn query(draft: &mut Draft, value: &str) -> Result<(), String> {
     if value.is_empty() {
         return Err("a SELECT statement is needed".to_owned());
     }
+    let sql = value.to_owned();
     match draft.sources.last_mut() {
-        Some(source @ SourceConfig::Database(_)) => {
-            if let SourceConfig::Database(path) = source {
-                let path = std::mem::take(path);
-                *source = SourceConfig::Query(QueryConfig {
-                    path,
-                    sql: value.to_owned(),
-                    scheme: Scheme::Marked,
-                });
-            }
-            Ok(())
+        Some(source @ SourceConfig::Database(DatabaseConfig { roles: false, .. })) => {
+            foreign(source).map(|query| query.sql = Some(sql))
         }
-        Some(SourceConfig::Query(_)) => {
+        Some(SourceConfig::Query(QueryConfig { sql: Some(_), .. })) => {
             Err("the database before it has a database_query already".to_owned())
         }
+        Some(SourceConfig::Query(query)) => {
+            query.sql = Some(sql);
+            Ok(())
+        }
+        Some(SourceConfig::Database(_)) => Err(OWN.to_owned()),
         Some(SourceConfig::PasswordFile(_)) | None => {
             Err("it belongs directly behind the plugin_opt_database line it asks".to_owned())
         }
     }
 }
+
+fn acl_query(draft: &mut Draft, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Err("a SELECT statement is needed".to_owned());
+    }
+    let sql = value.to_owned();
+    match draft.sources.last_mut() {
+        Some(source @ SourceConfig::Database(DatabaseConfig { roles: false, .. })) => {
+            foreign(source).map(|query| query.acl_sql = Some(sql))
+        }
+        Some(SourceConfig::Query(query)) if query.acl_sql.is_none() => {
+            query.acl_sql = Some(sql);
+            Ok(())
+        }
+        Some(SourceConfig::Query(_)) => {
+            Err("the database before it has a database_acl_query already".to_owned())
+        }
+        Some(SourceConfig::Database(_)) => Err(OWN.to_owned()),
+        Some(SourceConfig::PasswordFile(_)) | None => {
+            Err("it belongs behind the lines of the plugin_opt_database it asks".to_owned())
+        }
+    }
+}
+
+fn roles(draft: &mut Draft, value: &str) -> Result<(), String> {
+    let yes = truth(value)?;
+    match draft.sources.last_mut() {
+        Some(SourceConfig::Database(database)) => {
+            database.roles = yes;
+            Ok(())
+        }
+        Some(SourceConfig::Query(_) | SourceConfig::PasswordFile(_)) | None => Err(
+            "it belongs behind the plugin_opt_database line of a database with doorman's own schema"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The source becomes somebody else's database.
+fn foreign(source: &mut SourceConfig) -> Result<&mut QueryConfig, String> {
+    if let SourceConfig::Database(database) = source {
+        *source = SourceConfig::Query(QueryConfig {
+            path: std::mem::take(&mut database.path),
+            sql: None,
+            scheme: Scheme::Marked,
+            acl_sql: None,
+        });
+    }
+    match source {
+        SourceConfig::Query(query) => Ok(query),
+        SourceConfig::Database(_) | SourceConfig::PasswordFile(_) => Err(OWN.to_owned()),
+    }
+}
+
+const OWN: &str = "the database before it has doorman's own schema (database_roles): it is not asked \
+                   with a statement";
 
 fn format(draft: &mut Draft, value: &str) -> Result<(), String> {
     let scheme = match value {
@@ -367,11 +443,11 @@ fn format(draft: &mut Draft, value: &str) -> Result<(), String> {
         }
     };
     match draft.sources.last_mut() {
-        Some(SourceConfig::Query(query)) => {
+        Some(SourceConfig::Query(query)) if query.sql.is_some() => {
             query.scheme = scheme;
             Ok(())
         }
-        Some(SourceConfig::PasswordFile(_) | SourceConfig::Database(_)) | None => Err(
+        Some(_) | None => Err(
             "it belongs behind the plugin_opt_database_query line whose credentials it describes"
                 .to_owned(),
         ),

@@ -1,23 +1,46 @@
-//! "May this client do that?": a look into the rules that are in force.
+//! "May this client do that?": a look at how the client stands, and into the rules that go with it.
 //!
 //! Must not: wait, or write to the log. The broker asks for each message and each subscriber, on the
 //! thread of its HTTP API too, and in the middle of whatever it is doing: where its log is published,
-//! it asks while it writes a line of ours.
+//! it asks while it writes a line of ours. Only how a client stands that nobody has seen is asked of
+//! the sources here, once: whoever has a certificate comes in without being announced.
 #![forbid(unsafe_code)]
 
-use super::Engine;
-use crate::policy::acl_file::{AclFile, Because, Decision};
-use crate::policy::{Asker, Filter, Message, Permission, Qos, Question, Topic};
-use crate::request::{Access, Action};
-use crate::verdict::{Denial, Permit};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::sessions::Session;
+use super::standing::{Says, Standing};
+use super::{Engine, lock};
+use crate::admission::{self, Approach, Fact};
+use crate::config::UnknownUser;
+use crate::model::Account;
+use crate::policy::acl_file::{self, AclFile};
+use crate::policy::{
+    Asker, Because, Decision, Filter, Message, Permission, Qos, Question, Rights, Topic,
+};
+use crate::request::{Access, Action, Connect, ConnectionId, Entrant, Now};
+use crate::store::acl_file::AclSource;
+use crate::store::{self, Grantor};
+use crate::verdict::{Denial, Permit, Reason};
+
+/// Somebody who says who may do what.
+pub(super) enum Authority {
+    /// An ACL file.
+    File(Arc<AclSource>),
+    /// Roles, or a query.
+    Grants(Arc<dyn Grantor>),
+}
 
 impl Engine {
-    /// "May this client do that?" Nothing is allocated for whoever may.
+    /// "May this client do that?" Nothing is allocated for whoever may and has asked before.
     pub fn may(&self, access: &Access<'_>) -> Permit {
-        let Some(acl) = &self.acl else {
+        if !self.has_acl() {
             // Not registered for; whoever asks nevertheless gets no grant from us.
             return self.deny(access, Denial::NoRule);
-        };
+        }
         let Some(question) = question(access) else {
             return self.deny(access, Denial::BadRequest);
         };
@@ -25,17 +48,192 @@ impl Engine {
             client_id: access.client_id,
             username: access.username,
         };
-        let rules = acl.in_force();
-        let decision = rules.check(asker, &question);
-        match decision.permission {
-            Permission::Allow => Permit::Allow,
-            Permission::Deny => self.deny(access, denial(&rules, decision)),
+        if let Some(file) = self.sole_file() {
+            return self.by_file(file, access, asker, &question);
+        }
+        let judge = |standing: &Standing| self.judge_access(standing, access, asker, &question);
+        match self.standings.look(asker, judge) {
+            Some(permit) => permit,
+            None => judge(&self.stand_first(asker)),
         }
     }
 
-    fn deny(&self, access: &Access<'_>, why: Denial) -> Permit {
+    /// The file that decides about everybody, whoever they are: there is nobody else to ask, and no
+    /// account that could be switched off.
+    fn sole_file(&self) -> Option<&AclSource> {
+        match self.authorities.as_slice() {
+            [Authority::File(file)] if !self.has_states => Some(file),
+            _ => None,
+        }
+    }
+
+    fn judge_access(
+        &self,
+        standing: &Standing,
+        access: &Access<'_>,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> Permit {
+        match &standing.says {
+            Says::Granted { granted, .. } => {
+                let decision = granted.rights.check(asker, question);
+                match decision.permission {
+                    Permission::Allow => Permit::Allow,
+                    Permission::Deny => self.deny(access, by_role(&granted.rights, decision)),
+                }
+            }
+            Says::File => match self.file() {
+                Some(file) => self.by_file(file, access, asker, question),
+                None => self.deny(access, Denial::NoRule),
+            },
+            Says::Refused(reason) => self.deny(access, Denial::Account(*reason)),
+            // As with a login: who is not ours is left to whoever is asked next.
+            Says::Nobody if asker.username.is_none() => Permit::Defer,
+            Says::Nobody => match self.unknown_user {
+                UnknownUser::Defer => Permit::Defer,
+                UnknownUser::Deny => self.deny(access, Denial::Account(Reason::UnknownUser)),
+            },
+        }
+    }
+
+    fn file(&self) -> Option<&AclSource> {
+        self.authorities
+            .iter()
+            .find_map(|authority| match authority {
+                Authority::File(file) => Some(&**file),
+                Authority::Grants(_) => None,
+            })
+    }
+
+    fn by_file(
+        &self,
+        file: &AclSource,
+        access: &Access<'_>,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> Permit {
+        let rules = file.in_force();
+        let decision = rules.check(asker, question);
+        match decision.permission {
+            Permission::Allow => Permit::Allow,
+            Permission::Deny => self.deny(access, by_line(&rules, decision)),
+        }
+    }
+
+    fn deny(&self, access: &Access<'_>, why: Denial<'_>) -> Permit {
         self.denials.note(access, why);
-        Permit::Deny(why)
+        Permit::Deny
+    }
+
+    /// Somebody logs in: where an authority wants to be asked each time, it is, when that is needed.
+    pub(super) fn asked_at_login(&self, connect: &Connect<'_>, account: &Account) {
+        let asker = Asker {
+            client_id: connect.client.id,
+            username: Some(account.name.as_str()),
+        };
+        let is_asked = |standing: &Standing| match &standing.says {
+            Says::Granted { authority, .. } => match self.authorities.get(*authority) {
+                Some(Authority::Grants(grantor)) => grantor.is_asked_at_login(),
+                Some(Authority::File(_)) | None => false,
+            },
+            Says::File | Says::Refused(_) | Says::Nobody => false,
+        };
+        if self.standings.look(asker, is_asked) == Some(true) {
+            self.standings.forget(asker);
+        }
+    }
+
+    /// Somebody is in who was not asked about: it has a certificate, or somebody else let it in. From
+    /// here on it is a session like the others, and ends like them. A broker of 2.1 tells.
+    pub fn entered(&self, connection: ConnectionId, entrant: &Entrant<'_>, now: Now) {
+        let Ok(found) = self.find(entrant.username, Some(entrant.client_id)) else {
+            return;
+        };
+        let Some(account) = &found.account else {
+            return;
+        };
+        let session = Session {
+            name: account.name.clone(),
+            client_id: entrant.client_id.into(),
+            ip: Fact::Is(entrant.address.ip()),
+            fingerprint: None,
+            ends: account.valid_until,
+        };
+        lock(&self.sessions).begin(connection, session);
+        self.judge(vec![connection], now.wall);
+    }
+
+    /// How somebody stands who has not asked before, or not for long.
+    fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
+        let revision = self.revision.load(Ordering::Acquire);
+        let key = self.standings.key(asker);
+        let unannounced = match asker.username {
+            Some(username) => !lock(&self.sessions).knows(username),
+            None => true,
+        };
+        let found = self.stand(asker, (self.clock)().wall);
+        let is_sure = found.is_ok();
+        let (says, account_ends) = found.unwrap_or_else(|error| {
+            log::warn!("{error}");
+            (Says::Refused(Reason::SourceUnavailable), None)
+        });
+        let is_rough = matches!(&says, Says::Granted { granted, .. } if granted.rights.is_rough());
+        let standing = Arc::new(Standing::new(says, account_ends, unannounced));
+        self.standings.put(key.clone(), Arc::clone(&standing));
+        // After it was put: whoever reports a change now finds it, and whoever did before has counted.
+        if !is_sure || is_rough || self.revision.load(Ordering::Acquire) != revision {
+            self.standings.doubt(key);
+        }
+        standing
+    }
+
+    /// How somebody stands now: the account first, then the first of the authorities that has something
+    /// to say. And when the account begins or ceases to be valid.
+    pub(super) fn stand(
+        &self,
+        asker: Asker<'_>,
+        now: Timestamp,
+    ) -> Result<(Says, Option<Timestamp>), store::Error> {
+        let mut account_ends = None;
+        if let Some(username) = asker.username {
+            let found = self.find(username, asker.client_id)?;
+            if let Some(account) = found.account {
+                let ends = [account.valid_from, account.valid_until]
+                    .into_iter()
+                    .flatten();
+                account_ends = ends.filter(|end| now < *end).min();
+                // Where it comes from was looked at when it came.
+                let approach = Approach {
+                    client_id: Fact::Open,
+                    ip: Fact::Open,
+                };
+                if let Err(reason) = admission::admit(&account, approach, now) {
+                    return Ok((Says::Refused(reason), account_ends));
+                }
+            }
+        }
+        Ok((self.granted(asker, now)?, account_ends))
+    }
+
+    fn granted(&self, asker: Asker<'_>, now: Timestamp) -> Result<Says, store::Error> {
+        for (place, authority) in self.authorities.iter().enumerate() {
+            match authority {
+                Authority::File(file) if file.in_force().speaks_of(asker.username) => {
+                    return Ok(Says::File);
+                }
+                Authority::File(_) => {}
+                Authority::Grants(grantor) => {
+                    if let Some(granted) = grantor.grant(asker, now)? {
+                        return Ok(Says::Granted {
+                            authority: place,
+                            granted,
+                        });
+                    }
+                }
+            }
+        }
+        // What an ACL file does not speak of, it denies.
+        Ok(self.file().map_or(Says::Nobody, |_| Says::File))
     }
 }
 
@@ -57,13 +255,31 @@ fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
     })
 }
 
-fn denial(rules: &AclFile, decision: Decision) -> Denial {
+fn by_role(rights: &Rights, decision: Decision) -> Denial<'_> {
+    let role = |grant: usize| rights.grants().get(grant).map(|grant| &grant.role);
     match decision.because {
-        Because::Rule(index) => match rules.rules().get(index) {
-            Some(rule) => Denial::Rule(rule.line),
+        Because::Rule { grant, rule } => {
+            let rule = role(grant).and_then(|role| Some((role, role.rules().get(rule)?)));
+            rule.map_or(Denial::NoRule, |(role, rule)| Denial::Role {
+                role: role.name(),
+                acl_type: rule.acl_type().as_str(),
+                topic: rule.template().as_str(),
+            })
+        }
+        Because::WildcardSubscription { grant } => role(grant).map_or(Denial::NoRule, |role| {
+            Denial::WildcardSubscription(role.name())
+        }),
+        Because::Default | Because::Control => Denial::NoRule,
+    }
+}
+
+fn by_line(rules: &AclFile, decision: acl_file::Decision) -> Denial<'static> {
+    match decision.because {
+        acl_file::Because::Rule(index) => match rules.rules().get(index) {
+            Some(rule) => Denial::Line(rule.line),
             None => Denial::NoRule,
         },
-        Because::UnsafeName => Denial::UnsafeName,
-        Because::NoRule | Because::AlwaysGranted => Denial::NoRule,
+        acl_file::Because::UnsafeName => Denial::UnsafeName,
+        acl_file::Because::NoRule | acl_file::Because::AlwaysGranted => Denial::NoRule,
     }
 }

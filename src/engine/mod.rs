@@ -10,7 +10,9 @@ mod budget;
 mod decoy;
 mod pending;
 mod review;
+mod revocation;
 mod sessions;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod verification;
@@ -21,11 +23,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::access::Authority;
 use self::budget::Budget;
 use self::decoy::Decoys;
 use self::pending::Pending;
 pub use self::pending::Waiting;
 use self::sessions::{Session, Sessions};
+use self::standing::Standings;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
@@ -34,7 +38,7 @@ use crate::model::{Account, Fingerprint, StoredCredential};
 use crate::policy::acl_file::Subscriptions;
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
-use crate::store::acl_file::{self, AclSource};
+use crate::store::acl_file;
 use crate::store::{self, Login, Source, Watched};
 use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
@@ -50,8 +54,12 @@ const QUICK: Duration = Duration::from_millis(10);
 /// The engine: shared by the broker's thread, the HTTP API's and the watcher's.
 pub struct Engine {
     sources: Vec<Arc<dyn Source>>,
-    /// Who may do what, where that is ours to say.
-    acl: Option<Arc<AclSource>>,
+    /// Who says who may do what, in the order in which they are asked; nobody where that is the
+    /// broker's to say.
+    authorities: Vec<Authority>,
+    /// Whether an account can be there and yet not be used.
+    has_states: bool,
+    standings: Standings,
     unknown_user: UnknownUser,
     limits: CostLimits,
     audit: Audit,
@@ -125,31 +133,45 @@ impl Engine {
         waiting: Arc<Waiting>,
     ) -> Result<Opened, store::Error> {
         let mut sources = Vec::new();
+        let mut authorities = Vec::new();
         let mut watched = Vec::new();
-        for source in &config.sources {
+        let mut file = match &config.acl_file {
+            Some(path) => Some(acl_file::open(path, subscriptions(config.acl_subscribe))?),
+            None => None,
+        };
+        for place in 0..=config.sources.len() {
+            if place == config.acl_file_place
+                && let Some(file) = file.take()
+            {
+                authorities.push(Authority::File(file.source));
+                watched.push(file.watched);
+            }
+            let Some(source) = config.sources.get(place) else {
+                break;
+            };
             let opened = store::open(source, &config.limits)?;
-            sources.push(opened.source);
+            sources.extend(opened.source);
+            authorities.extend(opened.grantor.map(Authority::Grants));
             watched.push(opened.watched);
         }
-        let mut engine = Self::over(sources, config, key, clock, waiting);
-        if let Some(path) = &config.acl_file {
-            let opened = acl_file::open(path, subscriptions(config.acl_subscribe))?;
-            engine.acl = Some(opened.source);
-            watched.push(opened.watched);
-        }
+        let engine = Self::over(sources, authorities, config, key, clock, waiting);
         Ok(Opened { engine, watched })
     }
 
     fn over(
         sources: Vec<Arc<dyn Source>>,
+        authorities: Vec<Authority>,
         config: &Config,
         key: &[u8; 32],
         clock: fn() -> Now,
         waiting: Arc<Waiting>,
     ) -> Self {
+        let asks_client_id = authorities.iter().any(Authority::asks_client_id);
         let engine = Self {
+            has_states: sources.iter().any(|source| source.has_states()),
             sources,
-            acl: None,
+            authorities,
+            standings: Standings::new(asks_client_id),
             unknown_user: config.unknown_user,
             limits: config.limits,
             audit: Audit::new(config.log_logins),
@@ -185,7 +207,7 @@ impl Engine {
     /// Whether who may do what is ours to say.
     #[must_use]
     pub fn has_acl(&self) -> bool {
-        self.acl.is_some()
+        !self.authorities.is_empty()
     }
 
     /// Starts the workers, for a broker that can be told later. Without them every password is
@@ -232,7 +254,7 @@ impl Engine {
         lock(&self.pending).supersede(client_id);
         lock(&self.completions).retain(|effect| match effect {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
-            Effect::Kick { .. } => true,
+            Effect::Kick { .. } | Effect::KickUsername(_) => true,
         });
     }
 
@@ -329,7 +351,9 @@ impl Engine {
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         let mut sessions = lock(&self.sessions);
         effects.extend(sessions.take_effects());
-        if sessions.has_effects() || !lock(&self.pending).is_empty() {
+        effects.extend(self.standings.take_effects());
+        if sessions.has_effects() || self.standings.has_effects() || !lock(&self.pending).is_empty()
+        {
             self.something_to_do.store(true, Ordering::Release);
         }
         effects
@@ -387,6 +411,7 @@ impl Engine {
                 });
             }
         }
+        self.asked_at_login(connect, account);
         let (Some(connection), Some(client_id)) = (connect.client.connection, connect.client.id)
         else {
             return;
@@ -402,6 +427,15 @@ impl Engine {
         sessions.begin(connection, session);
         if self.revision.load(Ordering::Acquire) != found.revision {
             sessions.doubt(connection);
+        }
+    }
+}
+
+impl Authority {
+    fn asks_client_id(&self) -> bool {
+        match self {
+            Self::File(_) => false,
+            Self::Grants(grantor) => grantor.asks_client_id(),
         }
     }
 }

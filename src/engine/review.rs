@@ -8,31 +8,43 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use super::revocation::Again;
 use super::sessions::Session;
 use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::credential::Credential;
+use crate::model::AccountName;
 use crate::request::{ConnectionId, Now};
 use crate::show::Shown;
-use crate::store::News;
+use crate::store::{Changes, News};
 use crate::verdict::Reason;
 
 impl Engine {
-    /// A source changed: finds out whose connection must end. For the watcher's thread.
+    /// A source changed: finds out who may do what now, and whose connection must end. For the
+    /// watcher's thread.
     pub fn review(&self, news: &News, now: Timestamp) {
-        let connections = match news {
+        let (connections, keys) = match news {
             News::Nothing => return,
-            News::Accounts(names) => {
-                self.revision.fetch_add(1, Ordering::AcqRel);
-                lock(&self.sessions).of_accounts(names)
+            News::Some(Changes { accounts, .. }) => {
+                let names: Vec<&str> = accounts.iter().map(AccountName::as_str).collect();
+                let connections = lock(&self.sessions).of_accounts(accounts);
+                (connections, self.standings.of(&names))
             }
-            News::Everything => {
-                self.revision.fetch_add(1, Ordering::AcqRel);
-                lock(&self.sessions).all()
-            }
+            News::Everything => (lock(&self.sessions).all(), self.standings.all()),
         };
+        // Before anything is found out: whoever asks from now on counts from here.
+        self.revision.fetch_add(1, Ordering::AcqRel);
         self.refresh_decoys();
         self.judge(connections, now);
+        self.restand(keys, Again::Afresh, now);
+        if let News::Some(Changes { rules: true, .. }) = news {
+            // Where several are asked in turn, another may be the one with something to say now.
+            let again = match self.authorities.len() {
+                0 | 1 => Again::Rules,
+                _ => Again::Afresh,
+            };
+            self.restand(self.standings.all(), again, now);
+        }
     }
 
     /// Looks after what changes without news: validities that end, and logins that were under way
@@ -42,10 +54,13 @@ impl Engine {
         self.denials.tell(now.mono);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
+        self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);
+        let stays = |name: &str| lock(&self.sessions).knows(name);
+        self.standings.sweep(now.mono, stays);
     }
 
     /// Ends the connections among these whose login would not be repeated now.
-    fn judge(&self, connections: Vec<ConnectionId>, now: Timestamp) {
+    pub(super) fn judge(&self, connections: Vec<ConnectionId>, now: Timestamp) {
         for connection in connections {
             let Some(session) = lock(&self.sessions).find(connection) else {
                 continue;

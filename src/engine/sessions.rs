@@ -113,13 +113,21 @@ impl Sessions {
         self.by_connection.get(&connection).cloned()
     }
 
+    /// Whether somebody of this name is in.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.by_account.contains_key(name)
+    }
+
     /// The connections of these accounts.
     pub(super) fn of_accounts(&self, names: &[AccountName]) -> Vec<ConnectionId> {
-        names
-            .iter()
-            .filter_map(|name| self.by_account.get(name))
-            .flat_map(Group::connections)
-            .collect()
+        let of = |name: &AccountName| self.of_account(name.as_str());
+        names.iter().flat_map(of).collect()
+    }
+
+    /// The connections of this account.
+    pub(super) fn of_account(&self, name: &str) -> Vec<ConnectionId> {
+        let group = self.by_account.get(name);
+        group.into_iter().flat_map(Group::connections).collect()
     }
 
     /// Every connection.

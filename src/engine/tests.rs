@@ -10,7 +10,7 @@ use super::*;
 use crate::credential::{Recipe, Salt, hash};
 use crate::model::{AccountName, StoredCredential};
 use crate::request::{Address, Client, Occasion};
-use crate::store::News;
+use crate::store::{Changes, News};
 
 /// A source that holds what it is given, or nothing and an error.
 struct Held(Mutex<Result<Vec<Account>, ()>>);
@@ -43,6 +43,10 @@ impl Source for Held {
     fn keeps_logins(&self) -> bool {
         true
     }
+
+    fn has_states(&self) -> bool {
+        true
+    }
 }
 
 fn stored(password: &str) -> StoredCredential {
@@ -67,7 +71,7 @@ fn engine(sources: &[Arc<Held>], unknown_user: UnknownUser) -> Engine {
         .iter()
         .map(|held| Arc::clone(held) as Arc<dyn Source>)
         .collect();
-    Engine::over(sources, &config, &[9; 32], now, Arc::default())
+    Engine::over(sources, Vec::new(), &config, &[9; 32], now, Arc::default())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
@@ -98,12 +102,19 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
     )
 }
 
+fn changed(accounts: Vec<AccountName>) -> News {
+    News::Some(Changes {
+        accounts,
+        rules: false,
+    })
+}
+
 fn kicked(engine: &Engine) -> Vec<u64> {
     let effects = engine.tick(now).into_iter();
     effects
         .map(|effect| match effect {
             Effect::Kick { connection, .. } => connection.0,
-            Effect::Complete { .. } => panic!("nobody waits"),
+            Effect::Complete { .. } | Effect::KickUsername(_) => panic!("nobody waits"),
         })
         .collect()
 }
@@ -237,15 +248,9 @@ fn a_change_ends_the_connections_it_concerns() {
     engine.review(&News::Everything, Timestamp::UNIX_EPOCH);
     assert!(kicked(&engine).is_empty(), "nothing has changed for them");
     held.hold(Ok(vec![account("ann", "pw"), account("bob", "new")]));
-    engine.review(
-        &News::Accounts(vec![both[0].name.clone()]),
-        Timestamp::UNIX_EPOCH,
-    );
+    engine.review(&changed(vec![both[0].name.clone()]), Timestamp::UNIX_EPOCH);
     assert!(kicked(&engine).is_empty(), "the news is about ann only");
-    engine.review(
-        &News::Accounts(vec![both[1].name.clone()]),
-        Timestamp::UNIX_EPOCH,
-    );
+    engine.review(&changed(vec![both[1].name.clone()]), Timestamp::UNIX_EPOCH);
     assert_eq!(kicked(&engine), [2]);
     assert!(kicked(&engine).is_empty(), "and once only");
 }
@@ -296,12 +301,17 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
         fn keeps_logins(&self) -> bool {
             false
         }
+
+        fn has_states(&self) -> bool {
+            true
+        }
     }
     let held = Held(Mutex::new(Ok(vec![account("ann", "pw")])));
     let source = Arc::new(Changing(held, Mutex::default()));
     let sources = vec![Arc::clone(&source) as Arc<dyn Source>];
     let engine = Arc::new(Engine::over(
         sources,
+        Vec::new(),
         &Config::standard(),
         &[9; 32],
         now,

@@ -45,6 +45,7 @@ pub(super) struct Api {
     pub(super) client_protocol_version: NumberOf,
     pub(super) client_username: TextOf,
     pub(super) kick_client_by_clientid: unsafe extern "C" fn(*const c_char, bool) -> c_int,
+    pub(super) kick_client_by_username: unsafe extern "C" fn(*const c_char, bool) -> c_int,
     pub(super) log_printf: unsafe extern "C" fn(c_int, *const c_char, ...),
     /// Since 2.1.
     pub(super) client: Option<unsafe extern "C" fn(*const c_char) -> *mut abi::mosquitto>,
@@ -105,6 +106,10 @@ impl Api {
             kick_client_by_clientid: need(
                 "kick_client_by_clientid",
                 found.mosquitto_kick_client_by_clientid,
+            )?,
+            kick_client_by_username: need(
+                "kick_client_by_username",
+                found.mosquitto_kick_client_by_username,
             )?,
             log_printf: need("log_printf", found.mosquitto_log_printf)?,
             client: found.mosquitto_client.ok(),
@@ -243,6 +248,19 @@ impl Broker {
         let answer = unsafe { kick(client_id.as_ptr(), false) };
         if answer != abi::MOSQ_ERR_SUCCESS && answer != abi::MOSQ_ERR_NOT_FOUND {
             log::warn!("the broker did not end a connection: {answer}");
+        }
+    }
+
+    /// Ends every connection of a username, or of clients without one, without their wills. Goes
+    /// through all connections there are, and calls back into us before it returns: no borrow of ours
+    /// may be open.
+    pub(super) fn kick_username(self, username: Option<&CStr>) {
+        let kick = self.api.kick_client_by_username;
+        let username = username.map_or(std::ptr::null(), CStr::as_ptr);
+        // SAFETY: a C string, which the broker compares, or NULL for clients without a username.
+        let answer = unsafe { kick(username, false) };
+        if answer != abi::MOSQ_ERR_SUCCESS && answer != abi::MOSQ_ERR_NOT_FOUND {
+            log::warn!("the broker did not end the connections of a username: {answer}");
         }
     }
 

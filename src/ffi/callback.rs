@@ -8,7 +8,9 @@ use std::ffi::{c_int, c_void};
 use super::abi;
 use super::broker::Callback;
 use super::event;
-use super::guard::{ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
+use super::guard::{
+    ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, DISCONNECT, RELOAD, Rule, TICK, guard,
+};
 use super::plugin::{Main, Plugin};
 
 /// What a callback is registered for.
@@ -31,11 +33,12 @@ pub(super) enum Purpose {
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 6] = [
+pub(super) const REGISTRATIONS: [Registration; 7] = [
     registration::<BasicAuth>(Purpose::Entry),
     registration::<AclCheck>(Purpose::Access),
     registration::<Reload>(Purpose::Both),
     registration::<Tick>(Purpose::Both),
+    registration::<Connected>(Purpose::Entry),
     registration::<Disconnect>(Purpose::Entry),
     registration::<ClientOffline>(Purpose::Entry),
 ];
@@ -115,6 +118,17 @@ impl Event for Tick {
 
     fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
         main.map(|main| plugin.tick(main, data))
+    }
+}
+
+struct Connected;
+
+impl Event for Connected {
+    type Data = abi::mosquitto_evt_connect;
+    const RULE: &'static Rule = &CONNECT;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| plugin.connected(main, data.client))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
-use crate::request::{Access, Action, Address, Client, Connect, ConnectionId, Occasion};
+use crate::request::{Access, Action, Address, Client, Connect, ConnectionId, Entrant, Occasion};
 use crate::verdict::{Permit, Reason, Verdict};
 
 /// A BASIC_AUTH event, understood as far as it can be.
@@ -85,6 +85,15 @@ pub(super) fn basic_auth<'a>(
     }
 }
 
+/// Reads who is in; none where there is no username or one that is no text.
+pub(super) fn entrant<'a>(api: &Api, client: &'a ClientPtr) -> Option<Entrant<'a>> {
+    Some(Entrant {
+        username: text(client, Some(username(api, *client))).ok()??,
+        client_id: text(client, Some(client_id(api, *client))).ok()??,
+        address: Address::new(text(client, Some(address_of(api, *client))).ok()?),
+    })
+}
+
 /// Reads an ACL_CHECK event; none where there is no client, or where a name or a topic is no text.
 pub(super) fn acl_check<'a>(
     api: &Api,
@@ -116,7 +125,8 @@ fn action(access: c_int) -> Option<Action> {
 pub(super) fn access_code(permit: Permit) -> c_int {
     match permit {
         Permit::Allow => abi::MOSQ_ERR_SUCCESS,
-        Permit::Deny(_) => abi::MOSQ_ERR_ACL_DENIED,
+        Permit::Deny => abi::MOSQ_ERR_ACL_DENIED,
+        Permit::Defer => abi::MOSQ_ERR_PLUGIN_DEFER,
     }
 }
 

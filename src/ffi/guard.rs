@@ -120,6 +120,16 @@ pub(super) const TICK: Rule = Rule {
     lines: Lines::Written,
 };
 
+/// CONNECT reports and asks nothing. Telling a client that waited makes 2.1 report it at once.
+pub(super) const CONNECT: Rule = Rule {
+    event: abi::MOSQ_EVT_CONNECT,
+    name: "CONNECT",
+    denied: Denied::always(abi::MOSQ_ERR_SUCCESS),
+    nested: Nested::Answer,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
 /// DISCONNECT reports and asks nothing.
 pub(super) const DISCONNECT: Rule = Rule {
     event: abi::MOSQ_EVT_DISCONNECT,

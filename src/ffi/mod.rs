@@ -150,7 +150,7 @@ fn register(plugin: &Plugin) -> Result<(), String> {
             .broker()
             .register(main.identifier(), event, registration.callback, user_data)
         {
-            // CLIENT_OFFLINE is not known to 2.0.
+            // CONNECT and CLIENT_OFFLINE are not known to 2.0.
             Ok(()) | Err(Refused::Unknown) => {}
             Err(refused) => {
                 unregister(plugin, REGISTRATIONS.get(..index).unwrap_or(&[]));

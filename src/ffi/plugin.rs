@@ -284,6 +284,21 @@ impl Plugin {
         }
     }
 
+    /// CONNECT: the client is in. Whoever BASIC_AUTH did not ask about is met here.
+    pub(super) fn connected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
+        let Some(client) = ClientPtr::new(client) else {
+            return abi::MOSQ_ERR_SUCCESS;
+        };
+        let known = main.connections.borrow().number(client);
+        if known.is_none()
+            && let Some(entrant) = event::entrant(self.api, &client)
+        {
+            let (connection, _) = main.connections.borrow_mut().begin(client);
+            self.engine.entered(connection, &entrant, clock::now());
+        }
+        abi::MOSQ_ERR_SUCCESS
+    }
+
     /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.
     pub(super) fn disconnected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
         let Some(client) = ClientPtr::new(client) else {
@@ -317,21 +332,32 @@ impl Plugin {
     }
 
     fn perform(&self, main: &Main, effect: &Effect) {
-        let (Effect::Kick {
-            connection,
-            client_id,
-        }
-        | Effect::Complete {
-            connection,
-            client_id,
-            ..
-        }) = effect;
+        let (connection, client_id) = match effect {
+            Effect::Kick {
+                connection,
+                client_id,
+            }
+            | Effect::Complete {
+                connection,
+                client_id,
+                ..
+            } => (connection, client_id),
+            Effect::KickUsername(None) => return main.broker.kick_username(None),
+            Effect::KickUsername(Some(username)) => {
+                // Checked on the way in: no username holds a NUL.
+                if let Ok(username) = CString::new(username.as_bytes()) {
+                    main.broker.kick_username(Some(&username));
+                }
+                return;
+            }
+        };
         let client = main.connections.borrow().pointer(*connection);
         // Checked on the way in: no id holds a NUL.
         let (Some(client), Ok(id)) = (client, CString::new(client_id.as_bytes())) else {
             return;
         };
         match effect {
+            Effect::KickUsername(_) => {}
             Effect::Kick { .. } => {
                 if main.broker.is_current(&id, client) {
                     main.broker.kick(&id);

@@ -123,6 +123,7 @@ fn api(since_2_1: bool) -> &'static Api {
         client_protocol_version,
         client_username,
         kick_client_by_clientid: kick,
+        kick_client_by_username: kick,
         // Of the same shape; only the installed logger calls it, and tests install none.
         log_printf: libc::syslog,
         client: None,

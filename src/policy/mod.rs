@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Rule ── Role::compile ──> Role ──┐                       Question + Asker
-//!                  Holder (roles, groups, priorities)             │
+//!            Book + Holding ──> Holder (roles, groups, priorities) │
 //!                          └── Compiler::rights ──> Rights ── check ──> Decision
 //! text ── AclFile::parse ──> AclFile ────────────────────── check ──> acl_file::Decision
 //! ```
@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acl_file;
+mod book;
 mod difference;
 mod explain;
 mod grant;
@@ -33,6 +34,7 @@ mod tests;
 mod topic;
 mod trie;
 
+pub use self::book::{Book, Group, GroupId, Holding, RoleId, TooNew};
 pub use self::difference::Loss;
 pub use self::explain::{Candidate, Explanation, Say};
 pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};

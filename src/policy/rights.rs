@@ -12,9 +12,11 @@ use jiff::Timestamp;
 
 use super::grant::{Grant, Holder};
 use super::question::{Asker, Question};
+use super::role::{Role, RoleDefinition};
 use super::rule::{Permission, Rule};
-use super::segment::{Merges, Place, Segment};
+use super::segment::{MANY, Merges, Place, Segment};
 use super::shared::Shared;
+use super::trie::TooMany;
 
 /// What a client may do.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub struct Rights {
     segments: Box<[Segment]>,
     defaults: Defaults,
     changes_at: Option<Timestamp>,
+    is_rough: bool,
 }
 
 /// What happens when no rule answers: `defaultACLAccess`.
@@ -74,7 +77,7 @@ pub enum Because {
 /// Makes rights, and shares what is alike.
 #[derive(Debug)]
 pub struct Compiler {
-    defaults: Defaults,
+    roles: Shared<Role>,
     rights: Shared<Rights>,
     merges: Merges,
 }
@@ -175,6 +178,12 @@ impl Rights {
         self.defaults
     }
 
+    /// Whether a thorough compiler might make them quicker to ask.
+    #[must_use]
+    pub fn is_rough(&self) -> bool {
+        self.is_rough
+    }
+
     /// When some role begins or ceases to hold, and new rights have to be made.
     #[must_use]
     pub fn changes_at(&self) -> Option<Timestamp> {
@@ -183,18 +192,40 @@ impl Rights {
 }
 
 impl Compiler {
-    /// For clients with these defaults.
+    /// One that takes its time, so that checks take less of it.
     #[must_use]
-    pub fn new(defaults: Defaults) -> Self {
+    pub fn thorough() -> Self {
         Self {
-            defaults,
+            roles: Shared::new(),
             rights: Shared::new(),
             merges: Merges::new(),
         }
     }
 
+    /// One for where somebody waits: it makes no index of many rules.
+    #[must_use]
+    pub fn quick() -> Self {
+        Self {
+            roles: Shared::new(),
+            rights: Shared::new(),
+            merges: Merges::small(),
+        }
+    }
+
+    /// A compiled role, shared with whoever else has one that is defined alike.
+    ///
+    /// # Errors
+    /// When it has more rules than can be counted.
+    pub fn role(&mut self, mut definition: RoleDefinition) -> Result<Arc<Role>, TooMany> {
+        definition.sort();
+        let is_same = |role: &Role| definition.is(role);
+        self.roles.find_or_make(&definition.rules, is_same, || {
+            Role::compile(definition.clone())
+        })
+    }
+
     /// The rights of whoever holds this, at this moment. Who holds the same shares them.
-    pub fn rights(&mut self, holder: &Holder, now: Timestamp) -> Arc<Rights> {
+    pub fn rights(&mut self, holder: &Holder, defaults: Defaults, now: Timestamp) -> Arc<Rights> {
         let all = holder.grants();
         let changes = all
             .iter()
@@ -203,23 +234,22 @@ impl Compiler {
         let (grants, dormant): (Vec<Grant>, Vec<Grant>) = all
             .into_iter()
             .partition(|grant| grant.role.window().holds(now));
-        let Self {
-            defaults,
-            rights,
-            merges,
-        } = self;
+        let Self { rights, merges, .. } = self;
         let is_same = |rights: &Rights| {
             rights.changes_at == changes_at
+                && rights.defaults == defaults
                 && are_same(&rights.grants, &grants)
                 && are_same(&rights.dormant, &dormant)
         };
         let names: Vec<&str> = grants.iter().map(|grant| &**grant.role.name()).collect();
         let made = rights.find_or_make(&names, is_same, || {
+            let segments = Segment::all(&grants, merges);
             Ok::<_, Infallible>(Rights {
-                segments: Segment::all(&grants, merges).into(),
+                is_rough: merges.is_small() && segments.len() >= MANY,
+                segments: segments.into(),
                 grants: grants.clone().into(),
                 dormant: dormant.clone().into(),
-                defaults: *defaults,
+                defaults,
                 changes_at,
             })
         });

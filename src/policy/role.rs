@@ -58,8 +58,7 @@ impl Role {
             wildcard_subscriptions,
             window,
         } = definition;
-        // The sort is stable: of equal priority, the one that was added first.
-        rules.sort_by_key(|rule| (!rule.acl_type().is_literal(), Reverse(rule.priority())));
+        sort(&mut rules);
         let mut index = IndexBuilder::new()?;
         index.add(&rules, wildcard_subscriptions)?;
         Ok(Self {
@@ -112,6 +111,26 @@ impl Role {
         };
         self.wildcard_subscriptions == WildcardSubscriptions::Deny && filter.has_wildcards()
     }
+}
+
+impl RoleDefinition {
+    /// Its rules in the order they are asked.
+    pub(super) fn sort(&mut self) {
+        sort(&mut self.rules);
+    }
+
+    /// Whether this is what a role was compiled from, once it is sorted.
+    pub(super) fn is(&self, role: &Role) -> bool {
+        self.name == role.name
+            && self.rules == *role.rules
+            && self.wildcard_subscriptions == role.wildcard_subscriptions
+            && self.window == role.window
+    }
+}
+
+/// The sort is stable: of equal priority, the one that was added first.
+fn sort(rules: &mut [Rule]) {
+    rules.sort_by_key(|rule| (!rule.acl_type().is_literal(), Reverse(rule.priority())));
 }
 
 impl Rule {

@@ -17,7 +17,7 @@ use super::template::{About, Substitution, Template};
 use super::topic::FilterError;
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
     acl_type: AclType,
     permission: Permission,
@@ -44,7 +44,7 @@ pub enum AclType {
 }
 
 /// What a rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// Yes.
     Allow,
@@ -54,7 +54,7 @@ pub enum Permission {
 
 /// The higher one is asked first. Of a rule in its role, a role of a client or group, a group of a
 /// client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Priority(i32);
 
 /// What a message must be like for a rule to let it through.

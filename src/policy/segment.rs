@@ -38,6 +38,8 @@ pub(super) struct Merges {
     /// How many rules they have.
     rules: Arc<AtomicUsize>,
     most: usize,
+    /// How many rules one of them may have.
+    largest: usize,
 }
 
 /// Roles in order, in one index.
@@ -128,20 +130,36 @@ impl Segment {
 impl Merges {
     /// None yet.
     pub(super) fn new() -> Self {
-        Self::sized(MOST)
+        Self::sized(MOST, MOST)
     }
 
-    fn sized(most: usize) -> Self {
+    /// Small ones only, which are made before anybody notices.
+    pub(super) fn small() -> Self {
+        Self::sized(MOST, LARGEST_SMALL)
+    }
+
+    /// Whether there are only small ones.
+    pub(super) fn is_small(&self) -> bool {
+        self.largest < self.most
+    }
+
+    fn sized(most: usize, largest: usize) -> Self {
         Self {
             merged: Shared::new(),
             rules: Arc::default(),
             most,
+            largest,
         }
     }
 
     /// One index for a run of grants, where that is worth it and there is room for it.
     fn merge(&mut self, run: &[Grant]) -> Option<Arc<Merged>> {
         if run.len() < MANY {
+            return None;
+        }
+        let lengths = run.iter().map(|grant| grant.role.rules().len());
+        let count = lengths.fold(0, usize::saturating_add);
+        if count > self.largest {
             return None;
         }
         let roles: Box<[Arc<Role>]> = run.iter().map(|grant| grant.role.clone()).collect();
@@ -154,10 +172,9 @@ impl Merges {
             merged,
             rules,
             most,
+            largest: _,
         } = self;
         let made = merged.find_or_make(&names, is_same, || {
-            let lengths = roles.iter().map(|role| role.rules().len());
-            let count = lengths.fold(0, usize::saturating_add);
             Merged::new(roles.clone(), Taken::take(count, rules, *most)?)
         });
         made.ok()
@@ -224,10 +241,13 @@ impl Merged {
 }
 
 /// From so many roles on they are merged.
-const MANY: usize = 4;
+pub(super) const MANY: usize = 4;
 
 /// So many rules merged indexes have together, at a few hundred bytes each.
 const MOST: usize = 1_000_000;
+
+/// A merge of so many rules takes less than a hash.
+const LARGEST_SMALL: usize = 500;
 
 #[cfg(test)]
 mod tests {
@@ -267,7 +287,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_room_roles_are_asked_one_by_one() {
-        let mut merges = Merges::sized(15);
+        let mut merges = Merges::sized(15, 15);
         let (four, other) = (grants(4), grants(4));
         let first = Segment::all(&four, &mut merges);
         assert_eq!(first.len(), 1);

@@ -16,7 +16,7 @@ use super::topic::{self, Filter, FilterError, is_hidden};
 mod tests;
 
 /// A rule's filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
     text: Box<str>,
     substitution: Substitution,
@@ -24,7 +24,7 @@ pub struct Template {
 }
 
 /// What a template is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum About {
     /// Topics only: `$share` is a level like any other.
     Topics,
@@ -33,7 +33,7 @@ pub enum About {
 }
 
 /// Where `%c` and `%u` stand for a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Substitution {
     /// Nowhere: `subscribeLiteral`, `topic` lines.
     Never,

@@ -64,7 +64,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn rights(holder: &Holder) -> Arc<Rights> {
-    Compiler::new(Defaults::DENY).rights(holder, at(0))
+    Compiler::thorough().rights(holder, Defaults::DENY, at(0))
 }
 
 /// The rights of somebody with this one role.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use super::settled::Settled;
-use super::{Error, Hurry, Login, News, Watched};
+use super::{Changes, Error, Hurry, Login, News, Watched};
 use crate::policy::acl_file::{AclFile, ParseError, Subscriptions};
 
 /// The rules that are in force.
@@ -72,8 +72,12 @@ impl Watched for AclWatched {
             self.retired = Some(self.source.0.swap(Arc::clone(&rules)));
             log::info!("{}: now {} rules", path.display(), rules.rules().len());
             warn_if_empty(&path, &rules);
+            // No login depends on it: whoever is in is judged by the new rules at the next message.
+            return Ok(News::Some(Changes {
+                accounts: Vec::new(),
+                rules: true,
+            }));
         }
-        // No login depends on it: whoever is in is judged by the new rules at the next message.
         Ok(News::Nothing)
     }
 

@@ -16,8 +16,11 @@ use std::sync::Arc;
 
 pub use file::Owner;
 
+use jiff::Timestamp;
+
 use crate::config::{CostLimits, SourceConfig};
 use crate::model::{Account, AccountName, StoredCredential};
+use crate::policy::{Asker, Holding, Rights};
 
 /// What went wrong with a source, told by what can be done about it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,8 +63,10 @@ pub enum Error {
 
 /// An open source, seen from both sides.
 pub struct Opened {
-    /// For the engine.
-    pub source: Arc<dyn Source>,
+    /// For the engine: whose accounts they are; none where a source only says who may do what.
+    pub source: Option<Arc<dyn Source>>,
+    /// For the engine: who may do what, where the configuration asks this source for it.
+    pub grantor: Option<Arc<dyn Grantor>>,
     /// For the watcher.
     pub watched: Box<dyn Watched>,
 }
@@ -73,7 +78,7 @@ pub struct Opened {
 pub fn open(config: &SourceConfig, limits: &CostLimits) -> Result<Opened, Error> {
     match config {
         SourceConfig::PasswordFile(path) => password_file::open(path, limits),
-        SourceConfig::Database(path) => sqlite::open(path),
+        SourceConfig::Database(database) => sqlite::open(database),
         SourceConfig::Query(query) => sqlite::open_foreign(query),
     }
 }
@@ -92,6 +97,41 @@ pub trait Source: Send + Sync {
 
     /// Whether [`Watched::record_logins`] writes anything down here.
     fn keeps_logins(&self) -> bool;
+
+    /// Whether an account here can be there and yet not be used: switched off, or out of its time.
+    fn has_states(&self) -> bool;
+}
+
+/// A source as it is asked what somebody may do: once, and again when something changed.
+pub trait Grantor: Send + Sync {
+    /// What this client may do; none if that is not for this source to say. At the broker's thread,
+    /// by one prepared statement.
+    ///
+    /// # Errors
+    /// When the source cannot be asked, or its answer not be understood.
+    fn grant(&self, asker: Asker<'_>, now: Timestamp) -> Result<Option<Granted>, Error>;
+
+    /// What follows today for whoever was granted this, without asking who holds what. For the
+    /// watcher's thread.
+    ///
+    /// # Errors
+    /// When that cannot be said; what was granted then stays.
+    fn renew(&self, granted: &Granted, now: Timestamp) -> Result<Granted, Error>;
+
+    /// Whether the answer depends on the client id too.
+    fn asks_client_id(&self) -> bool;
+
+    /// Whether the answer is to be asked for at every login.
+    fn is_asked_at_login(&self) -> bool;
+}
+
+/// What a source says of a client.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// What it may do.
+    pub rights: Arc<Rights>,
+    /// From what that follows.
+    pub holding: Holding,
 }
 
 /// A source as the watcher keeps it fresh. Lives on the watcher's thread.
@@ -124,10 +164,19 @@ pub enum Hurry {
 pub enum News {
     /// It is as it was.
     Nothing,
-    /// These accounts were changed or removed; none where accounts were only added.
-    Accounts(Vec<AccountName>),
+    /// These things.
+    Some(Changes),
     /// Anything may have changed.
     Everything,
+}
+
+/// What is not as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The accounts that were changed or removed, or hold other roles; not those that were added.
+    pub accounts: Vec<AccountName>,
+    /// Whether rules, roles or groups changed: what somebody may do follows anew from what it holds.
+    pub rules: bool,
 }
 
 /// A successful login to be remembered.
@@ -136,7 +185,7 @@ pub struct Login {
     /// Whose.
     pub name: AccountName,
     /// When.
-    pub at: jiff::Timestamp,
+    pub at: Timestamp,
 }
 
 /// A place that administration reads and changes, with or without a running broker.

@@ -128,7 +128,7 @@ impl BrokerUser {
     fn source(&self, plugin: &At, ours: &Plugin, source: &SourceConfig) -> Vec<Finding> {
         let (path, wants): (&Path, &[Want]) = match source {
             SourceConfig::PasswordFile(path) => (path, &[Want::Read]),
-            SourceConfig::Database(path) => (path, &[Want::Read, Want::Write]),
+            SourceConfig::Database(database) => (&database.path, &[Want::Read, Want::Write]),
             SourceConfig::Query(query) => (&query.path, &[Want::Read]),
         };
         // The option's own line, where the value still is what the configuration says.

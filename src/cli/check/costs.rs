@@ -52,7 +52,7 @@ pub(super) fn measure(conf: &Conf) -> (Vec<CostRow>, Vec<Finding>) {
         for source in config.sources {
             let place = match source {
                 SourceConfig::PasswordFile(path) => Place::File(path),
-                SourceConfig::Database(path) => Place::Database(path),
+                SourceConfig::Database(database) => Place::Database(database.path),
                 SourceConfig::Query(_) => continue,
             };
             if place.path().exists() {

@@ -25,6 +25,7 @@ fn newer() -> &'static Api {
         client_protocol_version: older.client_protocol_version,
         client_username: older.client_username,
         kick_client_by_clientid: older.kick_client_by_clientid,
+        kick_client_by_username: older.kick_client_by_username,
         log_printf: older.log_printf,
         client: Some(find),
         client_port: None,

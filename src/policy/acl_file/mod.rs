@@ -261,6 +261,23 @@ impl AclFile {
         self.rules.iter().filter(concerns).collect()
     }
 
+    /// Whether there is a rule for this client: a section of its own, or any pattern.
+    #[must_use]
+    pub fn speaks_of(&self, username: Option<&str>) -> bool {
+        let pattern = self
+            .rules
+            .last()
+            .is_some_and(|last| last.section == Section::Pattern);
+        pattern
+            || match username {
+                None => self
+                    .rules
+                    .iter()
+                    .any(|rule| rule.section == Section::Anonymous),
+                Some(name) => self.users.contains_key(name),
+            }
+    }
+
     fn topic(&self, asker: Asker<'_>, topic: &str, kind: u8) -> Decision {
         let mut search = Search::new(asker, Message::EMPTY, kind | DENY, 0);
         if let Some(own) = self.own(asker) {

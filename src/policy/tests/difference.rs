@@ -15,7 +15,7 @@ use AclType::{
 };
 
 fn made(holder: &Holder, defaults: Defaults) -> Arc<Rights> {
-    Compiler::new(defaults).rights(holder, at(0))
+    Compiler::thorough().rights(holder, defaults, at(0))
 }
 
 /// What is lost from these rules to those.

@@ -297,7 +297,7 @@ fn an_anonymous_client_is_no_user() {
 #[test]
 fn where_no_rule_answers_the_default_does() {
     let none = Holder::default();
-    let rights = Compiler::new(Defaults::FRESH).rights(&none, at(0));
+    let rights = Compiler::thorough().rights(&none, Defaults::FRESH, at(0));
     assert!(may(&rights, receive("a")) && may(&rights, unsubscribe("a")));
     assert!(!may(&rights, send("a")) && !may(&rights, subscribe("a")));
     assert_eq!(rights.check(ANN, &send("a")).because, Because::Default);
@@ -312,7 +312,7 @@ fn no_default_opens_the_control_topics() {
         unsubscribe: Permission::Allow,
     };
     let topic = "$CONTROL/dynamic-security/v1";
-    let rights = Compiler::new(open).rights(&Holder::default(), at(0));
+    let rights = Compiler::thorough().rights(&Holder::default(), open, at(0));
     for question in [
         send(topic),
         receive(topic),
@@ -348,7 +348,7 @@ fn a_role_holds_within_its_window_and_the_rights_say_when_that_changes() {
         ],
         groups: Vec::new(),
     };
-    let mut compiler = Compiler::new(Defaults::DENY);
+    let mut compiler = Compiler::thorough();
     for (now, a, b, changes_at) in [
         (9, false, true, Some(10)),
         (10, true, true, Some(15)),
@@ -356,7 +356,7 @@ fn a_role_holds_within_its_window_and_the_rights_say_when_that_changes() {
         (20, false, false, Some(30)),
         (30, false, false, None),
     ] {
-        let rights = compiler.rights(&holder, at(now));
+        let rights = compiler.rights(&holder, Defaults::DENY, at(now));
         assert_eq!((may(&rights, send("a")), may(&rights, send("b"))), (a, b));
         assert_eq!(rights.changes_at(), changes_at.map(at), "{now}");
         assert_eq!(rights.grants().len() + rights.dormant().len(), 3);
@@ -378,14 +378,14 @@ fn who_holds_the_same_shares_the_same_rights() {
         roles: Vec::new(),
         groups: vec![membership("g", 0, all)],
     };
-    let mut compiler = Compiler::new(Defaults::DENY);
+    let mut compiler = Compiler::thorough();
     let (one, two) = (
-        compiler.rights(&holder, at(0)),
-        compiler.rights(&holder, at(0)),
+        compiler.rights(&holder, Defaults::DENY, at(0)),
+        compiler.rights(&holder, Defaults::DENY, at(0)),
     );
     assert!(Arc::ptr_eq(&one, &two));
     holder.roles.push(assigned(&roles[3], 0));
-    let other = compiler.rights(&holder, at(0));
+    let other = compiler.rights(&holder, Defaults::DENY, at(0));
     assert!(!Arc::ptr_eq(&one, &other));
     assert!(may(&other, send("a/7")) && !may(&other, send("a/x")));
 }
@@ -396,9 +396,9 @@ fn a_role_that_was_compiled_anew_is_another() {
         roles: vec![assigned(&role("r", vec![rule]), 0)],
         groups: Vec::new(),
     };
-    let mut compiler = Compiler::new(Defaults::DENY);
-    let before = compiler.rights(&holder(allow(Send, "a")), at(0));
-    let after = compiler.rights(&holder(deny(Send, "a")), at(0));
+    let mut compiler = Compiler::thorough();
+    let before = compiler.rights(&holder(allow(Send, "a")), Defaults::DENY, at(0));
+    let after = compiler.rights(&holder(deny(Send, "a")), Defaults::DENY, at(0));
     assert!(may(&before, send("a")) && !may(&after, send("a")));
 }
 

@@ -160,7 +160,7 @@ proptest! {
         fresh in any::<bool>(),
     ) {
         let defaults = if fresh { Defaults::FRESH } else { Defaults::DENY };
-        let rights = Compiler::new(defaults).rights(&holder(&all), at(0));
+        let rights = Compiler::thorough().rights(&holder(&all), defaults, at(0));
         for (text, message, client_id, username) in &asked {
             let asker = Asker {
                 client_id: client_id.as_deref(),
@@ -188,7 +188,7 @@ proptest! {
         all in holding(9),
         (text, message, client_id, username) in (text(LEVELS), message(), name(), name()),
     ) {
-        let rights = Compiler::new(Defaults::DENY).rights(&holder(&all), at(0));
+        let rights = Compiler::thorough().rights(&holder(&all), Defaults::DENY, at(0));
         let asker = Asker {
             client_id: client_id.as_deref(),
             username: username.as_deref(),

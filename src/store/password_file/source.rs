@@ -12,7 +12,7 @@ use super::snapshot::{Difference, Remark, Snapshot};
 use crate::config::CostLimits;
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::store::settled::Settled;
-use crate::store::{Error, Hurry, Login, News, Opened, Source, Watched};
+use crate::store::{Changes, Error, Hurry, Login, News, Opened, Source, Watched};
 
 /// How many credentials are shown as a sample.
 const SAMPLE: usize = 256;
@@ -52,7 +52,8 @@ pub fn open(path: &Path, limits: &CostLimits) -> Result<Opened, Error> {
         in_force: RwLock::new(snapshot),
     });
     Ok(Opened {
-        source: Arc::new(FileSource(Arc::clone(&shared))),
+        source: Some(Arc::new(FileSource(Arc::clone(&shared)))),
+        grantor: None,
         watched: Box::new(FileWatched {
             shared,
             limits: *limits,
@@ -99,6 +100,10 @@ impl Source for FileSource {
     fn keeps_logins(&self) -> bool {
         false
     }
+
+    fn has_states(&self) -> bool {
+        false
+    }
 }
 
 impl Watched for FileWatched {
@@ -132,7 +137,12 @@ impl FileWatched {
             "{}: now {count} accounts: {added} added, {changed} changed, {removed} removed",
             path.display()
         );
-        names.map_or(News::Everything, News::Accounts)
+        names.map_or(News::Everything, |accounts| {
+            News::Some(Changes {
+                accounts,
+                rules: false,
+            })
+        })
     }
 }
 

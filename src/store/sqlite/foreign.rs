@@ -6,15 +6,13 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, Row, Statement};
+use rusqlite::{Connection, Row};
 
 use super::connection::Slot;
-use super::{failure, query};
-use crate::config::QueryConfig;
+use super::statement::{Form, bind};
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::{Error, Source};
 
@@ -28,11 +26,11 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    pub(super) fn new(slot: Arc<Slot>, config: &QueryConfig) -> Self {
+    pub(super) fn new(slot: Arc<Slot>, sql: &str, scheme: Scheme) -> Self {
         Self {
             slot,
-            sql: config.sql.clone(),
-            scheme: config.scheme,
+            sql: sql.to_owned(),
+            scheme,
             seen: Mutex::new(VecDeque::new()),
         }
     }
@@ -80,74 +78,19 @@ impl Source for Foreign {
     fn keeps_logins(&self) -> bool {
         false
     }
+
+    fn has_states(&self) -> bool {
+        true
+    }
 }
 
-/// Refuses a statement that is not what `database_query` may be.
-pub(super) fn check(connection: &Connection, path: &Path, sql: &str) -> Result<(), Error> {
-    let invalid = |why: String| Error::Invalid {
-        path: path.to_owned(),
-        why: format!("database_query: {why}"),
-    };
-    let statement = connection.prepare(sql).map_err(|error| {
-        if matches!(error, rusqlite::Error::MultipleStatement) {
-            invalid("exactly one statement is accepted".to_owned())
-        } else if let rusqlite::Error::SqlInputError { msg, .. } = error {
-            invalid(msg)
-        } else if error.sqlite_error_code() == Some(ErrorCode::Unknown) {
-            invalid(error.to_string())
-        } else {
-            failure(path, &error)
-        }
-    })?;
-    shape(&statement).map_err(invalid)?;
-    let plan = query::plan(connection, sql).map_err(|error| failure(path, &error))?;
-    if let Some(step) = plan.iter().find(|step| reads_everything(step)) {
-        log::warn!(
-            "{}: database_query reads a whole table for each login ({step}): add an index",
-            path.display()
-        );
-    }
-    Ok(())
-}
-
-fn shape(statement: &Statement<'_>) -> Result<(), String> {
-    if !statement.readonly() || statement.is_explain() != 0 || statement.column_count() == 0 {
-        return Err("only a SELECT statement is accepted".to_owned());
-    }
-    let mut by_username = false;
-    for index in 1..=statement.parameter_count() {
-        match statement.parameter_name(index) {
-            Some(":username") => by_username = true,
-            Some(":client_id") => {}
-            Some(other) => {
-                return Err(format!(
-                    "parameter {other}: accepted are :username and :client_id"
-                ));
-            }
-            None => return Err("a parameter ?: accepted are :username and :client_id".to_owned()),
-        }
-    }
-    if !by_username {
-        return Err("the statement must contain :username".to_owned());
-    }
-    let names: Vec<&str> = statement.column_names().collect();
-    for (index, name) in names.iter().enumerate().skip(1) {
-        if column(name).is_none() {
-            return Err(format!(
-                "column {name:?}: accepted behind the credential are salt, disabled and client_id"
-            ));
-        }
-        let same = |other: &&str| other.eq_ignore_ascii_case(name);
-        if names.iter().skip(1).take(index.saturating_sub(1)).any(same) {
-            return Err(format!("column {name:?} is there twice"));
-        }
-    }
-    Ok(())
-}
-
-fn reads_everything(step: &str) -> bool {
-    step.starts_with("SCAN ") && !step.contains("CONSTANT ROW")
-}
+/// What the statement may be.
+pub(super) const QUERY: Form = Form {
+    option: "database_query",
+    leading: "the credential",
+    columns: 1,
+    named: &["salt", "disabled", "client_id"],
+};
 
 /// What a row says, as far as it could be understood.
 #[derive(Default)]
@@ -194,13 +137,7 @@ fn ask(
     client_id: Option<&str>,
 ) -> rusqlite::Result<Option<Result<Answer, String>>> {
     let mut statement = connection.prepare_cached(sql)?;
-    for index in 1..=statement.parameter_count() {
-        if statement.parameter_name(index) == Some(":username") {
-            statement.raw_bind_parameter(index, name.as_str())?;
-        } else {
-            statement.raw_bind_parameter(index, client_id)?;
-        }
-    }
+    bind(&mut statement, name.as_str(), client_id)?;
     let mut rows = statement.raw_query();
     let Some(row) = rows.next()? else {
         return Ok(None);
@@ -226,7 +163,7 @@ fn answer(row: &Row<'_>) -> Result<Answer, String> {
         match column(name) {
             Some(Column::Salt) => answer.salt = text(value, name)?,
             Some(Column::ClientId) => answer.client_id = text(value, name)?,
-            Some(Column::Disabled) => answer.disabled = switch(value)?,
+            Some(Column::Disabled) => answer.disabled = switch(value, name)?,
             None => {
                 return Err(format!(
                     "database_query returned an unknown column {name:?}"
@@ -237,7 +174,7 @@ fn answer(row: &Row<'_>) -> Result<Answer, String> {
     Ok(answer)
 }
 
-fn text(value: ValueRef<'_>, column: &str) -> Result<Option<Box<str>>, String> {
+pub(super) fn text(value: ValueRef<'_>, column: &str) -> Result<Option<Box<str>>, String> {
     let bytes = match value {
         ValueRef::Null => return Ok(None),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
@@ -252,7 +189,7 @@ fn text(value: ValueRef<'_>, column: &str) -> Result<Option<Box<str>>, String> {
         .map_err(|_| format!("column {column:?} is not UTF-8"))
 }
 
-fn switch(value: ValueRef<'_>) -> Result<bool, String> {
+pub(super) fn switch(value: ValueRef<'_>, column: &str) -> Result<bool, String> {
     let word = match value {
         ValueRef::Integer(0) => return Ok(false),
         ValueRef::Integer(1) => return Ok(true),
@@ -262,7 +199,7 @@ fn switch(value: ValueRef<'_>) -> Result<bool, String> {
     match word.as_slice() {
         b"0" | b"false" => Ok(false),
         b"1" | b"true" => Ok(true),
-        _ => Err("column \"disabled\" is none of 0, 1, true and false".to_owned()),
+        _ => Err(format!("column {column:?} is none of 0, 1, true and false")),
     }
 }
 

@@ -9,6 +9,8 @@
 //! renamed over it is taken over within a look of the watcher, see `watched.rs`.
 #![forbid(unsafe_code)]
 
+mod acl_query;
+mod book;
 mod connection;
 mod database;
 mod foreign;
@@ -17,45 +19,38 @@ mod pair;
 mod query;
 mod reader;
 mod record;
+mod roles;
 mod schema;
+mod statement;
 mod watched;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::{ErrorCode, ffi};
 
 pub use database::Database;
 
 use super::{Error, Opened};
-use crate::config::QueryConfig;
+use crate::config::{DatabaseConfig, QueryConfig};
 
 /// Opens doorman's own database for the plugin; a missing one is made, an older one migrated.
 ///
 /// # Errors
 /// When it cannot be opened, or is not doorman's.
-pub fn open(path: &Path) -> Result<Opened, Error> {
-    super::file::create_private(path, None)?;
-    let (reader, watched) = watched::own(path)?;
-    Ok(Opened {
-        source: Arc::new(reader),
-        watched: Box::new(watched),
-    })
+pub fn open(config: &DatabaseConfig) -> Result<Opened, Error> {
+    super::file::create_private(&config.path, None)?;
+    watched::own(config)
 }
 
-/// Opens somebody else's database for reading, and checks the statement it will be asked with.
+/// Opens somebody else's database for reading, and checks the statements it will be asked with.
 ///
 /// # Errors
-/// When the database cannot be read, or the statement is not one `SELECT` as described.
+/// When the database cannot be read, or a statement is not one `SELECT` as described.
 pub fn open_foreign(config: &QueryConfig) -> Result<Opened, Error> {
-    let (foreign, watched) = watched::foreign(config)?;
-    Ok(Opened {
-        source: Arc::new(foreign),
-        watched: Box::new(watched),
-    })
+    watched::foreign(config)
 }
 
 /// What an error of SQLite's means for whoever asked.

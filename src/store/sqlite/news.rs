@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::query;
 use crate::model::AccountName;
-use crate::store::News;
+use crate::store::{Changes, News};
 
 /// How far the change log has been read.
 pub(super) struct Log {
@@ -53,7 +53,10 @@ impl Log {
             let names = changed
                 .iter()
                 .filter_map(|name| AccountName::new(name).ok());
-            News::Accounts(names.collect())
+            News::Some(Changes {
+                accounts: names.collect(),
+                rules: false,
+            })
         };
         *self = now;
         Ok(news)

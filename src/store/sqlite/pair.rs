@@ -8,13 +8,19 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::connection::{self, Bounded};
-use super::{failure, foreign, query, schema};
+use super::{acl_query, failure, foreign, query, schema};
+use crate::config::QueryConfig;
 use crate::store::Error;
 use crate::store::file::{FileId, unavailable};
 
 /// A database opened for both threads, and surely the same file.
 pub(super) struct Pair {
     pub(super) reader: Bounded,
+    pub(super) rest: Rest,
+}
+
+/// What is the watcher's.
+pub(super) struct Rest {
     pub(super) connection: Connection,
     pub(super) file: FileId,
     /// Its own name, behind all symbolic links.
@@ -34,10 +40,11 @@ impl Pair {
         })
     }
 
-    pub(super) fn foreign(path: &Path, sql: &str) -> Result<Self, Error> {
+    pub(super) fn foreign(config: &QueryConfig) -> Result<Self, Error> {
+        let path = &config.path;
         Self::open(path, || {
             let reader = Bounded::open(path)?;
-            foreign::check(reader.connection(), path, sql)?;
+            check(reader.connection(), config)?;
             Ok((reader, connection::onlooker(path)?))
         })
     }
@@ -60,14 +67,33 @@ impl Pair {
             .canonicalize()
             .map_err(|error| unavailable(path, &error))?;
         Ok(Self {
-            neighbours: Neighbour::of(&real),
-            real,
             reader,
-            connection,
-            file,
-            data_version,
+            rest: Rest {
+                neighbours: Neighbour::of(&real),
+                real,
+                connection,
+                file,
+                data_version,
+            },
         })
     }
+}
+
+/// Refuses statements that somebody else's database cannot be asked with.
+///
+/// # Errors
+/// With what is wrong about the first of them.
+pub(super) fn check(connection: &Connection, config: &QueryConfig) -> Result<(), Error> {
+    let both = [
+        (&foreign::QUERY, &config.sql),
+        (&acl_query::QUERY, &config.acl_sql),
+    ];
+    for (form, sql) in both {
+        if let Some(sql) = sql {
+            form.check(connection, &config.path, sql)?;
+        }
+    }
+    Ok(())
 }
 
 /// A file of SQLite's beside the database.

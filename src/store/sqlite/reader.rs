@@ -44,6 +44,10 @@ impl Source for Reader {
     fn keeps_logins(&self) -> bool {
         true
     }
+
+    fn has_states(&self) -> bool {
+        true
+    }
 }
 
 /// Credentials at even distances over the ids: a seek each, however large the table is.

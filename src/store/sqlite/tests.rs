@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
-use crate::store::{Hurry, Login, News, Source, Store, Watched};
+use crate::store::{Changes, Hurry, Login, News, Source, Store, Watched};
 
 /// A directory with one database in it.
 struct Place {
@@ -64,8 +64,9 @@ impl Place {
     fn ask(&self, sql: &str) -> QueryConfig {
         QueryConfig {
             path: self.path.clone(),
-            sql: sql.to_owned(),
+            sql: Some(sql.to_owned()),
             scheme: Scheme::Marked,
+            acl_sql: None,
         }
     }
 }
@@ -99,15 +100,22 @@ fn refresh(watched: &mut Box<dyn Watched>) -> News {
 }
 
 fn accounts(names: &[&str]) -> News {
-    News::Accounts(names.iter().map(|text| name(text)).collect())
+    News::Some(Changes {
+        accounts: names.iter().map(|text| name(text)).collect(),
+        rules: false,
+    })
 }
 
 fn opened(place: &Place) -> (Arc<dyn Source>, Box<dyn Watched>) {
-    let Opened { source, watched } = open(&place.path).unwrap();
-    (source, watched)
+    let config = DatabaseConfig {
+        path: place.path.clone(),
+        roles: false,
+    };
+    let opened = open(&config).unwrap();
+    (opened.source.unwrap(), opened.watched)
 }
 
 fn asked(place: &Place, sql: &str) -> (Arc<dyn Source>, Box<dyn Watched>) {
-    let Opened { source, watched } = open_foreign(&place.ask(sql)).unwrap();
-    (source, watched)
+    let opened = open_foreign(&place.ask(sql)).unwrap();
+    (opened.source.unwrap(), opened.watched)
 }

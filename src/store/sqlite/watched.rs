@@ -12,30 +12,69 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::acl_query::AclQuery;
+use super::book::Shelf;
 use super::connection::{self, Slot};
 use super::database::CHANGES_KEPT;
-use super::foreign::{self, Foreign};
+use super::foreign::Foreign;
 use super::news::Log;
-use super::pair::{Neighbour, Pair};
+use super::pair::{Neighbour, Pair, Rest, check};
 use super::reader::Reader;
+use super::roles::Roles;
 use super::{failure, query};
-use crate::config::QueryConfig;
+use crate::config::{DatabaseConfig, QueryConfig};
+use crate::policy::Book;
 use crate::store::file::{FileId, unavailable};
-use crate::store::{Error, Hurry, Login, News, Watched};
+use crate::store::{Changes, Error, Grantor, Hurry, Login, News, Opened, Source, Watched};
 
 /// Opens doorman's own database twice: for the engine and for the watcher.
-pub(super) fn own(path: &Path) -> Result<(Reader, SqliteWatched), Error> {
+pub(super) fn own(config: &DatabaseConfig) -> Result<Opened, Error> {
+    let path = &config.path;
     let pair = Pair::own(path)?;
-    let log = Log::read(&pair.connection).map_err(|error| failure(path, &error))?;
-    let watched = SqliteWatched::new(path, pair, Kind::Own(log));
-    Ok((Reader::new(Arc::clone(&watched.slot)), watched))
+    let connection = &pair.rest.connection;
+    let log = Log::read(connection).map_err(|error| failure(path, &error))?;
+    let mut shelf = Shelf::default();
+    let book = match config.roles {
+        true => shelf.read(connection, path)?,
+        false => None,
+    };
+    let slot = Arc::new(Slot::new(path, pair.reader));
+    let roles = book.map(|book| Arc::new(Roles::new(Arc::clone(&slot), book)));
+    let grantor = roles.clone().map(|roles| roles as Arc<dyn Grantor>);
+    let kind = Kind::Own(Own {
+        log,
+        shelf,
+        roles,
+        retired: None,
+        trouble: false,
+    });
+    Ok(Opened {
+        source: Some(Arc::new(Reader::new(Arc::clone(&slot)))),
+        grantor,
+        watched: Box::new(SqliteWatched::new(slot, pair.rest, kind)),
+    })
 }
 
-/// Opens somebody else's database twice, and checks the statement.
-pub(super) fn foreign(config: &QueryConfig) -> Result<(Foreign, SqliteWatched), Error> {
-    let pair = Pair::foreign(&config.path, &config.sql)?;
-    let watched = SqliteWatched::new(&config.path, pair, Kind::Foreign(config.sql.clone()));
-    Ok((Foreign::new(Arc::clone(&watched.slot), config), watched))
+/// Opens somebody else's database twice, and checks the statements.
+pub(super) fn foreign(config: &QueryConfig) -> Result<Opened, Error> {
+    let pair = Pair::foreign(config)?;
+    let slot = Arc::new(Slot::new(&config.path, pair.reader));
+    let source = config.sql.as_ref().map(|sql| {
+        Arc::new(Foreign::new(Arc::clone(&slot), sql, config.scheme)) as Arc<dyn Source>
+    });
+    let grantor = match &config.acl_sql {
+        Some(sql) => Some(Arc::new(AclQuery::new(Arc::clone(&slot), sql)?) as Arc<dyn Grantor>),
+        None => None,
+    };
+    Ok(Opened {
+        source,
+        grantor,
+        watched: Box::new(SqliteWatched::new(
+            slot,
+            pair.rest,
+            Kind::Foreign(config.clone()),
+        )),
+    })
 }
 
 /// A database as the watcher sees it.
@@ -54,15 +93,94 @@ pub(super) struct SqliteWatched {
 }
 
 enum Kind {
-    Own(Log),
-    /// With the statement.
-    Foreign(String),
+    Own(Own),
+    /// With the statements.
+    Foreign(QueryConfig),
+}
+
+/// What is read of doorman's own.
+struct Own {
+    log: Log,
+    shelf: Shelf,
+    /// Where roles are asked for.
+    roles: Option<Arc<Roles>>,
+    /// The roles before those in force: taken apart here, and not by whoever was asking them when they
+    /// were replaced.
+    retired: Option<Arc<Book>>,
+    /// Roles that could not be read are read again at the next look.
+    trouble: bool,
+}
+
+impl Own {
+    /// Reads on: what changed for whom, and the roles, if any of them did. None if somebody is writing
+    /// to a database without WAL: the next look sees what it was.
+    fn news(&mut self, connection: &Connection, path: &Path) -> Result<Option<News>, Error> {
+        self.retired = None;
+        // Before those who hold them: what is held is not too new for long.
+        let mut rules = self.read_roles(connection, path);
+        let news = match self.log.news(connection) {
+            Ok(news) => news,
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                self.trouble = true;
+                return Ok(None);
+            }
+            Err(error) => return Err(failure(path, &error)),
+        };
+        if news == News::Everything {
+            self.shelf = Shelf::default();
+            rules = self.read_roles(connection, path);
+        }
+        self.trouble = rules.is_err();
+        let is_some = match &news {
+            News::Everything => true,
+            News::Some(changes) => !changes.accounts.is_empty(),
+            News::Nothing => false,
+        };
+        // Roles that cannot be read keep nobody from hearing that an account was switched off.
+        let rules = match rules {
+            Err(error) if is_some => {
+                log::error!("{error}; its roles stay as they were");
+                false
+            }
+            rules => rules?,
+        };
+        Ok(Some(match news {
+            News::Some(changes) => News::Some(Changes { rules, ..changes }),
+            News::Everything | News::Nothing => news,
+        }))
+    }
+
+    fn read_roles(&mut self, connection: &Connection, path: &Path) -> Result<bool, Error> {
+        let Some(roles) = &self.roles else {
+            return Ok(false);
+        };
+        let Some(book) = self.shelf.read(connection, path)? else {
+            return Ok(false);
+        };
+        self.retired = Some(roles.replace(book));
+        Ok(true)
+    }
+
+    /// Another file: nothing that was read before holds.
+    fn begin_again(&mut self, connection: &Connection, path: &Path) -> Result<(), Error> {
+        let log = Log::read(connection).map_err(|error| failure(path, &error))?;
+        let mut shelf = Shelf::default();
+        if let Some(roles) = &self.roles
+            && let Some(book) = shelf.read(connection, path)?
+        {
+            self.retired = Some(roles.replace(book));
+        }
+        self.log = log;
+        self.shelf = shelf;
+        self.trouble = false;
+        Ok(())
+    }
 }
 
 impl SqliteWatched {
-    fn new(path: &Path, pair: Pair, kind: Kind) -> Self {
+    fn new(slot: Arc<Slot>, pair: Rest, kind: Kind) -> Self {
         Self {
-            slot: Arc::new(Slot::new(path, pair.reader)),
+            slot,
             file: pair.file,
             real: pair.real,
             neighbours: pair.neighbours,
@@ -77,25 +195,24 @@ impl SqliteWatched {
         let Some(connection) = &self.connection else {
             return self.take_over();
         };
-        let seen = match query::data_version(connection) {
-            Ok(version) if version == self.data_version => return Ok(News::Nothing),
-            Ok(version) => match &mut self.kind {
-                Kind::Foreign(_) => Ok((version, News::Everything)),
-                Kind::Own(log) => log.news(connection).map(|news| (version, news)),
-            },
-            Err(error) => Err(error),
-        };
-        match seen {
-            Ok((version, news)) => {
-                self.data_version = version;
-                Ok(news)
-            }
-            // Somebody is writing to a database without WAL: the next look sees what it was.
+        let path = self.slot.path();
+        let version = match query::data_version(connection) {
+            Ok(version) => version,
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                Ok(News::Nothing)
+                return Ok(News::Nothing);
             }
-            Err(error) => Err(failure(self.slot.path(), &error)),
-        }
+            Err(error) => return Err(failure(path, &error)),
+        };
+        let is_changed = version != self.data_version;
+        let news = match &mut self.kind {
+            Kind::Foreign(_) if is_changed => News::Everything,
+            Kind::Own(own) if is_changed || own.trouble => {
+                own.news(connection, path)?.unwrap_or(News::Nothing)
+            }
+            Kind::Foreign(_) | Kind::Own(_) => News::Nothing,
+        };
+        self.data_version = version;
+        Ok(news)
     }
 
     /// Another file has the name: opens it, and puts it in place of the last one if it is good.
@@ -112,19 +229,20 @@ impl SqliteWatched {
                 }
                 Pair::own(&path)?
             }
-            Kind::Foreign(sql) => {
-                foreign::check(&connection::glance(&path)?, &path, sql)?;
-                let sql = sql.clone();
+            Kind::Foreign(config) => {
+                check(&connection::glance(&path)?, config)?;
+                let config = config.clone();
                 self.close();
-                Pair::foreign(&path, &sql)?
+                Pair::foreign(&config)?
             }
         };
-        if let Kind::Own(log) = &mut self.kind {
-            *log = Log::read(&pair.connection).map_err(|error| failure(&path, &error))?;
+        if let Kind::Own(own) = &mut self.kind {
+            own.begin_again(&pair.rest.connection, &path)?;
         }
         // Closing the last one takes a moment that the engine need not wait for.
         let last = self.slot.reader().replace(pair.reader);
         drop(last);
+        let pair = pair.rest;
         self.connection = Some(pair.connection);
         self.data_version = pair.data_version;
         self.neighbours = pair.neighbours;

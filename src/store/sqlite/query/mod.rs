@@ -4,6 +4,8 @@
 //! prepared once per connection; what comes from outside is a bound parameter, never text.
 #![forbid(unsafe_code)]
 
+pub(super) mod grants;
+
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use crate::model::{Account, StoredCredential};

@@ -1,0 +1,310 @@
+//! What each client may do, as it was found out when it first asked, kept until something changes.
+//!
+//! Must not: decide, or wait: whoever looks here takes no lock, and whoever changes something replaces
+//! one entry by another whole. Entries are those who asked lately; the others are found out again.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hashbrown::{DefaultHashBuilder, Equivalent, HashMap, HashSet};
+use jiff::Timestamp;
+
+use super::lock;
+use crate::policy::{Asker, Rights};
+use crate::store::Granted;
+use crate::verdict::{Effect, Reason};
+
+/// All of them.
+pub(super) struct Standings {
+    table: papaya::HashMap<Key, Arc<Standing>, DefaultHashBuilder>,
+    /// Whether one username can stand differently under different client ids.
+    by_client_id: bool,
+    watch: Mutex<Watch>,
+}
+
+/// What only concerns who looks after them.
+#[derive(Default)]
+struct Watch {
+    /// To be found out again.
+    doubtful: HashSet<Key>,
+    /// Connections to be ended by username, because nobody told of them when they began.
+    kicked: BTreeSet<Option<Box<str>>>,
+    /// Nothing changes by time alone before this.
+    next_change: Option<Timestamp>,
+    swept: Option<Instant>,
+    /// What was in force and may still be asked, by address: taken apart by whoever looks after it, and
+    /// not by the last one who asked.
+    retired: HashMap<usize, Arc<Rights>>,
+}
+
+/// Who stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    username: Option<Box<str>>,
+    client_id: Option<Box<str>>,
+}
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct Borrowed<'a> {
+    username: Option<&'a str>,
+    client_id: Option<&'a str>,
+}
+
+/// How somebody stands.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// What is said of it.
+    pub(super) says: Says,
+    /// When the account begins or ceases to be valid.
+    pub(super) account_ends: Option<Timestamp>,
+    /// Whether nobody of this name had logged in here when it first asked: it has a certificate, or a
+    /// session that the broker restored.
+    pub(super) unannounced: bool,
+    /// Since the last sweep.
+    used: AtomicBool,
+}
+
+/// What is said of somebody.
+#[derive(Clone, Debug)]
+pub(super) enum Says {
+    /// The ACL file decides.
+    File,
+    /// These rights do.
+    Granted {
+        /// Of the authorities, the one that said so.
+        authority: usize,
+        /// What it granted.
+        granted: Granted,
+    },
+    /// The account may not be used now, or could not be looked at.
+    Refused(Reason),
+    /// Nobody here has anything to say.
+    Nobody,
+}
+
+impl Standings {
+    /// None yet.
+    pub(super) fn new(by_client_id: bool) -> Self {
+        Self {
+            table: papaya::HashMap::with_hasher(DefaultHashBuilder::default()),
+            by_client_id,
+            watch: Mutex::default(),
+        }
+    }
+
+    /// Who that is here.
+    pub(super) fn key(&self, asker: Asker<'_>) -> Key {
+        let borrowed = self.borrow(asker);
+        Key {
+            username: borrowed.username.map(Into::into),
+            client_id: borrowed.client_id.map(Into::into),
+        }
+    }
+
+    fn borrow<'a>(&self, asker: Asker<'a>) -> Borrowed<'a> {
+        Borrowed {
+            username: asker.username,
+            client_id: asker.client_id.filter(|_| self.by_client_id),
+        }
+    }
+
+    /// Looks at how somebody stands, if that is known.
+    pub(super) fn look<T>(&self, asker: Asker<'_>, at: impl FnOnce(&Standing) -> T) -> Option<T> {
+        let table = self.table.pin();
+        let standing = table.get(&self.borrow(asker))?;
+        if !standing.used.load(Ordering::Relaxed) {
+            standing.used.store(true, Ordering::Relaxed);
+        }
+        Some(at(standing))
+    }
+
+    /// From now on it stands like this.
+    pub(super) fn put(&self, key: Key, standing: Arc<Standing>) {
+        if let Some(at) = standing.changes_at() {
+            let mut watch = lock(&self.watch);
+            watch.next_change = watch.next_change.into_iter().chain([at]).min();
+        }
+        self.table.pin().insert(key, standing);
+    }
+
+    /// Replaces what is known already, all of it or nothing: what was built comes in, none of it can
+    /// fail any more. Who has gone meanwhile stays away.
+    pub(super) fn replace(&self, all: Vec<(Key, Arc<Standing>)>) {
+        let retired = all.iter().filter_map(|(key, _)| self.rights(key));
+        let retired = retired.map(|rights| (Arc::as_ptr(&rights).addr(), rights));
+        let retired: Vec<_> = retired.collect();
+        lock(&self.watch).retired.extend(retired);
+        for (key, standing) in all {
+            if self.table.pin().contains_key(&key) {
+                self.put(key, standing);
+            }
+        }
+    }
+
+    fn rights(&self, key: &Key) -> Option<Arc<Rights>> {
+        match &self.table.pin().get(key)?.says {
+            Says::Granted { granted, .. } => Some(Arc::clone(&granted.rights)),
+            Says::File | Says::Refused(_) | Says::Nobody => None,
+        }
+    }
+
+    /// How somebody stands, if that is known.
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Standing>> {
+        self.table.pin().get(key).cloned()
+    }
+
+    /// It is to be found out again, by the next one who asks.
+    pub(super) fn forget(&self, asker: Asker<'_>) {
+        self.table.pin().remove(&self.borrow(asker));
+    }
+
+    /// It is to be found out again soon, and stands as it does until then.
+    pub(super) fn doubt(&self, key: Key) {
+        lock(&self.watch).doubtful.insert(key);
+    }
+
+    /// Everybody.
+    pub(super) fn all(&self) -> Vec<Key> {
+        self.table.pin().keys().cloned().collect()
+    }
+
+    /// Those with one of these usernames.
+    pub(super) fn of(&self, usernames: &[&str]) -> Vec<Key> {
+        if self.by_client_id {
+            let usernames: HashSet<&str> = usernames.iter().copied().collect();
+            let mut all = self.all();
+            all.retain(|key| key.username().is_some_and(|name| usernames.contains(name)));
+            return all;
+        }
+        let table = self.table.pin();
+        let borrowed = usernames.iter().map(|name| Borrowed {
+            username: Some(*name),
+            client_id: None,
+        });
+        let keys = borrowed.filter_map(|key| table.get_key_value(&key));
+        keys.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Those in doubt, and those for whom time has changed something.
+    pub(super) fn due(&self, now: Timestamp) -> Vec<Key> {
+        let mut watch = lock(&self.watch);
+        watch
+            .retired
+            .retain(|_, rights| Arc::strong_count(rights) > 1);
+        let mut due: Vec<Key> = watch.doubtful.drain().collect();
+        if watch.next_change.is_some_and(|at| at <= now) {
+            let table = self.table.pin();
+            let changes = table
+                .iter()
+                .filter_map(|(key, s)| Some((key, s.changes_at()?)));
+            let (over, later): (Vec<_>, Vec<_>) = changes.partition(|(_, at)| *at <= now);
+            due.extend(over.into_iter().map(|(key, _)| key.clone()));
+            watch.next_change = later.into_iter().map(|(_, at)| at).min();
+        }
+        due
+    }
+
+    /// Has every connection of a username ended, or those without one.
+    pub(super) fn kick(&self, key: &Key) {
+        lock(&self.watch).kicked.insert(key.username.clone());
+    }
+
+    /// Whether there are connections to be ended.
+    pub(super) fn has_effects(&self) -> bool {
+        !lock(&self.watch).kicked.is_empty()
+    }
+
+    /// The connections to be ended now.
+    pub(super) fn take_effects(&self) -> Vec<Effect> {
+        let mut watch = lock(&self.watch);
+        let some = std::iter::from_fn(|| watch.kicked.pop_first()).take(MOST_EFFECTS);
+        some.map(Effect::KickUsername).collect()
+    }
+
+    /// Takes out who has not asked for a while, except those that are to stay.
+    pub(super) fn sweep(&self, now: Instant, stays: impl Fn(&str) -> bool) {
+        let mut watch = lock(&self.watch);
+        let swept = *watch.swept.get_or_insert(now);
+        if now.saturating_duration_since(swept) < SWEEP {
+            return;
+        }
+        watch.swept = Some(now);
+        drop(watch);
+        if self.table.len() < FEW {
+            return;
+        }
+        let table = self.table.pin();
+        for (key, standing) in &table {
+            let used = standing.used.swap(false, Ordering::Relaxed);
+            if !used && !key.username().is_some_and(&stays) {
+                table.remove(key);
+            }
+        }
+    }
+}
+
+impl Key {
+    /// The username; none for clients without one.
+    pub(super) fn username(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    /// As whoever asks.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker {
+            client_id: self.client_id.as_deref(),
+            username: self.username(),
+        }
+    }
+}
+
+impl Standing {
+    /// Just found out.
+    pub(super) fn new(says: Says, account_ends: Option<Timestamp>, unannounced: bool) -> Self {
+        Self {
+            says,
+            account_ends,
+            unannounced,
+            used: AtomicBool::new(true),
+        }
+    }
+
+    /// When it changes by time alone.
+    fn changes_at(&self) -> Option<Timestamp> {
+        let of_rights = match &self.says {
+            Says::Granted { granted, .. } => granted.rights.changes_at(),
+            Says::File | Says::Refused(_) | Says::Nobody => None,
+        };
+        self.account_ends.into_iter().chain(of_rights).min()
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let borrowed = Borrowed {
+            username: self.username.as_deref(),
+            client_id: self.client_id.as_deref(),
+        };
+        borrowed.hash(state);
+    }
+}
+
+impl Equivalent<Key> for Borrowed<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.username == key.username.as_deref() && self.client_id == key.client_id.as_deref()
+    }
+}
+
+/// The broker goes through all its connections for each.
+const MOST_EFFECTS: usize = 10;
+
+/// Fewer entries than this stay, whoever they are.
+const FEW: usize = 10_000;
+
+/// Whoever has not asked for so long, or twice that, is found out again when it asks.
+const SWEEP: Duration = Duration::from_mins(10);
