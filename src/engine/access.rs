@@ -21,7 +21,7 @@ use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{
     Asker, Because, Decision, Filter, Message, Permission, Qos, Question, Rights, Topic,
 };
-use crate::request::{Access, Action, Connect, ConnectionId, Entrant, Now};
+use crate::request::{Access, Action, ConnectionId, Entrant, Now};
 use crate::store::acl_file::AclSource;
 use crate::store::{self, Grantor};
 use crate::verdict::{Denial, Permit, Reason};
@@ -125,10 +125,13 @@ impl Engine {
         Permit::Deny
     }
 
-    /// Somebody logs in: where an authority wants to be asked each time, it is, when that is needed.
-    pub(super) fn asked_at_login(&self, connect: &Connect<'_>, account: &Account) {
+    /// Somebody logs in: from here on it stands somehow, whether it ever asks or not.
+    pub(super) fn stand_at_login(&self, client_id: &str, account: &Account, now: Timestamp) {
+        if self.sole_file().is_some() || !self.has_acl() {
+            return;
+        }
         let asker = Asker {
-            client_id: connect.client.id,
+            client_id: Some(client_id),
             username: Some(account.name.as_str()),
         };
         let is_asked = |standing: &Standing| match &standing.says {
@@ -138,9 +141,12 @@ impl Engine {
             },
             Says::File | Says::Refused(_) | Says::Nobody => false,
         };
-        if self.standings.look(asker, is_asked) == Some(true) {
-            self.standings.forget(asker);
+        if self.standings.look(asker, is_asked) == Some(false) {
+            return;
         }
+        let revision = self.revision.load(Ordering::Acquire);
+        let found = self.stand_of(Some(account), asker, now);
+        self.stand_from_now(asker, found, revision);
     }
 
     /// Somebody is in who was not asked about: it has a certificate, or somebody else let it in. From
@@ -160,18 +166,28 @@ impl Engine {
             ends: account.valid_until,
         };
         lock(&self.sessions).begin(connection, session);
+        self.stand_at_login(entrant.client_id, account, now.wall);
         self.judge(vec![connection], now.wall);
     }
 
     /// How somebody stands who has not asked before, or not for long.
     fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
         let revision = self.revision.load(Ordering::Acquire);
+        let found = self.stand(asker, (self.clock)().wall);
+        self.stand_from_now(asker, found, revision)
+    }
+
+    fn stand_from_now(
+        &self,
+        asker: Asker<'_>,
+        found: Result<(Says, Option<Timestamp>), store::Error>,
+        revision: u64,
+    ) -> Arc<Standing> {
         let key = self.standings.key(asker);
         let unannounced = match asker.username {
             Some(username) => !lock(&self.sessions).knows(username),
             None => true,
         };
-        let found = self.stand(asker, (self.clock)().wall);
         let is_sure = found.is_ok();
         let (says, account_ends) = found.unwrap_or_else(|error| {
             log::warn!("{error}");
@@ -194,25 +210,33 @@ impl Engine {
         asker: Asker<'_>,
         now: Timestamp,
     ) -> Result<(Says, Option<Timestamp>), store::Error> {
-        let mut account_ends = None;
-        if let Some(username) = asker.username {
-            let found = self.find(username, asker.client_id)?;
-            if let Some(account) = found.account {
-                let ends = [account.valid_from, account.valid_until]
-                    .into_iter()
-                    .flatten();
-                account_ends = ends.filter(|end| now < *end).min();
-                // Where it comes from was looked at when it came.
-                let approach = Approach {
-                    client_id: Fact::Open,
-                    ip: Fact::Open,
-                };
-                if let Err(reason) = admission::admit(&account, approach, now) {
-                    return Ok((Says::Refused(reason), account_ends));
-                }
-            }
+        let account = match asker.username {
+            Some(username) => self.find(username, asker.client_id)?.account,
+            None => None,
+        };
+        self.stand_of(account.as_ref(), asker, now)
+    }
+
+    fn stand_of(
+        &self,
+        account: Option<&Account>,
+        asker: Asker<'_>,
+        now: Timestamp,
+    ) -> Result<(Says, Option<Timestamp>), store::Error> {
+        let Some(account) = account else {
+            return Ok((self.granted(asker, now)?, None));
+        };
+        let ends = [account.valid_from, account.valid_until];
+        let account_ends = ends.into_iter().flatten().filter(|end| now < *end).min();
+        // Where it comes from was looked at when it came.
+        let approach = Approach {
+            client_id: Fact::Open,
+            ip: Fact::Open,
+        };
+        match admission::admit(account, approach, now) {
+            Err(reason) => Ok((Says::Refused(reason), account_ends)),
+            Ok(()) => Ok((self.granted(asker, now)?, account_ends)),
         }
-        Ok((self.granted(asker, now)?, account_ends))
     }
 
     fn granted(&self, asker: Asker<'_>, now: Timestamp) -> Result<Says, store::Error> {

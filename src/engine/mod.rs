@@ -411,7 +411,6 @@ impl Engine {
                 });
             }
         }
-        self.asked_at_login(connect, account);
         let (Some(connection), Some(client_id)) = (connect.client.connection, connect.client.id)
         else {
             return;
@@ -428,6 +427,8 @@ impl Engine {
         if self.revision.load(Ordering::Acquire) != found.revision {
             sessions.doubt(connection);
         }
+        drop(sessions);
+        self.stand_at_login(client_id, account, now);
     }
 }
 

@@ -158,11 +158,6 @@ impl Standings {
         self.table.pin().get(key).cloned()
     }
 
-    /// It is to be found out again, by the next one who asks.
-    pub(super) fn forget(&self, asker: Asker<'_>) {
-        self.table.pin().remove(&self.borrow(asker));
-    }
-
     /// It is to be found out again soon, and stands as it does until then.
     pub(super) fn doubt(&self, key: Key) {
         lock(&self.watch).doubtful.insert(key);

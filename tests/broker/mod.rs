@@ -14,6 +14,7 @@ mod plugin_table;
 mod refusals;
 mod reload;
 mod riot;
+mod roles;
 mod startup;
 mod stock;
 mod waiting;

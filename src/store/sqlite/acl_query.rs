@@ -141,7 +141,9 @@ fn rules(row: &Row<'_>) -> Result<Vec<Rule>, String> {
             }
             "priority" => match value(index)? {
                 ValueRef::Integer(number) => priority = Priority::clamped(number),
-                _ => return Err("column \"priority\" is no integer".to_owned()),
+                ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
+                    return Err("column \"priority\" is no integer".to_owned());
+                }
             },
             _ => return Err(format!("an unknown column {name:?}")),
         }
