@@ -3,6 +3,7 @@
 mod access;
 mod access_compared;
 mod accounts;
+mod acl_query;
 mod clients;
 mod conf;
 mod guessing;
@@ -15,6 +16,7 @@ mod refusals;
 mod reload;
 mod riot;
 mod roles;
+mod roles_compared;
 mod startup;
 mod stock;
 mod waiting;

@@ -48,14 +48,14 @@ fn change(dir: &Path, sql: &str) {
     tool.execute_batch(sql).unwrap();
 }
 
-fn client(broker: &Broker, protocol: Protocol, name: &str) -> Client {
+pub fn client(broker: &Broker, protocol: Protocol, name: &str) -> Client {
     Connect::new(protocol)
         .credentials(name, "pw")
         .client_id(name)
         .accepted(broker.port())
 }
 
-fn may_publish(client: &mut Client, topic: &str) -> bool {
+pub fn may_publish(client: &mut Client, topic: &str) -> bool {
     match client.publish_acknowledged(topic, topic) {
         Event::Puback(0 | 0x10) => true,
         Event::Puback(0x87) => false,
@@ -63,13 +63,13 @@ fn may_publish(client: &mut Client, topic: &str) -> bool {
     }
 }
 
-fn heard(client: &mut Client) -> Vec<String> {
+pub fn heard(client: &mut Client) -> Vec<String> {
     let text = |(_, payload)| String::from_utf8(payload).unwrap();
     client.received().into_iter().map(text).collect()
 }
 
 /// Waits for it.
-fn until(what: &str, condition: impl FnMut() -> bool) {
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
     assert!(eventually(PATIENCE, condition), "{what}");
 }
 

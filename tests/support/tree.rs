@@ -54,6 +54,14 @@ impl Tree {
         self.dir.join("usr/include")
     }
 
+    /// One of the plugins that come with this broker.
+    pub fn plugin(&self, file: &str) -> PathBuf {
+        let multiarch = fs::read_dir(self.dir.join("usr/lib")).unwrap();
+        let paths = multiarch.map(|dir| dir.unwrap().path().join(file));
+        let found = paths.into_iter().find(|path| path.exists());
+        found.unwrap_or_else(|| panic!("no {file} in {}", self.dir.display()))
+    }
+
     /// A command that runs `program` of this tree (`mosquitto_pub`, …) with the tree's libraries.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.dir.join("run"));
