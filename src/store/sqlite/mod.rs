@@ -17,6 +17,8 @@ mod pair;
 mod query;
 mod reader;
 mod record;
+mod role_record;
+mod roles;
 mod schema;
 mod watched;
 

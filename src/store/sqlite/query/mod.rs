@@ -4,11 +4,14 @@
 //! prepared once per connection; what comes from outside is a bound parameter, never text.
 #![forbid(unsafe_code)]
 
+pub(super) mod holders;
+pub(super) mod roles;
+
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use crate::store::sqlite::record;
 use crate::model::{Account, StoredCredential};
 use crate::store::Login;
+use crate::store::sqlite::record;
 
 /// Settings of a connection that only reads, for the engine.
 pub(super) fn configure_reader(connection: &Connection) -> Result<()> {
