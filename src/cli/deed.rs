@@ -58,13 +58,20 @@ impl Deed {
         Self { command, told }
     }
 
-    /// On a rule of a role.
-    pub(super) fn rule(role: &RoleName, acl_type: AclType, topic: &str, command: Command) -> Self {
+    /// On a rule of a role; `word` is what it says now, or nothing.
+    pub(super) fn rule(
+        role: &RoleName,
+        word: &str,
+        acl_type: AclType,
+        topic: &str,
+        command: Command,
+    ) -> Self {
+        let rule = format!("{word} {acl_type} {}", Plain(topic));
         let told = Told {
             role: Some(role.to_string()),
             acltype: Some(acl_type.as_str()),
             topic: Some(topic.to_owned()),
-            text: format!("{}: {acl_type} {}", Plain(role.as_str()), Plain(topic)),
+            text: format!("{}: {}", Plain(role.as_str()), rule.trim_start()),
             ..Told::default()
         };
         Self { command, told }

@@ -91,7 +91,11 @@ impl DenyArgs {
             rule,
             priority: self.priority,
         };
-        Ok(Deed::rule(role, *acl_type, topic, command))
+        let word = match permission {
+            Permission::Allow => "allow",
+            Permission::Deny => "deny",
+        };
+        Ok(Deed::rule(role, word, *acl_type, topic, command))
     }
 }
 
@@ -103,7 +107,7 @@ impl RuleArg {
             acl_type: self.acl_type,
             topic: self.topic.as_str().into(),
         };
-        Deed::rule(&self.role, self.acl_type, &self.topic, command)
+        Deed::rule(&self.role, "", self.acl_type, &self.topic, command)
     }
 }
 

@@ -47,7 +47,7 @@ fn rules_are_shown_in_the_order_they_are_asked_with_their_conditions() {
         desk.on(&all).code(0)
     };
     rule(&["allow", "reader", "publishClientReceive", "news/#"])
-        .tells("reader: publishClientReceive news/# added");
+        .tells("reader: allow publishClientReceive news/# added");
     rule(&[
         "deny",
         "reader",
