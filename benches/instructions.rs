@@ -1,5 +1,6 @@
 //! What the plugin costs the broker's thread, in instructions: an idle round of the loop, a known client
-//! from CONNECT to the end of its connection, a wrong password that is throttled, a message.
+//! from CONNECT to the end of its connection, a wrong password that is throttled, a message that is sent
+//! and delivered: without rules, by an ACL file, by roles.
 //!
 //! Must not: time anything. The broker runs in valgrind's callgrind, which counts what all callbacks of
 //! the plugin executed; each figure is the difference of two runs, one of which did more of the same, so
@@ -32,6 +33,8 @@ use std::thread;
 use std::time::Duration;
 
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
+use mosquitto_doorman::store::sqlite::Database;
+use rusqlite::Connection;
 
 use self::support::conf::LISTENER;
 use self::support::{Answer, Broker, Connect, Protocol, Tree, plugin_conf};
@@ -85,12 +88,52 @@ impl Count {
     }
 }
 
+/// Without rules.
+const NONE: [&str; 1] = ["password_file {dir}/users"];
+/// Ten rules in a file.
+const FILE: [&str; 2] = ["password_file {dir}/users", "acl_file {dir}/acl"];
+/// Ten rules in a role.
+const ROLES: [&str; 2] = ["database {dir}/db", "database_roles true"];
+
 /// A broker with one account, and what was executed in it while `act` ran.
-fn counted(tree: &Tree, act: impl Fn(&Broker)) -> Count {
+fn counted(tree: &Tree, options: &[&str], act: impl Fn(&Broker)) -> Count {
     let recipe = Recipe::Pbkdf2Sha512 { iterations: 101 };
     let stored = hash(b"right", &recipe, &Salt::new([7; 16])).expect("a hash");
-    let startup = Broker::of(tree).file("users", format!("ann:{}\n", stored.text));
+    let topics = || {
+        (0..9)
+            .map(|number| format!("topic/{number}"))
+            .chain(["news".to_owned()])
+    };
+    let rules = topics().map(|topic| format!("topic readwrite {topic}\n"));
+    let startup = Broker::of(tree)
+        .file("users", format!("ann:{}\n", stored.text))
+        .file("acl", "user ann\n".to_owned() + &rules.collect::<String>());
     let dir = startup.dir().to_owned();
+    drop(Database::create(&dir.join("db"), None).expect("a database"));
+    let tool = Connection::open(dir.join("db")).expect("a database");
+    let text = &*stored.text;
+    tool.execute(
+        "INSERT INTO account (id, username, credential) VALUES (1, 'ann', ?1)",
+        [text],
+    )
+    .expect("an account");
+    tool.execute_batch(
+        "INSERT INTO role (id, rolename) VALUES (1, 'role');
+         INSERT INTO account_role (account_id, role_id) VALUES (1, 1);",
+    )
+    .expect("a role");
+    for topic in topics() {
+        for acltype in [
+            "publishClientSend",
+            "publishClientReceive",
+            "subscribeLiteral",
+        ] {
+            let insert =
+                "INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES (1, ?1, ?2, 1)";
+            tool.execute(insert, [acltype, &topic]).expect("a rule");
+        }
+    }
+    drop(tool);
     let profile = dir.join("profile.%p").display().to_string();
     let mut broker = startup
         .run_by(&[
@@ -102,7 +145,7 @@ fn counted(tree: &Tree, act: impl Fn(&Broker)) -> Count {
             "--compress-pos=no",
             &format!("--callgrind-out-file={profile}"),
         ])
-        .start(&(LISTENER.to_owned() + &plugin_conf(&["password_file {dir}/users"])));
+        .start(&(LISTENER.to_owned() + &plugin_conf(options)));
     act(&broker);
     broker.stop();
     Count::read(&profile_of(&dir, broker.pid()))
@@ -152,19 +195,21 @@ fn main() {
             println!("{:8} {what:32} {all:16} {rest:16}", tree.version());
         };
         let idle = |longer: bool| {
-            counted(&tree, |_| {
+            counted(&tree, &NONE, |_| {
                 thread::sleep(if longer { IDLE } else { IDLE / 2 })
             })
         };
         let round = idle(true).since(idle(false));
         row("an idle round of the loop", round, round.calls);
-        for (what, act) in [
-            ("a known client", logins as fn(&Broker, u64)),
-            ("a wrong password, throttled", wrong),
-            ("a message, sent and delivered", messages),
+        for (what, options, act) in [
+            ("a known client", &NONE[..], logins as fn(&Broker, u64)),
+            ("a wrong password, throttled", &NONE, wrong),
+            ("a message, sent and delivered", &NONE, messages),
+            ("the same by acl_file", &FILE, messages),
+            ("the same by roles", &ROLES, messages),
         ] {
-            let many = counted(&tree, |broker| act(broker, TIMES * 2));
-            let few = counted(&tree, |broker| act(broker, TIMES));
+            let many = counted(&tree, options, |broker| act(broker, TIMES * 2));
+            let few = counted(&tree, options, |broker| act(broker, TIMES));
             row(what, many.since(few), TIMES);
         }
     }

@@ -23,6 +23,8 @@
     reason = "as in tests/main.rs"
 )]
 
+#[path = "measure/bars.rs"]
+mod bars;
 mod measure;
 #[path = "storm/mod.rs"]
 mod questions;
@@ -33,7 +35,8 @@ use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use self::questions::{Asked, Bars, QUESTIONS};
+use self::bars::Bars;
+use self::questions::{Asked, QUESTIONS};
 use self::support::Tree;
 
 fn main() -> ExitCode {

@@ -1,79 +1,17 @@
 //! What is stored about those who may enter.
 //!
-//! Must not: know where it is stored or how a password is checked. Names are checked once, here, and
-//! believed everywhere else. A stored credential is a secret: `Debug` never shows it.
+//! Must not: know where it is stored or how a password is checked. A stored
+//! credential is a secret: `Debug` never shows it.
 #![forbid(unsafe_code)]
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-/// An account's name: what clients send as username. 1 to 65535 bytes of UTF-8 without control
-/// characters, as MQTT 5 section 1.5.4 and the broker's own check have it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountName(Arc<str>);
+mod name;
 
-/// Why a text cannot be an account's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// Nothing there: the broker reads an empty username as anonymous.
-    #[error("a username cannot be empty")]
-    Empty,
-    /// MQTT lengths are 16 bits.
-    #[error("a username can have at most 65535 bytes, not {0}")]
-    TooLong(usize),
-    /// Control characters are refused by every broker.
-    #[error("a username cannot contain control characters")]
-    Control,
-}
-
-impl AccountName {
-    /// Checks a text and takes it as a name.
-    ///
-    /// # Errors
-    /// When no MQTT client could send it.
-    pub fn new(text: &str) -> Result<Self, NameError> {
-        Self::check(text).map(|()| Self(text.into()))
-    }
-
-    /// Checks a text as [`AccountName::new`] does, and keeps nothing.
-    ///
-    /// # Errors
-    /// When no MQTT client could send it.
-    pub fn check(text: &str) -> Result<(), NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if text.len() > usize::from(u16::MAX) {
-            return Err(NameError::TooLong(text.len()));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(NameError::Control);
-        }
-        Ok(())
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for AccountName {
-    fn borrow(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub use self::name::{AccountName, GroupName, NameError, RoleName};
 
 /// How to read a stored credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -193,26 +131,6 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_with_any_visible_character_is_taken() {
-        for name in ["roger", "a:b", "+/#", "späť", &"x".repeat(65_535)] {
-            assert_eq!(
-                AccountName::new(name).map(|n| n.as_str().len()),
-                Ok(name.len())
-            );
-        }
-    }
-
-    #[test]
-    fn a_name_no_client_can_send_is_refused() {
-        assert_eq!(AccountName::new(""), Err(NameError::Empty));
-        assert_eq!(
-            AccountName::new(&"x".repeat(65_536)),
-            Err(NameError::TooLong(65_536))
-        );
-        assert_eq!(AccountName::new("a\nb"), Err(NameError::Control));
-    }
 
     #[test]
     fn debug_of_an_account_shows_no_credential() {

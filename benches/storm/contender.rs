@@ -47,7 +47,7 @@ impl Contender {
             Self::Stock => format!("password_file {}\n", accounts.file.display()),
             Self::Dynsec => format!(
                 "plugin {}\nplugin_opt_config_file {}\n",
-                dynamic_security(tree).display(),
+                tree.plugin("mosquitto_dynamic_security.so").display(),
                 accounts.json.display()
             ),
             Self::Doorman => {
@@ -108,18 +108,6 @@ fn entry(name: &str, stored: &str) -> serde_json::Value {
         "username": name, "password": hash, "salt": salt, "roles": [],
         "iterations": iterations.parse::<u32>().expect("a number"),
     })
-}
-
-fn dynamic_security(tree: &Tree) -> PathBuf {
-    let usr = tree.include_dir();
-    let libraries = usr.parent().expect("usr").join("lib");
-    let mut entries = fs::read_dir(libraries).expect("libraries");
-    let plugin = entries.find_map(|entry| {
-        let path = entry.expect("an entry").path();
-        let path = path.join("mosquitto_dynamic_security.so");
-        path.exists().then_some(path)
-    });
-    plugin.expect("the broker's dynamic-security plugin")
 }
 
 /// The name of an account.

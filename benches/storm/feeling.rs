@@ -8,7 +8,8 @@ use mosquitto_doorman::credential::Recipe;
 use super::bystander::{Bystander, Felt};
 use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
 use super::crowd::Crowd;
-use super::{Asked, Bars, OPTIONS, TURNS};
+use super::{Asked, OPTIONS, TURNS};
+use crate::bars::Bars;
 use crate::measure::Spread;
 
 const LOGINS: usize = 500;

@@ -8,7 +8,8 @@ use mosquitto_doorman::lanes::{self, Work};
 
 use super::contender::{Accounts, Contender, PASSWORD, account, login};
 use super::crowd::Crowd;
-use super::{Asked, Bars, OPTIONS, TURNS};
+use super::{Asked, OPTIONS, TURNS};
+use crate::bars::Bars;
 use crate::measure::Spread;
 
 const AT_ONCE: usize = 64;

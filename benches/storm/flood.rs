@@ -9,7 +9,8 @@ use mosquitto_doorman::credential::Recipe;
 use super::bystander::{Bystander, Felt, percentile};
 use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
 use super::crowd::Crowd;
-use super::{Asked, Bars, TURNS};
+use super::{Asked, TURNS};
+use crate::bars::Bars;
 use crate::measure::Spread;
 use crate::support::Broker;
 

@@ -1,15 +1,15 @@
 //! How many clients a second come back.
 
-use std::fs;
 use std::iter;
 use std::time::{Duration, Instant};
 
 use mosquitto_doorman::credential::Recipe;
 
+use super::Asked;
 use super::contender::{Accounts, Contender, PASSWORD, account, login};
 use super::crowd::Crowd;
-use super::{Asked, Bars};
-use crate::measure::{Chance, Spread};
+use crate::bars::Bars;
+use crate::measure::{Chance, Spread, processor_time};
 
 const ACCOUNTS: usize = 200;
 /// A turn is short, so that what else the machine does meets all alike.
@@ -80,15 +80,4 @@ pub fn ask(asked: &Asked, bars: &mut Bars) {
         }
     }
     println!();
-}
-
-/// Microseconds of processor that a process has had, from the kernel's own account in nanoseconds.
-fn processor_time(pid: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the broker runs");
-    let of = |path: std::path::PathBuf| {
-        let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-        let first = text.split_whitespace().next();
-        first.and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e3
-    };
-    tasks.map(|task| of(task.expect("a thread").path())).sum()
 }

@@ -10,9 +10,9 @@ mod known;
 mod reload;
 mod single;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::bars::Bars;
 use crate::support::Tree;
 
 /// What is asked about which broker.
@@ -38,41 +38,3 @@ const TURNS: usize = 5;
 
 /// Off where everybody comes from one address; nobody is cut off for waiting long.
 const OPTIONS: [&str; 3] = ["throttle false", "pending_timeout 120s", "inline_budget 1s"];
-
-/// Which bars were met.
-#[derive(Default)]
-pub struct Bars {
-    lines: Vec<String>,
-    missed: usize,
-}
-
-impl Bars {
-    /// `figure` has to be at most `bar`.
-    pub fn at_most(&mut self, what: &str, figure: f64, bar: f64) {
-        self.note(what, figure <= bar, &format!("{figure:.3} ≤ {bar:.3}"));
-    }
-
-    /// `figure` has to be at least `bar`.
-    pub fn at_least(&mut self, what: &str, figure: f64, bar: f64) {
-        self.note(what, figure >= bar, &format!("{figure:.3} ≥ {bar:.3}"));
-    }
-
-    fn note(&mut self, what: &str, met: bool, compared: &str) {
-        let word = if met { "met" } else { "MISSED" };
-        let line = format!("{word:6}  {what}: {compared}");
-        println!("  bar {line}");
-        self.missed += usize::from(!met);
-        self.lines.push(line);
-    }
-
-    pub fn verdict(&self) -> ExitCode {
-        for line in &self.lines {
-            println!("{line}");
-        }
-        if self.missed == 0 {
-            return ExitCode::SUCCESS;
-        }
-        println!("{} of {} bars are missed", self.missed, self.lines.len());
-        ExitCode::FAILURE
-    }
-}

@@ -6,7 +6,8 @@ use mosquitto_doorman::credential::Recipe;
 
 use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
 use super::crowd::Crowd;
-use super::{Asked, Bars, OPTIONS, TURNS};
+use super::{Asked, OPTIONS, TURNS};
+use crate::bars::Bars;
 use crate::measure::Spread;
 
 const CLIENTS: usize = 5_000;

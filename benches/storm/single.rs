@@ -8,7 +8,8 @@ use mosquitto_doorman::lanes::{self, Work};
 
 use super::contender::{Accounts, Contender, PASSWORD, account, login};
 use super::crowd::Crowd;
-use super::{Asked, Bars, OPTIONS};
+use super::{Asked, OPTIONS};
+use crate::bars::Bars;
 use crate::measure::Spread;
 
 const LOGINS: usize = 15;

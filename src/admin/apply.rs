@@ -4,18 +4,20 @@
 #![forbid(unsafe_code)]
 
 use super::command::{Change, Command, Rotation};
-use crate::model::{Account, AccountName};
+use super::{groups, roles};
+use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
+use crate::policy::AclType;
 use crate::store::{self, Store, Transaction};
 
 /// What one command did.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// There is an account that was not there before.
+    /// There is an account, role, rule, group or membership that was not there before.
     Added,
-    /// An account is different now.
+    /// It is different now.
     Changed,
-    /// An account is gone.
+    /// It is gone.
     Deleted,
     /// It was so already.
     Unchanged,
@@ -38,6 +40,46 @@ pub enum Error {
     Exists {
         /// The name that was given.
         name: AccountName,
+    },
+    /// A role that must be there is not.
+    #[error("there is no role {name:?}")]
+    RoleMissing {
+        /// The name that was given.
+        name: RoleName,
+    },
+    /// A role that must not be there is.
+    #[error("there is a role {name:?} already")]
+    RoleExists {
+        /// The name that was given.
+        name: RoleName,
+    },
+    /// A rule that must be there is not.
+    #[error("role {role:?} has no rule {acl_type} {topic:?}")]
+    RuleMissing {
+        /// The role.
+        role: RoleName,
+        /// What the rule would be about.
+        acl_type: AclType,
+        /// Its topic or filter.
+        topic: Box<str>,
+    },
+    /// A group that must be there is not.
+    #[error("there is no group {name:?}")]
+    GroupMissing {
+        /// The name that was given.
+        name: GroupName,
+    },
+    /// A group that must not be there is.
+    #[error("there is a group {name:?} already")]
+    GroupExists {
+        /// The name that was given.
+        name: GroupName,
+    },
+    /// The group of clients without a username must not be taken from them by the way.
+    #[error("deleting the anonymous group is forbidden")]
+    AnonymousGroup {
+        /// The group.
+        name: GroupName,
     },
 }
 
@@ -93,43 +135,16 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Each verb is one function that looks first and writes only what differs.
 fn carry_out(change: &mut dyn Transaction, command: &Command) -> Result<Outcome, Error> {
     match command {
-        Command::Add(account) => match change.account(&account.name)? {
-            Some(_) => Err(Error::Exists {
-                name: account.name.clone(),
-            }),
-            None => {
-                change.put(account)?;
-                Ok(Outcome::Added)
-            }
-        },
-        Command::Put(account) => {
-            let before = change.account(&account.name)?;
-            let last_login = before.as_ref().and_then(|before| before.last_login);
-            put(
-                change,
-                before,
-                Account {
-                    last_login,
-                    ..account.clone()
-                },
-            )
-        }
+        Command::Add(account) => add(change, account),
+        Command::Put(account) => replace(change, account),
         Command::SetCredential {
             name,
             credential,
             rotation,
-        } => {
-            let before = present(change, name)?;
-            let mut after = before.clone();
-            let old = after.credential.replace(credential.clone());
-            after.second_credential = match rotation {
-                Rotation::Replace => None,
-                Rotation::KeepOld => old,
-            };
-            put(change, Some(before), after)
-        }
+        } => set_credential(change, name, credential, *rotation),
         Command::DropSecondCredential(name) => {
             let before = present(change, name)?;
             let mut after = before.clone();
@@ -147,10 +162,80 @@ fn carry_out(change: &mut dyn Transaction, command: &Command) -> Result<Outcome,
         // Not read before: one that was edited into something unreadable can still be deleted.
         Command::Delete(name) if change.remove(name)? => Ok(Outcome::Deleted),
         Command::Delete(name) => Err(Error::Missing { name: name.clone() }),
+        Command::AddRole(role) => roles::add(change, role),
+        Command::SetRole {
+            name,
+            change: fields,
+        } => roles::set(change, name, fields),
+        Command::DeleteRole(name) => roles::delete(change, name),
+        Command::PutRule {
+            role,
+            rule,
+            priority,
+        } => roles::put_rule(change, role, rule, *priority),
+        Command::RemoveRule {
+            role,
+            acl_type,
+            topic,
+        } => roles::remove_rule(change, role, *acl_type, topic),
+        Command::AddGroup(group) => groups::add(change, group),
+        Command::SetGroup {
+            name,
+            change: fields,
+        } => groups::set(change, name, fields),
+        Command::DeleteGroup(name) => groups::delete(change, name),
+        Command::GrantRole { to, role, priority } => roles::grant(change, to, role, *priority),
+        Command::RevokeRole { from, role } => roles::revoke(change, from, role),
+        Command::JoinGroup {
+            account,
+            group,
+            priority,
+        } => groups::join(change, account, group, *priority),
+        Command::LeaveGroup { account, group } => groups::leave(change, account, group),
+        Command::SetDefaults(fields) => roles::set_defaults(change, *fields),
+        Command::SetAnonymousGroup(group) => groups::set_anonymous(change, group.as_ref()),
     }
 }
 
-fn present(change: &mut dyn Transaction, name: &AccountName) -> Result<Account, Error> {
+fn add(change: &mut dyn Transaction, account: &Account) -> Result<Outcome, Error> {
+    match change.account(&account.name)? {
+        Some(_) => Err(Error::Exists {
+            name: account.name.clone(),
+        }),
+        None => {
+            change.put(account)?;
+            Ok(Outcome::Added)
+        }
+    }
+}
+
+fn replace(change: &mut dyn Transaction, account: &Account) -> Result<Outcome, Error> {
+    let before = change.account(&account.name)?;
+    let last_login = before.as_ref().and_then(|before| before.last_login);
+    let after = Account {
+        last_login,
+        ..account.clone()
+    };
+    put(change, before, after)
+}
+
+fn set_credential(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    credential: &StoredCredential,
+    rotation: Rotation,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    let old = after.credential.replace(credential.clone());
+    after.second_credential = match rotation {
+        Rotation::Replace => None,
+        Rotation::KeepOld => old,
+    };
+    put(change, Some(before), after)
+}
+
+pub(super) fn present(change: &mut dyn Transaction, name: &AccountName) -> Result<Account, Error> {
     change
         .account(name)?
         .ok_or_else(|| Error::Missing { name: name.clone() })
@@ -198,150 +283,4 @@ fn changed(account: &Account, fields: &Change) -> Account {
         after.notes.clone_from(notes);
     }
     after
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::StoredCredential;
-    use crate::store::sqlite::Database;
-
-    fn name(text: &str) -> AccountName {
-        AccountName::new(text).unwrap()
-    }
-
-    fn account(text: &str) -> Account {
-        let credential = Some(StoredCredential::marked("first"));
-        Account {
-            credential,
-            ..Account::named(name(text))
-        }
-    }
-
-    fn store() -> (tempfile::TempDir, Database) {
-        let dir = tempfile::tempdir().unwrap();
-        let mut store = Database::create(&dir.path().join("db"), None).unwrap();
-        assert_eq!(
-            one(&mut store, Command::Add(account("ann"))),
-            Ok(Outcome::Added)
-        );
-        (dir, store)
-    }
-
-    /// What one command does, its error as text.
-    fn one(store: &mut Database, command: Command) -> Result<Outcome, String> {
-        apply(store, &[command])
-            .map(|outcomes| outcomes[0])
-            .map_err(|error| error.to_string())
-    }
-
-    fn ann(store: &mut Database) -> Account {
-        store.account(&name("ann")).unwrap().unwrap()
-    }
-
-    #[test]
-    fn a_name_is_added_once() {
-        let (_dir, mut store) = store();
-        let again = one(&mut store, Command::Add(account("ann")));
-        assert!(again.unwrap_err().contains("already"));
-        assert_eq!(
-            one(&mut store, Command::Put(account("ann"))),
-            Ok(Outcome::Unchanged)
-        );
-        let other = Account {
-            disabled: true,
-            ..account("ann")
-        };
-        assert_eq!(one(&mut store, Command::Put(other)), Ok(Outcome::Changed));
-        assert_eq!(
-            one(&mut store, Command::Put(account("bob"))),
-            Ok(Outcome::Added)
-        );
-    }
-
-    #[test]
-    fn what_is_not_there_is_neither_changed_nor_deleted() {
-        let (_dir, mut store) = store();
-        let change = Change {
-            disabled: Some(true),
-            ..Change::default()
-        };
-        for command in [
-            Command::Delete(name("eve")),
-            Command::DropSecondCredential(name("eve")),
-            Command::Set {
-                name: name("eve"),
-                change,
-            },
-        ] {
-            assert!(one(&mut store, command).unwrap_err().contains("no account"));
-        }
-        assert_eq!(
-            one(&mut store, Command::Delete(name("ann"))),
-            Ok(Outcome::Deleted)
-        );
-        assert_eq!(store.account(&name("ann")).unwrap(), None);
-    }
-
-    #[test]
-    fn a_rotation_keeps_the_old_credential_until_it_is_dropped() {
-        let (_dir, mut store) = store();
-        let second = |rotation| Command::SetCredential {
-            name: name("ann"),
-            credential: StoredCredential::marked("next"),
-            rotation,
-        };
-        assert_eq!(
-            one(&mut store, second(Rotation::KeepOld)),
-            Ok(Outcome::Changed)
-        );
-        let stored: Vec<_> = ann(&mut store)
-            .credentials()
-            .map(|c| c.text.to_string())
-            .collect();
-        assert_eq!(stored, ["next", "first"]);
-        let drop = Command::DropSecondCredential(name("ann"));
-        assert_eq!(one(&mut store, drop), Ok(Outcome::Changed));
-        assert_eq!(ann(&mut store).credentials().count(), 1);
-        for rotation in [Rotation::KeepOld, Rotation::Replace] {
-            assert_eq!(one(&mut store, second(rotation)), Ok(Outcome::Changed));
-        }
-        assert_eq!(ann(&mut store).credentials().count(), 1);
-    }
-
-    #[test]
-    fn fields_are_set_and_cleared_one_by_one() {
-        let (_dir, mut store) = store();
-        let set = |change| Command::Set {
-            name: name("ann"),
-            change,
-        };
-        let networks = vec![
-            "192.0.2.0/24".parse().unwrap(),
-            "10.0.0.0/8".parse().unwrap(),
-        ];
-        let change = Change {
-            client_id: Some(Some("c1".into())),
-            networks: Some(networks.clone()),
-            ..Change::default()
-        };
-        assert_eq!(one(&mut store, set(change.clone())), Ok(Outcome::Changed));
-        assert_eq!(one(&mut store, set(change)), Ok(Outcome::Unchanged));
-        let clear = Change {
-            client_id: Some(None),
-            ..Change::default()
-        };
-        assert_eq!(one(&mut store, set(clear)), Ok(Outcome::Changed));
-        let ann = ann(&mut store);
-        assert_eq!((ann.client_id, ann.networks.len()), (None, networks.len()));
-    }
-
-    #[test]
-    fn a_batch_is_carried_out_whole_or_not_at_all() {
-        let (_dir, mut store) = store();
-        let batch = [Command::Add(account("bob")), Command::Delete(name("eve"))];
-        assert!(apply(&mut store, &batch).is_err());
-        assert_eq!(store.account(&name("bob")).unwrap(), None);
-        assert_eq!(apply(&mut store, &batch[..1]).unwrap(), [Outcome::Added]);
-    }
 }

@@ -6,7 +6,10 @@
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
+use crate::policy::{
+    AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
+};
 
 /// One administrative act.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,84 @@ pub enum Command {
     },
     /// Takes the account away; refused if it is not there.
     Delete(AccountName),
+    /// A new role with its rules; refused if the name is taken.
+    AddRole(StoredRole),
+    /// Changes what a role says beside its rules.
+    SetRole {
+        /// Which.
+        name: RoleName,
+        /// What.
+        change: RoleChange,
+    },
+    /// Takes a role away, from everybody who holds it; refused if it is not there.
+    DeleteRole(RoleName),
+    /// A rule, behind those that are there; or this one in place of the one of its type and topic,
+    /// permission and conditions both.
+    PutRule {
+        /// Of which role.
+        role: RoleName,
+        /// The rule; its own priority does not count.
+        rule: Rule,
+        /// Its priority; where none is said, an ordinary one, or the one that the rule there has.
+        priority: Option<Priority>,
+    },
+    /// Takes a rule away; refused if it is not there.
+    RemoveRule {
+        /// Of which role.
+        role: RoleName,
+        /// What it is about.
+        acl_type: AclType,
+        /// Its topic or filter, exactly: even one that no rule could have any more.
+        topic: Box<str>,
+    },
+    /// A new group with its roles; refused if the name is taken.
+    AddGroup(StoredGroup),
+    /// Changes what a group says beside its roles.
+    SetGroup {
+        /// Which.
+        name: GroupName,
+        /// What.
+        change: GroupChange,
+    },
+    /// Takes a group away, from its members too; refused if it is not there, or that of clients
+    /// without a username.
+    DeleteGroup(GroupName),
+    /// Gives a role; or another priority to one that is held.
+    GrantRole {
+        /// To whom.
+        to: Grantee,
+        /// Which.
+        role: RoleName,
+        /// Its priority; where none is said, an ordinary one, or the one it has.
+        priority: Option<Priority>,
+    },
+    /// Takes a role back; nothing changes if it is not held.
+    RevokeRole {
+        /// From whom.
+        from: Grantee,
+        /// Which.
+        role: RoleName,
+    },
+    /// Puts an account into a group; or gives another priority to a group it is in.
+    JoinGroup {
+        /// Whom.
+        account: AccountName,
+        /// Which.
+        group: GroupName,
+        /// Its priority; where none is said, an ordinary one, or the one it has.
+        priority: Option<Priority>,
+    },
+    /// Takes an account out of a group; nothing changes if it is not in it.
+    LeaveGroup {
+        /// Whom.
+        account: AccountName,
+        /// Which.
+        group: GroupName,
+    },
+    /// What happens where no rule answers.
+    SetDefaults(DefaultsChange),
+    /// The group of clients without a username, or none.
+    SetAnonymousGroup(Option<GroupName>),
 }
 
 /// What becomes of the credential that a new one replaces.
@@ -61,4 +142,41 @@ pub struct Change {
     pub networks: Option<Vec<IpNet>>,
     /// Notes.
     pub notes: Option<Box<str>>,
+}
+
+/// Fields of a role to change; `None` leaves a field, `Some(None)` clears it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleChange {
+    /// The name for people.
+    pub textname: Option<Option<Box<str>>>,
+    /// What it is for.
+    pub textdescription: Option<Option<Box<str>>>,
+    /// Whether its holders may subscribe with wildcards.
+    pub wildcard_subscriptions: Option<WildcardSubscriptions>,
+    /// When it begins to hold.
+    pub valid_from: Option<Option<Timestamp>>,
+    /// When it ceases to hold.
+    pub valid_until: Option<Option<Timestamp>>,
+}
+
+/// Fields of a group to change, as of a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupChange {
+    /// The name for people.
+    pub textname: Option<Option<Box<str>>>,
+    /// What it is for.
+    pub textdescription: Option<Option<Box<str>>>,
+}
+
+/// Defaults to change; `None` leaves one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DefaultsChange {
+    /// To publish.
+    pub send: Option<Permission>,
+    /// To be sent what was published.
+    pub receive: Option<Permission>,
+    /// To subscribe.
+    pub subscribe: Option<Permission>,
+    /// To unsubscribe.
+    pub unsubscribe: Option<Permission>,
 }

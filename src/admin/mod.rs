@@ -6,6 +6,10 @@
 
 mod apply;
 mod command;
+mod groups;
+mod roles;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Batch, Error, Outcome, apply};
-pub use command::{Change, Command, Rotation};
+pub use command::{Change, Command, DefaultsChange, GroupChange, RoleChange, Rotation};

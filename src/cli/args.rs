@@ -9,17 +9,21 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::check::CheckArgs;
+use super::default::DefaultArgs;
 use super::exit::Exit;
 use super::export::ExportArgs;
+use super::group::GroupArgs;
 use super::import::ImportArgs;
 use super::options::OptionsArgs;
 use super::passwd::PasswdArgs;
 use super::place::PlaceArgs;
+use super::role::RoleArgs;
 use super::user::UserArgs;
 
 /// Keep the accounts of mosquitto-doorman, with or without a running broker.
 ///
-/// Accounts are in a password file in Mosquitto's format or in a database. Changes take effect within a
+/// Accounts are in a password file in Mosquitto's format or in a database; roles and groups are in a
+/// database. Changes take effect within a
 /// second, and connections of accounts that were changed or removed are ended; the broker needs no
 /// signal.
 #[derive(Parser, Debug)]
@@ -40,6 +44,12 @@ pub(super) enum Verb {
     Init(#[command(flatten)] PlaceArgs),
     /// Add, change, delete, show and verify accounts
     User(UserArgs),
+    /// Add, change, delete and show roles and their rules: who may publish and read what
+    Role(RoleArgs),
+    /// Add, change, delete and show groups: accounts that have roles in common
+    Group(GroupArgs),
+    /// Show or set what clients may do where no rule of a role answers
+    Default(DefaultArgs),
     /// Import many accounts from a password file, a plain list or a CSV table
     Import(ImportArgs),
     /// Write a password file that the stock broker accepts

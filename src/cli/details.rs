@@ -44,15 +44,11 @@ pub(super) struct Details {
 impl Details {
     /// The fields to change.
     pub(super) fn change(&self, now: Timestamp) -> Result<Change, Failure> {
-        let resolve = |bound: Option<Bound>| {
-            bound
-                .map(|bound| bound.resolve(now).map_err(Failure::usage))
-                .transpose()
-        };
-        let change = Change {
+        let [valid_from, valid_until] = window(self.valid_from, self.valid_until, now)?;
+        Ok(Change {
             disabled: None,
-            valid_from: resolve(self.valid_from)?,
-            valid_until: resolve(self.valid_until)?,
+            valid_from,
+            valid_until,
             client_id: if self.any_client_id {
                 Some(None)
             } else {
@@ -64,16 +60,30 @@ impl Details {
                 self.networks.clone()
             },
             notes: self.notes.as_deref().map(Into::into),
-        };
-        if let (Some(Some(from)), Some(Some(until))) = (change.valid_from, change.valid_until)
-            && from >= until
-        {
-            return Err(Failure::usage(format!(
-                "the validity would end ({until}) before it begins ({from})"
-            )));
-        }
-        Ok(change)
+        })
     }
+}
+
+/// Both ends of a validity, each to be left, cleared or set.
+pub(super) fn window(
+    from: Option<Bound>,
+    until: Option<Bound>,
+    now: Timestamp,
+) -> Result<[Option<Option<Timestamp>>; 2], Failure> {
+    let resolve = |bound: Option<Bound>| {
+        bound
+            .map(|bound| bound.resolve(now).map_err(Failure::usage))
+            .transpose()
+    };
+    let (from, until) = (resolve(from)?, resolve(until)?);
+    if let (Some(Some(from)), Some(Some(until))) = (from, until)
+        && from >= until
+    {
+        return Err(Failure::usage(format!(
+            "the validity would end ({until}) before it begins ({from})"
+        )));
+    }
+    Ok([from, until])
 }
 
 /// A network, or an address alone, which means just that address.

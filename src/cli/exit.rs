@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
+use super::print::Plain;
 use crate::{admin, store};
 
 /// The exit codes, stable for scripts.
@@ -18,7 +19,7 @@ pub(super) enum Exit {
     Refused = 1,
     /// The command line itself is wrong; clap uses the same number.
     Usage = 2,
-    /// The account is not there.
+    /// The account, role, rule or group is not there.
     Missing = 3,
     /// It is there already.
     Exists = 4,
@@ -46,8 +47,8 @@ impl Exit {
                 "refused (wrong password, account not admitted), or some entries were left out"
             }
             Self::Usage => "the command line is wrong",
-            Self::Missing => "there is no such account",
-            Self::Exists => "the account, file or database is there already",
+            Self::Missing => "there is no such account, role, rule or group",
+            Self::Exists => "the account, role, group, file or database is there already",
             Self::Place => "a file or database cannot be read or written",
             Self::Problems => "doorman check found problems",
         }
@@ -127,23 +128,63 @@ impl From<store::Error> for Failure {
 
 impl From<admin::Error> for Failure {
     fn from(error: admin::Error) -> Self {
+        use admin::Error;
         match error {
-            admin::Error::Store(error) => error.into(),
-            admin::Error::Missing { ref name } => Self::new(
+            Error::Store(error) => error.into(),
+            Error::Missing { name } => missing("account", name.as_str(), "user list"),
+            Error::Exists { name } => exists(
+                "an account",
+                name.as_str(),
+                "`doorman user passwd` or `doorman user set`",
+            ),
+            Error::RoleMissing { name } => missing("role", name.as_str(), "role list"),
+            Error::RoleExists { name } => exists(
+                "a role",
+                name.as_str(),
+                "`doorman role set` and `doorman role allow`",
+            ),
+            Error::GroupMissing { name } => missing("group", name.as_str(), "group list"),
+            Error::GroupExists { name } => exists(
+                "a group",
+                name.as_str(),
+                "`doorman group set` and `doorman group grant`",
+            ),
+            Error::RuleMissing {
+                role,
+                acl_type,
+                topic,
+            } => Self::new(
                 Exit::Missing,
                 format!(
-                    "there is no account {}; `doorman user list` shows those there are",
-                    super::print::name(name)
+                    "role {} has no rule {acl_type} {}; `doorman role show` shows those there are",
+                    Plain(role.as_str()),
+                    Plain(&topic)
                 ),
             ),
-            admin::Error::Exists { ref name } => Self::new(
-                Exit::Exists,
+            Error::AnonymousGroup { name } => Self::new(
+                Exit::Refused,
                 format!(
-                    "there is an account {} already; change it with `doorman user passwd` or \
-                     `doorman user set`",
-                    super::print::name(name)
+                    "deleting the anonymous group is forbidden: {} is that of clients without a \
+                     username; `doorman group anonymous --none` first takes it from them",
+                    Plain(name.as_str())
                 ),
             ),
         }
     }
+}
+
+fn missing(what: &str, name: &str, list: &str) -> Failure {
+    let name = Plain(name);
+    Failure::new(
+        Exit::Missing,
+        format!("there is no {what} {name}; `doorman {list}` shows those there are"),
+    )
+}
+
+fn exists(what: &str, name: &str, instead: &str) -> Failure {
+    let name = Plain(name);
+    Failure::new(
+        Exit::Exists,
+        format!("there is {what} {name} already; change it with {instead}"),
+    )
 }

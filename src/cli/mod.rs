@@ -9,9 +9,14 @@ mod args;
 mod check;
 mod clock;
 mod cost;
+mod deed;
+mod default;
 mod details;
 mod exit;
 mod export;
+mod grant;
+mod group;
+mod group_view;
 mod import;
 mod init;
 mod options;
@@ -19,6 +24,10 @@ mod passwd;
 mod place;
 mod print;
 mod prompt;
+mod role;
+mod role_details;
+mod role_view;
+mod rule;
 mod user;
 mod verify;
 mod view;
@@ -90,6 +99,9 @@ fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(place) => init::run(&place, printer),
         Verb::User(args) => user::run(args, printer),
+        Verb::Role(args) => role::run(args, printer),
+        Verb::Group(args) => group::run(args, printer),
+        Verb::Default(args) => default::run(&args, printer),
         Verb::Import(args) => import::run(&args, printer),
         Verb::Export(args) => export::run(&args, printer),
         Verb::Check(args) => check::run(&args, printer),

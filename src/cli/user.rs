@@ -11,16 +11,19 @@ use serde::Serialize;
 
 use super::clock;
 use super::cost::CostArgs;
+use super::deed::{carry_out, done};
 use super::details::Details;
 use super::exit::{Exit, Failure};
-use super::place::PlaceArgs;
+use super::grant::{GrantArgs, RolesArg};
+use super::place::{Place, PlaceArgs};
 use super::print::{Answer, Plain, Printer};
 use super::prompt::{Chosen, NewPassword};
 use super::verify::{self, VerifyArgs};
 use super::view::{AccountView, ListView};
-use crate::admin::{self, Change, Command, Outcome, Rotation};
+use crate::admin::{self, Change, Command, Rotation};
 use crate::model::{Account, AccountName, StoredCredential};
-use crate::store;
+use crate::policy::Grantee;
+use crate::store::{self, Store};
 
 /// The place and the verb.
 #[derive(Args, Debug)]
@@ -44,7 +47,7 @@ enum Verb {
     Delete(NamesArg),
     /// List all accounts
     List,
-    /// Show one account; of its credential only the kind and cost
+    /// Show one account, its roles and groups; of its credential only the kind and cost
     Show(NameArg),
     /// Switch accounts on
     Enable(NamesArg),
@@ -52,6 +55,10 @@ enum Verb {
     Disable(NamesArg),
     /// Change validity, client id, networks or notes
     Set(SetArgs),
+    /// Give an account roles, or give roles it has another priority
+    Grant(UserGrantArgs),
+    /// Take roles back
+    Revoke(RevokeArgs),
     /// Check a password against an account as the broker would
     Verify(CheckArgs),
 }
@@ -89,6 +96,24 @@ struct SetArgs {
     name: NameArg,
     #[command(flatten)]
     details: Details,
+}
+
+/// An account and what to give it.
+#[derive(Args, Debug)]
+struct UserGrantArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    grant: GrantArgs,
+}
+
+/// An account and what to take from it.
+#[derive(Args, Debug)]
+struct RevokeArgs {
+    #[command(flatten)]
+    name: NameArg,
+    #[command(flatten)]
+    roles: RolesArg,
 }
 
 /// An account and what to check about it.
@@ -167,12 +192,19 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
         Verb::Disable(NamesArg { names }) => change(place, printer, &names, switch(true)),
         Verb::Set(args) => set(place, printer, &args),
         Verb::List => list(place, printer),
-        Verb::Show(NameArg { name }) => {
-            let account = find(place, &name)?;
-            printer.answer(&AccountView::new(&account, clock::now()))?;
-            Ok(Exit::Done)
+        Verb::Show(NameArg { name }) => show(place, printer, &name),
+        Verb::Grant(args) => {
+            let to = Grantee::Account(args.name.name);
+            carry_out(place, printer, args.grant.grant(&to))
         }
-        Verb::Verify(args) => verify::run(&find(place, &args.name.name)?, &args.verify, printer),
+        Verb::Revoke(args) => {
+            let from = Grantee::Account(args.name.name);
+            carry_out(place, printer, args.roles.revoke(&from))
+        }
+        Verb::Verify(args) => {
+            let account = find(place.open()?.as_mut(), &args.name.name)?;
+            verify::run(&account, &args.verify, printer)
+        }
     }
 }
 
@@ -305,18 +337,22 @@ fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     }
 }
 
-fn find(place: &PlaceArgs, name: &AccountName) -> Result<Account, Failure> {
-    place
-        .open()?
-        .account(name)?
-        .ok_or_else(|| admin::Error::Missing { name: name.clone() }.into())
+fn show(place: &PlaceArgs, printer: &mut Printer, name: &AccountName) -> Result<Exit, Failure> {
+    let place = place.resolve()?;
+    let mut store = place.open()?;
+    let account = find(store.as_mut(), name)?;
+    let mut view = AccountView::new(&account, clock::now());
+    match place {
+        Place::Database(_) => view = view.holding(&store.roles()?.holdings(name)?),
+        // A password file holds accounts and nothing else.
+        Place::File(_) => {}
+    }
+    printer.answer(&view)?;
+    Ok(Exit::Done)
 }
 
-fn done(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Added => "added",
-        Outcome::Changed => "changed",
-        Outcome::Deleted => "deleted",
-        Outcome::Unchanged => "unchanged",
-    }
+fn find(store: &mut dyn Store, name: &AccountName) -> Result<Account, Failure> {
+    store
+        .account(name)?
+        .ok_or_else(|| admin::Error::Missing { name: name.clone() }.into())
 }

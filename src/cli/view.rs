@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::print::{Answer, Plain};
+use super::role_view::RankedView;
 use crate::config::CostLimits;
 use crate::credential::Credential;
 use crate::model::{Account, StoredCredential};
+use crate::policy::Holdings;
 
 /// One account with all its fields.
 #[derive(Serialize)]
@@ -27,6 +29,10 @@ pub(super) struct AccountView {
     last_login: Option<String>,
     credential: Option<CredentialView>,
     second_credential: Option<CredentialView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<RankedView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<RankedView>>,
     /// Why it is refused just now, whatever the password; for the list.
     #[serde(skip)]
     state: &'static str,
@@ -54,7 +60,18 @@ impl AccountView {
             last_login: account.last_login.map(|at| at.to_string()),
             credential: account.credential.as_ref().map(CredentialView::new),
             second_credential: account.second_credential.as_ref().map(CredentialView::new),
+            roles: None,
+            groups: None,
             state: state(account, now),
+        }
+    }
+
+    /// The same with its roles and groups, where the place keeps such.
+    pub(super) fn holding(self, holdings: &Holdings) -> Self {
+        Self {
+            roles: Some(holdings.roles.iter().map(RankedView::new).collect()),
+            groups: Some(holdings.groups.iter().map(RankedView::new).collect()),
+            ..self
         }
     }
 }
@@ -118,6 +135,11 @@ impl Answer for AccountView {
         }
         if !self.networks.is_empty() {
             line("networks", &self.networks.join(", "))?;
+        }
+        for (label, held) in [("roles", &self.roles), ("groups", &self.groups)] {
+            if let Some(held) = held.as_deref().filter(|held| !held.is_empty()) {
+                line(label, &RankedView::list(held))?;
+            }
         }
         if !self.notes.is_empty() {
             line("notes", &plain(&self.notes))?;

@@ -28,6 +28,7 @@ mod role;
 mod rule;
 mod segment;
 mod shared;
+mod stored;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use self::question::{Asker, Message, Qos, Question};
 pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};
 pub use self::role::{Role, RoleDefinition, Window};
 pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, RuleError};
+pub use self::stored::{Grantee, Holdings, Ranked, StoredGroup, StoredRole};
 pub use self::template::{About, Substitution, Template};
 pub use self::topic::{Filter, FilterError, Topic, TopicError};
 pub use self::trie::TooMany;

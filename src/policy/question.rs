@@ -92,6 +92,16 @@ impl Qos {
             _ => None,
         }
     }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::AtMostOnce => 0,
+            Self::AtLeastOnce => 1,
+            Self::ExactlyOnce => 2,
+        }
+    }
 }
 
 impl<'a> Asker<'a> {
@@ -130,6 +140,10 @@ mod tests {
             [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce].map(Some)
         );
         assert_eq!(Qos::of(3), None);
+        assert_eq!(
+            [0, 1, 2].map(|n| Qos::of(n).map(Qos::number)),
+            [0, 1, 2].map(Some)
+        );
     }
 
     #[test]

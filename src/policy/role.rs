@@ -130,10 +130,15 @@ impl RoleDefinition {
 
 /// The sort is stable: of equal priority, the one that was added first.
 fn sort(rules: &mut [Rule]) {
-    rules.sort_by_key(|rule| (!rule.acl_type().is_literal(), Reverse(rule.priority())));
+    rules.sort_by_key(Rule::place);
 }
 
 impl Rule {
+    /// Where it is asked among the rules of its role; of equal places, in the order they were added.
+    pub(super) fn place(&self) -> impl Ord + use<> {
+        (!self.acl_type().is_literal(), Reverse(self.priority()))
+    }
+
     /// Whether its topics or filters are those of the question; conditions are not looked at.
     pub(super) fn concerns(&self, asker: Asker<'_>, question: &Question<'_>) -> bool {
         match (self.acl_type(), question) {

@@ -1,4 +1,4 @@
-//! Where accounts and rules are kept: password files, SQLite databases, ACL files.
+//! Where accounts, roles and rules are kept: password files, SQLite databases, ACL files.
 //!
 //! Two faces. The engine reads through [`Source`], on the broker's thread, and must never wait; the
 //! watcher keeps a source fresh through [`Watched`], on a thread of its own; administration writes
@@ -8,6 +8,7 @@
 pub mod acl_file;
 mod file;
 pub mod password_file;
+mod roles;
 mod settled;
 pub mod sqlite;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use file::Owner;
+pub use roles::{Holders, RoleChanges, Roles, Wanted};
 
 use jiff::Timestamp;
 
@@ -205,6 +207,12 @@ pub trait Store {
         visit: &mut dyn FnMut(Account) -> Result<(), Error>,
     ) -> Result<(), Error>;
 
+    /// The roles and groups of the place.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it holds none.
+    fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error>;
+
     /// Begins a change that others see whole or not at all, and that no other writer interrupts.
     ///
     /// # Errors
@@ -231,6 +239,12 @@ pub trait Transaction {
     /// # Errors
     /// When the place cannot be changed.
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error>;
+
+    /// The roles and groups of the place, as this change sees and changes them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it holds none.
+    fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error>;
 
     /// Makes it so, on the disk.
     ///

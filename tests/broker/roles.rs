@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// A role for each of three accounts, and a fourth without any.
-const ROLES: &str = "
+pub const ROLES: &str = "
     INSERT INTO role (id, rolename) VALUES (1, 'sensor'), (2, 'reader'), (3, 'all');
     INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES
         (1, 'publishClientSend', 'to/%u/#', 1),
@@ -30,7 +30,7 @@ const ROLES: &str = "
         WHERE (username, rolename) IN (('ann', 'sensor'), ('bob', 'reader'), ('root', 'all'));
 ";
 
-const NAMES: [&str; 4] = ["ann", "bob", "root", "nobody"];
+pub const NAMES: [&str; 4] = ["ann", "bob", "root", "nobody"];
 
 fn started(startup: Startup, sql: &str, options: &[&str]) -> Broker {
     let accounts = NAMES.map(|name| account(name, "pw"));
@@ -41,7 +41,7 @@ fn started(startup: Startup, sql: &str, options: &[&str]) -> Broker {
 }
 
 /// What any tool does to the database.
-fn change(dir: &Path, sql: &str) {
+pub fn change(dir: &Path, sql: &str) {
     let tool = Connection::open(dir.join("db")).unwrap();
     tool.busy_timeout(PATIENCE).unwrap();
     tool.execute_batch("PRAGMA foreign_keys = ON").unwrap();
@@ -73,7 +73,7 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
     assert!(eventually(PATIENCE, condition), "{what}");
 }
 
-fn v5(broker: &Broker, name: &str) -> Client {
+pub fn v5(broker: &Broker, name: &str) -> Client {
     client(broker, Protocol::V5, name)
 }
 
@@ -292,7 +292,7 @@ fn roles_that_cannot_be_read_change_nothing_and_keep_no_account_in() {
             "INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES
                  (3, 'publishClientSend', 'a#', 1), (1, 'publishClientSend', 'new', 1)",
         );
-        broker.wait_for_log("role \"all\": publishClientSend \"a#\"", PATIENCE);
+        broker.wait_for_log("role \"all\": rule publishClientSend \"a#\"", PATIENCE);
         change(
             broker.dir(),
             "UPDATE account SET disabled = 1 WHERE username = 'bob'",
@@ -317,7 +317,7 @@ fn at_the_start_roles_that_cannot_be_read_are_refused() {
         );
         let options = ["database {dir}/db", "database_roles true"];
         let refusal = startup.start_fails(&conf(&options));
-        let expected = "role \"a\": subscribePattern \"a#\"";
+        let expected = "role \"a\": rule subscribePattern \"a#\"";
         assert!(refusal.log.contains(expected), "{}", refusal.log);
     });
 }

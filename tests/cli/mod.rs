@@ -5,10 +5,12 @@
 
 mod check;
 mod export;
+mod group;
 mod import;
 mod options;
 mod passwd;
 mod place;
+mod role;
 mod user;
 
 use std::ffi::OsStr;

@@ -86,7 +86,7 @@ impl Tree {
         finish(self.command("mosquitto_passwd").args(args))
     }
 
-    fn at_port(&self, program: &str, port: u16) -> Command {
+    pub fn at_port(&self, program: &str, port: u16) -> Command {
         let mut command = self.command(program);
         command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
         command

@@ -12,6 +12,7 @@ mod line;
 mod listener;
 mod passwords;
 mod plugin;
+mod roles;
 
 use std::path::PathBuf;
 
@@ -32,7 +33,7 @@ pub(super) struct CheckArgs {
         default_value = "/etc/mosquitto/mosquitto.conf"
     )]
     conf: PathBuf,
-    /// Do not open the sources to measure what their credentials cost
+    /// Do not open the sources to read their roles and measure what their credentials cost
     #[arg(long)]
     no_costs: bool,
 }
@@ -54,6 +55,7 @@ pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failu
     let (rows, unusable) = if args.no_costs {
         Default::default()
     } else {
+        found.extend(roles::lint(&conf));
         costs::measure(&conf)
     };
     found.extend(unusable);

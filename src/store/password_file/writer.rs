@@ -19,7 +19,7 @@ use super::line::Line;
 use super::text::Text;
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::file::{FileId, create_private, give, unavailable};
-use crate::store::{Error, Owner, Store, Transaction};
+use crate::store::{Error, Owner, RoleChanges, Roles, Store, Transaction};
 
 /// A password file as a [`Store`].
 #[derive(Debug)]
@@ -71,6 +71,10 @@ impl Store for PasswordFile {
         visit: &mut dyn FnMut(Account) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.read()?.lines().filter_map(account).try_for_each(visit)
+    }
+
+    fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
+        Err(no_roles(&self.path))
     }
 
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error> {
@@ -187,6 +191,10 @@ impl Transaction for Change {
         Ok(self.text.remove(name.as_str()))
     }
 
+    fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
+        Err(no_roles(&self.path))
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
         if self.text.is_changed() {
             self.write()
@@ -213,6 +221,13 @@ impl Seen {
             seconds: metadata.mtime(),
             nanoseconds: metadata.mtime_nsec(),
         }
+    }
+}
+
+fn no_roles(path: &Path) -> Error {
+    Error::Invalid {
+        path: path.to_owned(),
+        why: "a password file holds no roles or groups: use a database".to_owned(),
     }
 }
 

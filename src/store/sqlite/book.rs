@@ -8,15 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::failure;
-use super::query::grants::{self, RoleRow, RuleRow};
-use crate::policy::{
-    Book, Conditions, Defaults, Group, GroupId, Permission, Priority, Qos, Retain, Role,
-    RoleDefinition, RoleId, Rule, WildcardSubscriptions, Window,
-};
+use super::query::{grants, roles};
+use crate::policy::{Book, Group, GroupId, Priority, Role, RoleDefinition, RoleId, StoredRole};
 use crate::store::Error;
 
 /// What was read, and which changes that includes.
@@ -46,23 +42,21 @@ impl Shelf {
         if self.revision == Some(policy.revision) {
             return Ok(None);
         }
+        let corrupt = |why| Error::Corrupt {
+            path: path.to_owned(),
+            why,
+        };
         let mut roles = HashMap::new();
-        for row in grants::roles(&reading).map_err(failed)? {
-            let id = RoleId(row.id);
-            let revision = row.revision;
-            let known = self.roles.get(&id).filter(|(known, _)| *known == revision);
-            let role = match known {
+        for (id, revision) in grants::roles(&reading).map_err(failed)? {
+            let known = self.roles.get(&RoleId(id));
+            let role = match known.filter(|(known, _)| *known == revision) {
                 Some((_, role)) => role.clone(),
                 None => {
-                    let rules = grants::rules(&reading, row.id).map_err(failed)?;
-                    let compiled = compile(row, rules);
-                    Arc::new(compiled.map_err(|why| Error::Corrupt {
-                        path: path.to_owned(),
-                        why,
-                    })?)
+                    let stored = stored(&reading, id).map_err(failed)?;
+                    Arc::new(stored.and_then(compile).map_err(corrupt)?)
                 }
             };
-            roles.insert(id, (revision, role));
+            roles.insert(RoleId(id), (revision, role));
         }
         let mut groups: HashMap<GroupId, Group> = HashMap::new();
         for (id, name) in grants::groups(&reading).map_err(failed)? {
@@ -78,12 +72,7 @@ impl Shelf {
                     .push((RoleId(role), Priority::clamped(priority)));
             }
         }
-        let defaults = Defaults {
-            send: permission(policy.send),
-            receive: permission(policy.receive),
-            subscribe: permission(policy.subscribe),
-            unsubscribe: permission(policy.unsubscribe),
-        };
+        let defaults = policy.defaults.map_err(corrupt)?;
         self.roles = roles;
         self.revision = Some(policy.revision);
         Ok(Some(Book {
@@ -99,54 +88,29 @@ impl Shelf {
     }
 }
 
-fn compile(row: RoleRow, rules: Vec<RuleRow>) -> Result<Role, String> {
-    let name = row.name;
-    let wrong = |why: String| format!("role {name:?}: {why}");
-    let moment = |seconds: Option<i64>| {
-        let moment = seconds.map(Timestamp::from_second).transpose();
-        moment.map_err(|error| wrong(error.to_string()))
+/// A role with its rules, or which of them cannot be understood.
+fn stored(connection: &Connection, id: i64) -> rusqlite::Result<Result<StoredRole, String>> {
+    let role = match roles::role(connection, id)? {
+        Some(Ok(role)) => role,
+        Some(Err(why)) => return Ok(Err(why)),
+        None => return Ok(Err("a role is gone while it is read".to_owned())),
     };
-    let window = Window {
-        from: moment(row.valid_from)?,
-        until: moment(row.valid_until)?,
-    };
-    let rules = rules.into_iter().map(|row| {
-        let what = format!("{} {:?}", row.acl_type, row.topic);
-        rule(row).map_err(|why| wrong(format!("{what}: {why}")))
-    });
+    let rules = roles::rules(connection, id)?;
+    let wrong = |why| format!("role {:?}: {why}", role.name.as_str());
+    let rules = rules
+        .into_iter()
+        .collect::<Result<_, String>>()
+        .map_err(wrong);
+    Ok(rules.map(|rules| StoredRole { rules, ..role }))
+}
+
+fn compile(role: StoredRole) -> Result<Role, String> {
+    let name = role.name.clone();
     let definition = RoleDefinition {
         name: name.as_str().into(),
-        rules: rules.collect::<Result<_, String>>()?,
-        wildcard_subscriptions: match row.wildcard_subscriptions {
-            true => WildcardSubscriptions::Allow,
-            false => WildcardSubscriptions::Deny,
-        },
-        window,
+        rules: role.rules,
+        wildcard_subscriptions: role.wildcard_subscriptions,
+        window: role.window,
     };
-    Role::compile(definition).map_err(|error| wrong(error.to_string()))
-}
-
-fn rule(row: RuleRow) -> Result<Rule, String> {
-    let max_qos = row.max_qos.map(|qos| Qos::of(qos).ok_or("no such QoS"));
-    let conditions = Conditions {
-        max_qos: max_qos.transpose()?,
-        retain: match row.retain {
-            true => Retain::Either,
-            false => Retain::Never,
-        },
-        max_payload: row.max_payload,
-    };
-    let make = || {
-        let rule = Rule::new(row.acl_type.parse()?, permission(row.allow), &row.topic)?;
-        rule.with_priority(Priority::clamped(row.priority))
-            .with_conditions(conditions)
-    };
-    make().map_err(|error: crate::policy::RuleError| error.to_string())
-}
-
-fn permission(allow: bool) -> Permission {
-    match allow {
-        true => Permission::Allow,
-        false => Permission::Deny,
-    }
+    Role::compile(definition).map_err(|error| format!("role {:?}: {error}", name.as_str()))
 }

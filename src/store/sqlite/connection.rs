@@ -148,7 +148,7 @@ const WATCHER_PATIENCE: Duration = Duration::from_millis(250);
 const WRITER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// More than there are statements of ours.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 96;
 
 /// Two million steps of SQLite's virtual machine are some tens of milliseconds; a look into an index
 /// takes a few dozen.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::roles::Tables;
 use super::{connection, failure, query, schema};
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::file::{create_private, unavailable};
-use crate::store::{Error, Login, Owner, Store, Transaction};
+use crate::store::{Error, Login, Owner, RoleChanges, Roles, Store, Transaction};
 
 /// Doorman's own database as a [`Store`].
 #[derive(Debug)]
@@ -43,14 +44,17 @@ impl Database {
         Self::open(path)
     }
 
-    /// Reads the whole file and every account, for `doorman check`.
+    /// Reads the whole file, every account, role and group.
     ///
     /// # Errors
     /// [`Error::Corrupt`] with the first thing that is wrong.
     pub fn check(&mut self) -> Result<(), Error> {
         match query::first_defect(&self.connection).map_err(|error| failure(&self.path, &error))? {
             Some(defect) => Err(self.corrupt(defect)),
-            None => self.accounts(&mut |_| Ok(())),
+            None => {
+                self.accounts(&mut |_| Ok(()))?;
+                Tables::new(&self.path, &self.connection).check()
+            }
         }
     }
 
@@ -88,6 +92,10 @@ impl Store for Database {
             Some(why) => Err(self.corrupt(why)),
             None => Ok(()),
         }
+    }
+
+    fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
+        Ok(Box::new(Tables::new(&self.path, &self.connection)))
     }
 
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error> {
@@ -137,6 +145,10 @@ impl Transaction for Change<'_> {
 
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
         query::delete(&self.transaction, name.as_str()).map_err(|error| failure(self.path, &error))
+    }
+
+    fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
+        Ok(Box::new(Tables::new(self.path, &self.transaction)))
     }
 
     fn commit(self: Box<Self>) -> Result<(), Error> {

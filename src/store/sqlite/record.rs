@@ -36,7 +36,8 @@ fn credential(row: &Row<'_>, column: usize) -> Result<Option<StoredCredential>, 
     Ok(text(row, column)?.map(|text| StoredCredential::marked(&text)))
 }
 
-fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, String> {
+/// Reads a column of Unix seconds.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, String> {
     row.get::<_, Option<i64>>(column)
         .map_err(|error| error.to_string())?
         .map(|seconds| {

@@ -1,107 +1,409 @@
-//! Doorman's own database as it is asked what somebody may do.
+//! Roles and groups in doorman's own database, as administration reads and changes them.
 //!
-//! Must not: read rules while it is asked. The roles and groups there are, compiled, are swapped in whole
-//! by the watcher; asking looks up by number who holds what.
+//! Must not: keep anything in memory, or commit: the transaction is whoever's connection it is.
 #![forbid(unsafe_code)]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
 
-use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use rusqlite::Connection;
 
-use super::connection::Slot;
-use super::query::grants::{self, Held};
-use crate::policy::{Asker, Book, Compiler, GroupId, Holding, Priority, RoleId, TooNew};
-use crate::store::{Error, Granted, Grantor};
+use super::failure;
+use super::query::{self, holders, roles};
+use crate::model::{AccountName, GroupName, RoleName};
+use crate::policy::{
+    AclType, Defaults, Grantee, Holdings, Priority, Ranked, Rule, StoredGroup, StoredRole,
+};
+use crate::store::{Error, Holders, RoleChanges, Roles, Wanted};
 
-/// The roles of a database.
-pub(super) struct Roles {
-    slot: Arc<Slot>,
-    book: ArcSwap<Book>,
-    /// For whoever waits, and for the watcher: neither waits for the other.
-    quick: Mutex<Compiler>,
-    thorough: Mutex<Compiler>,
+/// The tables of one database.
+pub(super) struct Tables<'a> {
+    path: &'a Path,
+    connection: &'a Connection,
 }
 
-impl Roles {
-    pub(super) fn new(slot: Arc<Slot>, book: Book) -> Self {
-        Self {
-            slot,
-            book: ArcSwap::from_pointee(book),
-            quick: Mutex::new(Compiler::quick()),
-            thorough: Mutex::new(Compiler::thorough()),
+impl<'a> Tables<'a> {
+    pub(super) fn new(path: &'a Path, connection: &'a Connection) -> Self {
+        Self { path, connection }
+    }
+
+    /// Reads all there is.
+    pub(super) fn check(mut self) -> Result<(), Error> {
+        self.roles(&mut |_| Ok(()))?;
+        self.groups(&mut |_| Ok(()))?;
+        self.anonymous_group()?;
+        self.defaults().map(drop)
+    }
+
+    /// What SQLite answers; its error, with the path.
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        question(self.connection).map_err(|error| failure(self.path, &error))
+    }
+
+    fn corrupt(&self, why: String) -> Error {
+        Error::Corrupt {
+            path: self.path.to_owned(),
+            why,
         }
     }
 
-    /// Puts other roles and groups in force. Those before are the caller's to take apart, once nobody
-    /// asks them any more.
-    pub(super) fn replace(&self, book: Book) -> Arc<Book> {
-        self.book.swap(Arc::new(book))
+    /// Rows as values; the first that cannot be read, as an error that says whose it is.
+    fn readable<T>(&self, rows: Vec<Result<T, String>>, whose: &str) -> Result<Vec<T>, Error> {
+        rows.into_iter()
+            .map(|row| row.map_err(|why| self.corrupt(format!("{whose}: {why}"))))
+            .collect()
     }
 
-    fn compile(
-        &self,
-        compiler: &Mutex<Compiler>,
-        book: &Book,
-        holding: Holding,
-        now: Timestamp,
-    ) -> Result<Granted, Error> {
-        let unknown = |error: TooNew| Error::Unavailable {
-            path: self.slot.path().to_owned(),
-            why: error.to_string(),
+    fn role_with_id(&self, id: i64) -> Result<Option<StoredRole>, Error> {
+        let Some(role) = self.ask(|connection| roles::role(connection, id))? else {
+            return Ok(None);
         };
-        let holder = book.holder(&holding).map_err(unknown)?;
-        // A panic elsewhere leaves what it shares whole.
-        let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Granted {
-            rights: compiler.rights(&holder, book.defaults, now),
-            holding,
+        let mut role = role.map_err(|why| self.corrupt(why))?;
+        let rules = self.ask(|connection| roles::rules(connection, id))?;
+        role.rules = self.readable(rules, &format!("role {:?}", role.name.as_str()))?;
+        Ok(Some(role))
+    }
+
+    fn group_with_id(&self, id: i64) -> Result<Option<StoredGroup>, Error> {
+        let Some(group) = self.ask(|connection| roles::group(connection, id))? else {
+            return Ok(None);
+        };
+        let mut group = group.map_err(|why| self.corrupt(why))?;
+        let held = self.ask(|connection| holders::roles_of_group(connection, id))?;
+        group.roles = self.readable(held, &format!("group {:?}", group.name.as_str()))?;
+        Ok(Some(group))
+    }
+
+    /// Shows what each id stands for; what cannot be read is told at the end.
+    fn each<T>(
+        &self,
+        ids: Vec<i64>,
+        read: impl Fn(&Self, i64) -> Result<Option<T>, Error>,
+        visit: &mut dyn FnMut(T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut first_unreadable = None;
+        for id in ids {
+            match read(self, id) {
+                Ok(Some(record)) => visit(record)?,
+                Ok(None) => {}
+                Err(error @ Error::Corrupt { .. }) => {
+                    first_unreadable.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        first_unreadable.map_or(Ok(()), Err)
+    }
+
+    fn account_id(&self, name: &AccountName) -> Result<Option<i64>, Error> {
+        self.ask(|connection| query::id(connection, name.as_str()))
+    }
+
+    fn role_id(&self, name: &RoleName) -> Result<Option<i64>, Error> {
+        self.ask(|connection| roles::role_id(connection, name.as_str()))
+    }
+
+    fn group_id(&self, name: &GroupName) -> Result<Option<i64>, Error> {
+        self.ask(|connection| roles::group_id(connection, name.as_str()))
+    }
+
+    /// The ids of whoever holds a role and of the role, if both are there.
+    fn grant_ids(&self, to: &Grantee, role: &RoleName) -> Result<Option<(i64, i64)>, Error> {
+        let holder = match to {
+            Grantee::Account(name) => self.account_id(name)?,
+            Grantee::Group(name) => self.group_id(name)?,
+        };
+        Ok(holder.zip(self.role_id(role)?))
+    }
+
+    fn member_ids(
+        &self,
+        account: &AccountName,
+        group: &GroupName,
+    ) -> Result<Option<(i64, i64)>, Error> {
+        Ok(self.account_id(account)?.zip(self.group_id(group)?))
+    }
+}
+
+impl Roles for Tables<'_> {
+    fn role(&mut self, name: &RoleName) -> Result<Option<StoredRole>, Error> {
+        match self.role_id(name)? {
+            Some(id) => self.role_with_id(id),
+            None => Ok(None),
+        }
+    }
+
+    fn roles(
+        &mut self,
+        visit: &mut dyn FnMut(StoredRole) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let ids = self.ask(roles::role_ids)?;
+        self.each(ids, Self::role_with_id, visit)
+    }
+
+    fn group(&mut self, name: &GroupName) -> Result<Option<StoredGroup>, Error> {
+        match self.group_id(name)? {
+            Some(id) => self.group_with_id(id),
+            None => Ok(None),
+        }
+    }
+
+    fn groups(
+        &mut self,
+        visit: &mut dyn FnMut(StoredGroup) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let ids = self.ask(roles::group_ids)?;
+        self.each(ids, Self::group_with_id, visit)
+    }
+
+    fn holdings(&mut self, account: &AccountName) -> Result<Holdings, Error> {
+        let Some(id) = self.account_id(account)? else {
+            return Ok(Holdings::default());
+        };
+        let whose = format!("account {:?}", account.as_str());
+        let held = self.ask(|connection| holders::roles_of_account(connection, id))?;
+        let groups = self.ask(|connection| holders::groups_of_account(connection, id))?;
+        Ok(Holdings {
+            roles: self.readable(held, &whose)?,
+            groups: self.readable(groups, &whose)?,
         })
     }
-}
 
-impl Grantor for Roles {
-    fn grant(&self, asker: Asker<'_>, now: Timestamp) -> Result<Option<Granted>, Error> {
-        // Read before the database is: what is held then may be too new, never too old.
-        let book = self.book.load();
-        let holding = match asker.username {
-            None => book.anonymous(),
-            Some(username) => {
-                let held = self
-                    .slot
-                    .ask(|connection| grants::held(connection, username))?;
-                if held.is_empty() {
-                    return Ok(None);
-                }
-                holding(&held)
-            }
+    fn holders(&mut self, role: &RoleName, wanted: Wanted) -> Result<Holders, Error> {
+        let Some(id) = self.role_id(role)? else {
+            return Ok(Holders::none());
         };
-        self.compile(&self.quick, &book, holding, now).map(Some)
+        let first =
+            self.ask(|connection| holders::accounts_with_role(connection, id, limit(wanted)))?;
+        Ok(Holders {
+            accounts: self.ask(|connection| holders::count_with_role(connection, id))?,
+            first: self.readable(first, &format!("role {:?}", role.as_str()))?,
+        })
     }
 
-    fn renew(&self, granted: &Granted, now: Timestamp) -> Result<Granted, Error> {
-        let book = self.book.load();
-        self.compile(&self.thorough, &book, granted.holding.clone(), now)
+    fn groups_with(&mut self, role: &RoleName) -> Result<Vec<Ranked<GroupName>>, Error> {
+        let Some(id) = self.role_id(role)? else {
+            return Ok(Vec::new());
+        };
+        let groups = self.ask(|connection| holders::groups_with_role(connection, id))?;
+        self.readable(groups, &format!("role {:?}", role.as_str()))
     }
 
-    fn asks_client_id(&self) -> bool {
-        false
+    fn members(&mut self, group: &GroupName, wanted: Wanted) -> Result<Holders, Error> {
+        let Some(id) = self.group_id(group)? else {
+            return Ok(Holders::none());
+        };
+        let first = self.ask(|connection| holders::members(connection, id, limit(wanted)))?;
+        Ok(Holders {
+            accounts: self.ask(|connection| holders::count_members(connection, id))?,
+            first: self.readable(first, &format!("group {:?}", group.as_str()))?,
+        })
     }
 
-    fn is_asked_at_login(&self) -> bool {
-        false
+    fn defaults(&mut self) -> Result<Defaults, Error> {
+        self.ask(roles::defaults)?
+            .map_err(|why| self.corrupt(format!("policy: {why}")))
+    }
+
+    fn anonymous_group(&mut self) -> Result<Option<GroupName>, Error> {
+        self.ask(roles::anonymous_group)?
+            .map(|name| GroupName::new(&name))
+            .transpose()
+            .map_err(|why| self.corrupt(format!("the anonymous group: {why}")))
     }
 }
 
-fn holding(held: &[Held]) -> Holding {
-    let of = |kind| held.iter().filter(move |held| held.kind == kind);
-    let priority = |held: &Held| Priority::clamped(held.priority);
-    Holding {
-        roles: of(grants::ROLE)
-            .map(|held| (RoleId(held.id), priority(held)))
-            .collect(),
-        groups: of(grants::GROUP)
-            .map(|held| (GroupId(held.id), priority(held)))
-            .collect(),
+impl RoleChanges for Tables<'_> {
+    fn has_role(&mut self, name: &RoleName) -> Result<bool, Error> {
+        Ok(self.role_id(name)?.is_some())
+    }
+
+    fn has_group(&mut self, name: &GroupName) -> Result<bool, Error> {
+        Ok(self.group_id(name)?.is_some())
+    }
+
+    fn add_role(&mut self, role: &StoredRole) -> Result<(), Error> {
+        self.ask(|connection| {
+            let id = roles::insert_role(connection, role)?;
+            let mut rules = role.rules.iter();
+            rules.try_for_each(|rule| roles::insert_rule(connection, id, rule))
+        })
+    }
+
+    fn set_role(&mut self, before: &StoredRole, after: &StoredRole) -> Result<(), Error> {
+        let name = before.name.as_str();
+        self.ask(|connection| {
+            if (&before.textname, &before.textdescription)
+                != (&after.textname, &after.textdescription)
+            {
+                roles::describe_role(connection, after)?;
+            }
+            if before.window != after.window {
+                roles::set_window(connection, name, after.window)?;
+            }
+            if before.wildcard_subscriptions != after.wildcard_subscriptions {
+                let wildcards = after.wildcard_subscriptions;
+                roles::set_wildcard_subscriptions(connection, name, wildcards)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn remove_role(&mut self, name: &RoleName) -> Result<bool, Error> {
+        self.ask(|connection| roles::delete_role(connection, name.as_str()))
+    }
+
+    fn rule(
+        &mut self,
+        role: &RoleName,
+        acl_type: AclType,
+        topic: &str,
+    ) -> Result<Option<Rule>, Error> {
+        let Some(id) = self.role_id(role)? else {
+            return Ok(None);
+        };
+        self.ask(|connection| roles::rule(connection, id, acl_type.as_str(), topic))?
+            .transpose()
+            .map_err(|why| self.corrupt(format!("role {:?}: {why}", role.as_str())))
+    }
+
+    fn put_rule(&mut self, role: &RoleName, rule: &Rule) -> Result<(), Error> {
+        let Some(id) = self.role_id(role)? else {
+            return Ok(());
+        };
+        let (acl_type, topic) = (rule.acl_type().as_str(), rule.template().as_str());
+        self.ask(
+            |connection| match roles::rule(connection, id, acl_type, topic)? {
+                Some(_) => roles::update_rule(connection, id, rule),
+                None => roles::insert_rule(connection, id, rule),
+            },
+        )
+    }
+
+    fn remove_rule(
+        &mut self,
+        role: &RoleName,
+        acl_type: AclType,
+        topic: &str,
+    ) -> Result<bool, Error> {
+        match self.role_id(role)? {
+            Some(id) => {
+                self.ask(|connection| roles::delete_rule(connection, id, acl_type.as_str(), topic))
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn add_group(&mut self, group: &StoredGroup) -> Result<(), Error> {
+        self.ask(|connection| roles::insert_group(connection, group))?;
+        let to = Grantee::Group(group.name.clone());
+        let mut held = group.roles.iter();
+        held.try_for_each(|role| self.grant(&to, &role.name, role.priority))
+    }
+
+    fn set_group(&mut self, group: &StoredGroup) -> Result<(), Error> {
+        self.ask(|connection| roles::describe_group(connection, group))
+    }
+
+    fn remove_group(&mut self, name: &GroupName) -> Result<bool, Error> {
+        self.ask(|connection| roles::delete_group(connection, name.as_str()))
+    }
+
+    fn granted(&mut self, to: &Grantee, role: &RoleName) -> Result<Option<Priority>, Error> {
+        let Some((holder, role)) = self.grant_ids(to, role)? else {
+            return Ok(None);
+        };
+        let priority = self.ask(|connection| match to {
+            Grantee::Account(_) => holders::account_role(connection, holder, role),
+            Grantee::Group(_) => holders::group_role(connection, holder, role),
+        })?;
+        Ok(priority.map(Priority::clamped))
+    }
+
+    fn grant(&mut self, to: &Grantee, role: &RoleName, priority: Priority) -> Result<(), Error> {
+        let before = self.granted(to, role)?;
+        let Some((holder, role)) = self.grant_ids(to, role)? else {
+            return Ok(());
+        };
+        let write = match (to, before) {
+            (Grantee::Account(_), None) => holders::insert_account_role,
+            (Grantee::Account(_), Some(_)) => holders::update_account_role,
+            (Grantee::Group(_), None) => holders::insert_group_role,
+            (Grantee::Group(_), Some(_)) => holders::update_group_role,
+        };
+        self.ask(|connection| write(connection, holder, role, priority.number()))
+    }
+
+    fn revoke(&mut self, from: &Grantee, role: &RoleName) -> Result<bool, Error> {
+        let Some((holder, role)) = self.grant_ids(from, role)? else {
+            return Ok(false);
+        };
+        self.ask(|connection| match from {
+            Grantee::Account(_) => holders::delete_account_role(connection, holder, role),
+            Grantee::Group(_) => holders::delete_group_role(connection, holder, role),
+        })
+    }
+
+    fn membership(
+        &mut self,
+        account: &AccountName,
+        group: &GroupName,
+    ) -> Result<Option<Priority>, Error> {
+        let Some((account, group)) = self.member_ids(account, group)? else {
+            return Ok(None);
+        };
+        let priority = self.ask(|connection| holders::member(connection, account, group))?;
+        Ok(priority.map(Priority::clamped))
+    }
+
+    fn join(
+        &mut self,
+        account: &AccountName,
+        group: &GroupName,
+        priority: Priority,
+    ) -> Result<(), Error> {
+        let before = self.membership(account, group)?;
+        let Some((account, group)) = self.member_ids(account, group)? else {
+            return Ok(());
+        };
+        let write = match before {
+            None => holders::insert_member,
+            Some(_) => holders::update_member,
+        };
+        self.ask(|connection| write(connection, account, group, priority.number()))
+    }
+
+    fn leave(&mut self, account: &AccountName, group: &GroupName) -> Result<bool, Error> {
+        match self.member_ids(account, group)? {
+            Some((account, group)) => {
+                self.ask(|connection| holders::delete_member(connection, account, group))
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn set_defaults(&mut self, defaults: Defaults) -> Result<(), Error> {
+        self.ask(|connection| roles::set_defaults(connection, defaults))
+    }
+
+    fn set_anonymous_group(&mut self, group: Option<&GroupName>) -> Result<(), Error> {
+        let id = match group {
+            None => None,
+            Some(name) => match self.group_id(name)? {
+                None => return Ok(()),
+                id => id,
+            },
+        };
+        self.ask(|connection| roles::set_anonymous_group(connection, id))
+    }
+}
+
+/// SQLite takes a negative limit for none.
+fn limit(wanted: Wanted) -> i64 {
+    match wanted {
+        Wanted::First(most) => most.into(),
+        Wanted::All => -1,
     }
 }

@@ -5,6 +5,7 @@ mod changes;
 mod own;
 mod query;
 mod replaced;
+mod roles;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -17,10 +17,10 @@ use super::book::Shelf;
 use super::connection::{self, Slot};
 use super::database::CHANGES_KEPT;
 use super::foreign::Foreign;
+use super::grantor::RoleGrantor;
 use super::news::Log;
 use super::pair::{Neighbour, Pair, Rest, check};
 use super::reader::Reader;
-use super::roles::Roles;
 use super::{failure, query};
 use crate::config::{DatabaseConfig, QueryConfig};
 use crate::policy::Book;
@@ -39,7 +39,7 @@ pub(super) fn own(config: &DatabaseConfig) -> Result<Opened, Error> {
         false => None,
     };
     let slot = Arc::new(Slot::new(path, pair.reader));
-    let roles = book.map(|book| Arc::new(Roles::new(Arc::clone(&slot), book)));
+    let roles = book.map(|book| Arc::new(RoleGrantor::new(Arc::clone(&slot), book)));
     let grantor = roles.clone().map(|roles| roles as Arc<dyn Grantor>);
     let kind = Kind::Own(Own {
         log,
@@ -103,7 +103,7 @@ struct Own {
     log: Log,
     shelf: Shelf,
     /// Where roles are asked for.
-    roles: Option<Arc<Roles>>,
+    roles: Option<Arc<RoleGrantor>>,
     /// The roles before those in force: taken apart here, and not by whoever was asking them when they
     /// were replaced.
     retired: Option<Arc<Book>>,

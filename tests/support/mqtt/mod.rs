@@ -10,7 +10,7 @@
 //! ```
 
 mod client;
-mod packet;
+pub mod packet;
 
 pub use client::{Answer, Client, Event};
 pub use packet::{Connect, Protocol, Will, bytes_field};

@@ -1,39 +1,18 @@
 //! What is read of roles, groups and who holds them, to decide with.
 //!
-//! Must not: understand a row; [`super::super::book`] does.
+//! Must not: read a rule: that is done once for administration and for deciding, in `roles.rs`.
 #![forbid(unsafe_code)]
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
+use crate::policy::Defaults;
+use crate::store::sqlite::role_record;
+
 /// The row of `policy`.
 pub(in crate::store::sqlite) struct PolicyRow {
-    pub(in crate::store::sqlite) send: bool,
-    pub(in crate::store::sqlite) receive: bool,
-    pub(in crate::store::sqlite) subscribe: bool,
-    pub(in crate::store::sqlite) unsubscribe: bool,
+    pub(in crate::store::sqlite) defaults: std::result::Result<Defaults, String>,
     pub(in crate::store::sqlite) anonymous_group_id: Option<i64>,
     pub(in crate::store::sqlite) revision: i64,
-}
-
-/// A row of `role`.
-pub(in crate::store::sqlite) struct RoleRow {
-    pub(in crate::store::sqlite) id: i64,
-    pub(in crate::store::sqlite) name: String,
-    pub(in crate::store::sqlite) wildcard_subscriptions: bool,
-    pub(in crate::store::sqlite) valid_from: Option<i64>,
-    pub(in crate::store::sqlite) valid_until: Option<i64>,
-    pub(in crate::store::sqlite) revision: i64,
-}
-
-/// A row of `role_acl`.
-pub(in crate::store::sqlite) struct RuleRow {
-    pub(in crate::store::sqlite) acl_type: String,
-    pub(in crate::store::sqlite) topic: String,
-    pub(in crate::store::sqlite) allow: bool,
-    pub(in crate::store::sqlite) priority: i64,
-    pub(in crate::store::sqlite) max_qos: Option<u8>,
-    pub(in crate::store::sqlite) retain: bool,
-    pub(in crate::store::sqlite) max_payload: Option<u32>,
 }
 
 /// Something held, and its priority.
@@ -59,10 +38,7 @@ pub(in crate::store::sqlite) fn policy(connection: &Connection) -> Result<Option
         )?
         .query_row([], |row| {
             Ok(PolicyRow {
-                send: row.get(0)?,
-                receive: row.get(1)?,
-                subscribe: row.get(2)?,
-                unsubscribe: row.get(3)?,
+                defaults: role_record::defaults(row),
                 anonymous_group_id: row.get(4)?,
                 revision: row.get(5)?,
             })
@@ -70,43 +46,11 @@ pub(in crate::store::sqlite) fn policy(connection: &Connection) -> Result<Option
         .optional()
 }
 
-/// Every role.
-pub(in crate::store::sqlite) fn roles(connection: &Connection) -> Result<Vec<RoleRow>> {
+/// Every role: its id and the number of its last change.
+pub(in crate::store::sqlite) fn roles(connection: &Connection) -> Result<Vec<(i64, i64)>> {
     connection
-        .prepare_cached(
-            "SELECT id, rolename, allow_wildcard_subs, valid_from, valid_until, revision FROM role",
-        )?
-        .query_map([], |row| {
-            Ok(RoleRow {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                wildcard_subscriptions: row.get(2)?,
-                valid_from: row.get(3)?,
-                valid_until: row.get(4)?,
-                revision: row.get(5)?,
-            })
-        })?
-        .collect()
-}
-
-/// The rules of a role, in the order in which they were added.
-pub(in crate::store::sqlite) fn rules(connection: &Connection, role: i64) -> Result<Vec<RuleRow>> {
-    connection
-        .prepare_cached(
-            "SELECT acltype, topic, allow, priority, max_qos, retain, max_payload
-             FROM role_acl WHERE role_id = ?1 ORDER BY id",
-        )?
-        .query_map([role], |row| {
-            Ok(RuleRow {
-                acl_type: row.get(0)?,
-                topic: row.get(1)?,
-                allow: row.get(2)?,
-                priority: row.get(3)?,
-                max_qos: row.get(4)?,
-                retain: row.get(5)?,
-                max_payload: row.get(6)?,
-            })
-        })?
+        .prepare_cached("SELECT id, revision FROM role")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub(super) mod grants;
+pub(super) mod holders;
+pub(super) mod roles;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 

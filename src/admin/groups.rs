@@ -1,0 +1,126 @@
+//! The verbs on groups, their members, and the group of clients without a username.
+//!
+//! Must not: write what is there already, as the verbs on roles must not.
+#![forbid(unsafe_code)]
+
+use super::apply::{Error, Outcome, present};
+use super::command::GroupChange;
+use crate::model::{AccountName, GroupName};
+use crate::policy::{Priority, StoredGroup};
+use crate::store::{RoleChanges, Transaction};
+
+pub(super) fn add(change: &mut dyn Transaction, group: &StoredGroup) -> Result<Outcome, Error> {
+    let mut groups = change.roles()?;
+    if groups.has_group(&group.name)? {
+        return Err(Error::GroupExists {
+            name: group.name.clone(),
+        });
+    }
+    for role in &group.roles {
+        if !groups.has_role(&role.name)? {
+            return Err(Error::RoleMissing {
+                name: role.name.clone(),
+            });
+        }
+    }
+    groups.add_group(group)?;
+    Ok(Outcome::Added)
+}
+
+pub(super) fn set(
+    change: &mut dyn Transaction,
+    name: &GroupName,
+    fields: &GroupChange,
+) -> Result<Outcome, Error> {
+    let mut groups = change.roles()?;
+    let before = groups.group(name)?.ok_or_else(|| missing(name))?;
+    let mut after = before.clone();
+    if let Some(textname) = &fields.textname {
+        after.textname.clone_from(textname);
+    }
+    if let Some(textdescription) = &fields.textdescription {
+        after.textdescription.clone_from(textdescription);
+    }
+    if before == after {
+        return Ok(Outcome::Unchanged);
+    }
+    groups.set_group(&after)?;
+    Ok(Outcome::Changed)
+}
+
+/// The group is not read before: one that was edited into something unreadable can be deleted.
+pub(super) fn delete(change: &mut dyn Transaction, name: &GroupName) -> Result<Outcome, Error> {
+    let mut groups = change.roles()?;
+    if groups.anonymous_group()?.as_ref() == Some(name) {
+        return Err(Error::AnonymousGroup { name: name.clone() });
+    }
+    if groups.remove_group(name)? {
+        Ok(Outcome::Deleted)
+    } else {
+        Err(missing(name))
+    }
+}
+
+pub(super) fn join(
+    change: &mut dyn Transaction,
+    account: &AccountName,
+    group: &GroupName,
+    priority: Option<Priority>,
+) -> Result<Outcome, Error> {
+    present(change, account)?;
+    let mut groups = present_group(change, group)?;
+    let before = groups.membership(account, group)?;
+    let after = priority.or(before).unwrap_or(Priority::MEMBER);
+    if before == Some(after) {
+        return Ok(Outcome::Unchanged);
+    }
+    groups.join(account, group, after)?;
+    Ok(match before {
+        Some(_) => Outcome::Changed,
+        None => Outcome::Added,
+    })
+}
+
+pub(super) fn leave(
+    change: &mut dyn Transaction,
+    account: &AccountName,
+    group: &GroupName,
+) -> Result<Outcome, Error> {
+    present(change, account)?;
+    if present_group(change, group)?.leave(account, group)? {
+        Ok(Outcome::Deleted)
+    } else {
+        Ok(Outcome::Unchanged)
+    }
+}
+
+pub(super) fn set_anonymous(
+    change: &mut dyn Transaction,
+    group: Option<&GroupName>,
+) -> Result<Outcome, Error> {
+    let mut groups = match group {
+        Some(name) => present_group(change, name)?,
+        None => change.roles()?,
+    };
+    if groups.anonymous_group()?.as_ref() == group {
+        return Ok(Outcome::Unchanged);
+    }
+    groups.set_anonymous_group(group)?;
+    Ok(Outcome::Changed)
+}
+
+pub(super) fn present_group<'a>(
+    change: &'a mut dyn Transaction,
+    name: &GroupName,
+) -> Result<Box<dyn RoleChanges + 'a>, Error> {
+    let mut groups = change.roles()?;
+    if groups.has_group(name)? {
+        Ok(groups)
+    } else {
+        Err(missing(name))
+    }
+}
+
+fn missing(name: &GroupName) -> Error {
+    Error::GroupMissing { name: name.clone() }
+}

@@ -1,0 +1,175 @@
+//! The verbs on roles, their rules, who holds them, and the defaults.
+//!
+//! Must not: write what is there already. A rule that is changed keeps its place among those of its
+//! priority, and a priority that is not named stays: nothing is asked in another order by the way.
+#![forbid(unsafe_code)]
+
+use super::apply::{Error, Outcome, present};
+use super::command::{DefaultsChange, RoleChange};
+use super::groups;
+use crate::model::RoleName;
+use crate::policy::{AclType, Defaults, Grantee, Priority, Rule, StoredRole};
+use crate::store::{RoleChanges, Transaction};
+
+pub(super) fn add(change: &mut dyn Transaction, role: &StoredRole) -> Result<Outcome, Error> {
+    let mut roles = change.roles()?;
+    if roles.has_role(&role.name)? {
+        return Err(Error::RoleExists {
+            name: role.name.clone(),
+        });
+    }
+    roles.add_role(role)?;
+    Ok(Outcome::Added)
+}
+
+pub(super) fn set(
+    change: &mut dyn Transaction,
+    name: &RoleName,
+    fields: &RoleChange,
+) -> Result<Outcome, Error> {
+    let mut roles = change.roles()?;
+    let before = roles.role(name)?.ok_or_else(|| missing(name))?;
+    let mut after = before.clone();
+    if let Some(textname) = &fields.textname {
+        after.textname.clone_from(textname);
+    }
+    if let Some(textdescription) = &fields.textdescription {
+        after.textdescription.clone_from(textdescription);
+    }
+    if let Some(wildcard_subscriptions) = fields.wildcard_subscriptions {
+        after.wildcard_subscriptions = wildcard_subscriptions;
+    }
+    if let Some(from) = fields.valid_from {
+        after.window.from = from;
+    }
+    if let Some(until) = fields.valid_until {
+        after.window.until = until;
+    }
+    if before == after {
+        return Ok(Outcome::Unchanged);
+    }
+    roles.set_role(&before, &after)?;
+    Ok(Outcome::Changed)
+}
+
+/// The role is not read before: one that was edited into something unreadable can be deleted.
+pub(super) fn delete(change: &mut dyn Transaction, name: &RoleName) -> Result<Outcome, Error> {
+    if change.roles()?.remove_role(name)? {
+        Ok(Outcome::Deleted)
+    } else {
+        Err(missing(name))
+    }
+}
+
+pub(super) fn put_rule(
+    change: &mut dyn Transaction,
+    role: &RoleName,
+    rule: &Rule,
+    priority: Option<Priority>,
+) -> Result<Outcome, Error> {
+    let mut roles = present_role(change, role)?;
+    let before = roles.rule(role, rule.acl_type(), rule.template().as_str())?;
+    let kept = before.as_ref().map(Rule::priority);
+    let after = rule
+        .clone()
+        .with_priority(priority.or(kept).unwrap_or(Priority::RULE));
+    let outcome = match before {
+        Some(before) if before == after => return Ok(Outcome::Unchanged),
+        Some(_) => Outcome::Changed,
+        None => Outcome::Added,
+    };
+    roles.put_rule(role, &after)?;
+    Ok(outcome)
+}
+
+pub(super) fn remove_rule(
+    change: &mut dyn Transaction,
+    role: &RoleName,
+    acl_type: AclType,
+    topic: &str,
+) -> Result<Outcome, Error> {
+    if present_role(change, role)?.remove_rule(role, acl_type, topic)? {
+        Ok(Outcome::Deleted)
+    } else {
+        Err(Error::RuleMissing {
+            role: role.clone(),
+            acl_type,
+            topic: topic.into(),
+        })
+    }
+}
+
+pub(super) fn grant(
+    change: &mut dyn Transaction,
+    to: &Grantee,
+    role: &RoleName,
+    priority: Option<Priority>,
+) -> Result<Outcome, Error> {
+    present_grantee(change, to)?;
+    let mut roles = present_role(change, role)?;
+    let before = roles.granted(to, role)?;
+    let after = priority.or(before).unwrap_or(Priority::MEMBER);
+    if before == Some(after) {
+        return Ok(Outcome::Unchanged);
+    }
+    roles.grant(to, role, after)?;
+    Ok(match before {
+        Some(_) => Outcome::Changed,
+        None => Outcome::Added,
+    })
+}
+
+pub(super) fn revoke(
+    change: &mut dyn Transaction,
+    from: &Grantee,
+    role: &RoleName,
+) -> Result<Outcome, Error> {
+    present_grantee(change, from)?;
+    if present_role(change, role)?.revoke(from, role)? {
+        Ok(Outcome::Deleted)
+    } else {
+        Ok(Outcome::Unchanged)
+    }
+}
+
+pub(super) fn set_defaults(
+    change: &mut dyn Transaction,
+    fields: DefaultsChange,
+) -> Result<Outcome, Error> {
+    let mut roles = change.roles()?;
+    let before = roles.defaults()?;
+    let after = Defaults {
+        send: fields.send.unwrap_or(before.send),
+        receive: fields.receive.unwrap_or(before.receive),
+        subscribe: fields.subscribe.unwrap_or(before.subscribe),
+        unsubscribe: fields.unsubscribe.unwrap_or(before.unsubscribe),
+    };
+    if before == after {
+        return Ok(Outcome::Unchanged);
+    }
+    roles.set_defaults(after)?;
+    Ok(Outcome::Changed)
+}
+
+fn present_grantee(change: &mut dyn Transaction, grantee: &Grantee) -> Result<(), Error> {
+    match grantee {
+        Grantee::Account(name) => present(change, name).map(drop),
+        Grantee::Group(name) => groups::present_group(change, name).map(drop),
+    }
+}
+
+fn present_role<'a>(
+    change: &'a mut dyn Transaction,
+    name: &RoleName,
+) -> Result<Box<dyn RoleChanges + 'a>, Error> {
+    let mut roles = change.roles()?;
+    if roles.has_role(name)? {
+        Ok(roles)
+    } else {
+        Err(missing(name))
+    }
+}
+
+fn missing(name: &RoleName) -> Error {
+    Error::RoleMissing { name: name.clone() }
+}
