@@ -161,6 +161,32 @@ impl Index {
     }
 }
 
+impl Index {
+    /// The first rule that covers all another one is about: every client, topic and message.
+    /// None is found for rules whose cover is not clear: `$share/#` and shared literals.
+    pub(super) fn covering(&self, rule: &Rule) -> Option<(u32, Permission)> {
+        let (asker, literal_kinds) = match rule.acl_type().is_literal() {
+            // Its text is what is asked for: no name stands for it.
+            true => (Asker::NOBODY, bit(rule.acl_type())),
+            false => (Asker::ANYBODY, 0),
+        };
+        let kinds = bit(rule.acl_type().beyond_literal());
+        let message = rule.conditions().largest();
+        let mut search = Search::new(asker, message, kinds, literal_kinds);
+        let template = rule.template();
+        let plain = template.plain()?;
+        match (template.group(), literal_kinds) {
+            (None, _) => {}
+            (Some(group), 0) => self
+                .trie
+                .search_shared(self.shared, group, plain, &mut search),
+            (Some(_), _) => return None,
+        }
+        self.trie.search(self.plain, plain, &mut search);
+        search.found()
+    }
+}
+
 /// The bit of a type among the kinds of entries.
 fn bit(acl_type: AclType) -> u8 {
     1 << acl_type as u8

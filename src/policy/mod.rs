@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acl_file;
+mod difference;
 mod explain;
 mod grant;
 mod index;
@@ -32,6 +33,7 @@ mod tests;
 mod topic;
 mod trie;
 
+pub use self::difference::Loss;
 pub use self::explain::{Candidate, Explanation, Say};
 pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
 pub use self::index::WildcardSubscriptions;

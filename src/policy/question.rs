@@ -40,7 +40,7 @@ pub struct Message {
 }
 
 /// How a message is delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Qos {
     /// 0.
     AtMostOnce,
@@ -95,6 +95,19 @@ impl Qos {
 }
 
 impl<'a> Asker<'a> {
+    /// Whoever is meant by `%c` and `%u`: templates that are asked about with these names are covered
+    /// for every client.
+    pub(super) const ANYBODY: Self = Self {
+        client_id: Some("%c"),
+        username: Some("%u"),
+    };
+
+    /// Somebody without names.
+    pub(super) const NOBODY: Self = Self {
+        client_id: None,
+        username: None,
+    };
+
     /// What `%c` stands for. An empty name stands for nothing: it would match empty levels.
     pub(super) fn client(self) -> Option<&'a str> {
         self.client_id.filter(|id| !id.is_empty())

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::grant::{Grant, Holder};
 use super::question::{Asker, Question};
-use super::rule::Permission;
+use super::rule::{Permission, Rule};
 use super::segment::{Merges, Place, Segment};
 use super::shared::Shared;
 
@@ -141,6 +141,20 @@ impl Rights {
             }
         }
         self.defaults.decide(question)
+    }
+
+    /// The first rule that covers all another one is about: the numbers of the grant and of the rule
+    /// in its role.
+    pub(super) fn covering(&self, sought: &Rule) -> Option<(usize, usize, Permission)> {
+        let mut segments = self.segments.iter();
+        match segments.find_map(|segment| segment.covering(sought))? {
+            Place::Rule {
+                grant,
+                rule,
+                permission,
+            } => Some((grant, rule, permission)),
+            Place::WildcardSubscription { .. } => None,
+        }
     }
 
     /// The roles in force, in the order they are asked.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::index::{Finding, Index, IndexBuilder, WildcardSubscriptions};
 use super::question::{Asker, Question};
-use super::rule::{AclType, Rule};
+use super::rule::{AclType, Permission, Rule};
 use super::trie::TooMany;
 
 /// A role as it is written down.
@@ -98,6 +98,11 @@ impl Role {
     /// What its rules say.
     pub(super) fn ask(&self, asker: Asker<'_>, question: &Question<'_>) -> Option<Finding> {
         self.index.ask(asker, question)
+    }
+
+    /// The first of its rules that covers all another one is about.
+    pub(super) fn covering(&self, rule: &Rule) -> Option<(u32, Permission)> {
+        self.index.covering(rule)
     }
 
     /// Whether it denies this subscription before any of its rules is asked.

@@ -58,7 +58,7 @@ pub enum Permission {
 pub struct Priority(i32);
 
 /// What a message must be like for a rule to let it through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Conditions {
     /// The highest QoS; of a subscription, the one that is asked for.
     pub max_qos: Option<Qos>,
@@ -69,7 +69,7 @@ pub struct Conditions {
 }
 
 /// Whether a message may be retained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Retain {
     /// It may.
     #[default]
@@ -212,6 +212,18 @@ impl AclType {
         }
     }
 
+    /// The type that answers the same question by what it covers.
+    pub(super) fn beyond_literal(self) -> Self {
+        match self {
+            Self::SubscribeLiteral => Self::SubscribePattern,
+            Self::UnsubscribeLiteral => Self::UnsubscribePattern,
+            Self::PublishClientSend
+            | Self::PublishClientReceive
+            | Self::SubscribePattern
+            | Self::UnsubscribePattern => self,
+        }
+    }
+
     /// Whether a filter must be exactly the rule's.
     #[must_use]
     pub fn is_literal(self) -> bool {
@@ -262,6 +274,15 @@ impl Conditions {
         self.max_qos.is_none_or(|most| message.qos <= most)
             && (self.retain == Retain::Either || !message.retain)
             && self.max_payload.is_none_or(|most| message.payload <= most)
+    }
+
+    /// The message that meets other conditions only if they let through all that these do.
+    pub(super) fn largest(&self) -> Message {
+        Message {
+            qos: self.max_qos.unwrap_or(Qos::ExactlyOnce),
+            retain: self.retain == Retain::Either,
+            payload: self.max_payload.unwrap_or(u32::MAX),
+        }
     }
 }
 

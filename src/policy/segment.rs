@@ -13,7 +13,7 @@ use super::grant::Grant;
 use super::index::{Finding, Index, IndexBuilder, WildcardSubscriptions};
 use super::question::{Asker, Question};
 use super::role::Role;
-use super::rule::Permission;
+use super::rule::{Permission, Rule};
 use super::shared::Shared;
 use super::trie::TooMany;
 
@@ -108,6 +108,21 @@ impl Segment {
             Content::Many(merged) => merged.ask(self.first, asker, question),
         }
     }
+
+    /// The first rule that covers all another one is about.
+    pub(super) fn covering(&self, rule: &Rule) -> Option<Place> {
+        match &self.content {
+            Content::One(role) => role.covering(rule).map(|(rank, permission)| Place::Rule {
+                grant: self.first,
+                rule: rank as usize,
+                permission,
+            }),
+            Content::Many(merged) => merged
+                .index
+                .covering(rule)
+                .map(|(rank, permission)| merged.place(self.first, rank, permission)),
+        }
+    }
 }
 
 impl Merges {
@@ -187,22 +202,24 @@ impl Merged {
 
     fn ask(&self, first: usize, asker: Asker<'_>, question: &Question<'_>) -> Option<Place> {
         Some(match self.index.ask(asker, question)? {
-            Finding::Rule(rank, permission) => {
-                // The last role that begins at or before this rank: those without rules begin where
-                // the next one does.
-                let role = self.starts.partition_point(|start| *start <= rank);
-                let role = role.saturating_sub(1);
-                let start = self.starts.get(role).copied().unwrap_or_default();
-                Place::Rule {
-                    grant: first.saturating_add(role),
-                    rule: rank.saturating_sub(start) as usize,
-                    permission,
-                }
-            }
+            Finding::Rule(rank, permission) => self.place(first, rank, permission),
             Finding::WildcardSubscription => Place::WildcardSubscription {
                 grant: first.saturating_add(self.without_wildcards.unwrap_or_default()),
             },
         })
+    }
+
+    fn place(&self, first: usize, rank: u32, permission: Permission) -> Place {
+        // The last role that begins at or before this rank: those without rules begin where
+        // the next one does.
+        let role = self.starts.partition_point(|start| *start <= rank);
+        let role = role.saturating_sub(1);
+        let start = self.starts.get(role).copied().unwrap_or_default();
+        Place::Rule {
+            grant: first.saturating_add(role),
+            rule: rank.saturating_sub(start) as usize,
+            permission,
+        }
     }
 }
 

@@ -121,15 +121,31 @@ impl Template {
 
     /// The levels that topics and plain filters are compared with.
     pub(super) fn levels(&self) -> impl Iterator<Item = Level<'_>> {
-        let plain = match self.share() {
-            Share::Plain => &*self.text,
-            Share::Every => "#",
-            Share::Group(_) => {
-                let group_on = topic::shared(&self.text).unwrap_or_default();
-                group_on.split_once('/').map_or("", |(_, plain)| plain)
-            }
-        };
+        let plain = self.plain().unwrap_or("#");
         plain.split('/').map(|level| self.level(level))
+    }
+
+    /// What topics and plain filters are compared with; nothing of `$share/#`.
+    pub(super) fn plain(&self) -> Option<&str> {
+        match self.share() {
+            Share::Plain => Some(&self.text),
+            Share::Every => None,
+            Share::Group(_) => {
+                let group_on = topic::shared(&self.text)?;
+                group_on.split_once('/').map(|(_, plain)| plain)
+            }
+        }
+    }
+
+    /// The group of a shared subscription as it is written.
+    pub(super) fn group(&self) -> Option<&str> {
+        match self.share() {
+            Share::Plain | Share::Every => None,
+            Share::Group(_) => {
+                let group_on = topic::shared(&self.text)?;
+                group_on.split_once('/').map(|(group, _)| group)
+            }
+        }
     }
 
     /// Whether it covers everything that this filter, or topic, matches.

@@ -1,6 +1,7 @@
 //! Roles and rights: examples of every rule of order, an allow beside each deny.
 #![forbid(unsafe_code)]
 
+mod difference;
 mod examples;
 mod properties;
 

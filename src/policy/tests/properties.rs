@@ -12,7 +12,7 @@ use super::super::template::Template;
 use super::*;
 
 /// A rule's filter, a topic or a subscription's filter; most are one level or two.
-fn text(levels: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(super) fn text(levels: &'static [&'static str]) -> impl Strategy<Value = String> {
     let share = prop_oneof![
         6 => Just(""),
         1 => select(&["$share/g/", "$share/+/", "$share/%u/", "$share/a/", "$share/"][..]),
@@ -24,14 +24,14 @@ fn levels(levels: &'static [&'static str]) -> impl Strategy<Value = String> {
     vec(select(levels), 1..4).prop_map(|levels| levels.join("/"))
 }
 
-fn name() -> impl Strategy<Value = Option<String>> {
+pub(super) fn name() -> impl Strategy<Value = Option<String>> {
     let names = &[
         "a", "b", "+", "#", "/", "a/b", "$x", "$", "%c", "%u", "", "a+", "c", "$SYS",
     ][..];
     option::weighted(0.9, select(names).prop_map(str::to_owned))
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
+pub(super) fn rule() -> impl Strategy<Value = Rule> {
     let parts = (
         select(&AclType::ALL[..]),
         any::<bool>(),
@@ -65,7 +65,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     )
 }
 
-fn held() -> impl Strategy<Value = Held> {
+pub(super) fn held() -> impl Strategy<Value = Held> {
     let group = option::of((select(&["g", "h"][..]), 0_i64..2));
     (vec(rule(), 0..8), 0_usize..10, -1_i64..=1, group).prop_map(
         |(rules, wildcards, priority, group)| Held {
@@ -83,7 +83,7 @@ fn held() -> impl Strategy<Value = Held> {
 }
 
 /// Up to so many roles; a group has one priority only, and every role a name of its own.
-fn holding(most: usize) -> impl Strategy<Value = Vec<Held>> {
+pub(super) fn holding(most: usize) -> impl Strategy<Value = Vec<Held>> {
     vec(held(), 0..=most).prop_map(|mut all| {
         let mut priorities = std::collections::BTreeMap::new();
         // Not in the order they are held.
@@ -97,7 +97,7 @@ fn holding(most: usize) -> impl Strategy<Value = Vec<Held>> {
     })
 }
 
-fn holder(all: &[Held]) -> Holder {
+pub(super) fn holder(all: &[Held]) -> Holder {
     let mut holder = Holder::default();
     for held in all {
         let role = Role::compile(held.definition.clone()).unwrap();
@@ -123,7 +123,7 @@ fn holder(all: &[Held]) -> Holder {
 }
 
 /// All four questions about one text, as far as they can be asked.
-fn questions(text: &str, message: Message) -> Vec<Question<'_>> {
+pub(super) fn questions(text: &str, message: Message) -> Vec<Question<'_>> {
     let topic = Topic::new(text).into_iter();
     let filter = Filter::new(text).into_iter();
     topic
@@ -142,7 +142,7 @@ fn questions(text: &str, message: Message) -> Vec<Question<'_>> {
         .collect()
 }
 
-fn message() -> impl Strategy<Value = Message> {
+pub(super) fn message() -> impl Strategy<Value = Message> {
     (0_u8..3, any::<bool>(), 0_u32..4).prop_map(|(qos, retain, payload)| Message {
         qos: Qos::of(qos).unwrap(),
         retain,
@@ -283,7 +283,7 @@ fn topics(ours: &str, theirs: &str, asker: Asker<'_>) -> impl Iterator<Item = St
     topics.into_iter().filter(|topic| !topic.is_empty())
 }
 
-const LEVELS: &[&str] = &[
+pub(super) const LEVELS: &[&str] = &[
     "a", "b", "+", "+", "#", "%c", "%u", "", "$x", "$SYS", "x%c", "c",
 ];
 

@@ -6,9 +6,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use crate::store::sqlite::record;
 use crate::model::{Account, StoredCredential};
 use crate::store::Login;
+use crate::store::sqlite::record;
 
 /// Settings of a connection that only reads, for the engine.
 pub(super) fn configure_reader(connection: &Connection) -> Result<()> {
