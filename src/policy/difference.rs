@@ -59,7 +59,7 @@ impl Rights {
 }
 
 /// One kind of question, by the types of rules that answer it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Kind {
     literal: Option<AclType>,
     pattern: AclType,

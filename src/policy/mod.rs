@@ -19,6 +19,7 @@ mod difference;
 mod explain;
 mod grant;
 mod index;
+pub mod lint;
 #[cfg(test)]
 mod naive;
 mod question;

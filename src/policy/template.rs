@@ -269,6 +269,20 @@ impl Level<'_> {
         named(asker.client(), "%c") && named(asker.user(), "%u")
     }
 
+    /// Whether it is nothing but a name.
+    pub(super) fn is_name(self) -> bool {
+        matches!(self, Self::Client | Self::User)
+    }
+
+    /// Whether a client id stands in it.
+    pub(super) fn names_client(self) -> bool {
+        match self {
+            Self::Client => true,
+            Self::Mixed(text) => text.contains("%c"),
+            Self::Text(_) | Self::Plus | Self::Hash | Self::User => false,
+        }
+    }
+
     fn begins_with_dollar(self) -> bool {
         match self {
             Self::Text(text) | Self::Mixed(text) => is_hidden(text),

@@ -72,7 +72,7 @@ pub enum Section {
 }
 
 /// What a rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// To be sent what is published.
     Read,
@@ -259,6 +259,30 @@ impl AclFile {
             section && rule.access.kinds() & kinds != 0 && concerned
         };
         self.rules.iter().filter(concerns).collect()
+    }
+
+    /// A rule that is asked before this one, by the same clients, and covers it; of several the last
+    /// one that is needed.
+    pub(super) fn covering(&self, rule: usize) -> Option<usize> {
+        let place = rule;
+        let rule = self.rules.get(place)?;
+        let (tiers, asker) = match &rule.section {
+            // Their text is what is asked for: no name stands for it.
+            Section::Anonymous => (&self.anonymous, Asker::NOBODY),
+            Section::User(name) => (self.users.get(name)?, Asker::NOBODY),
+            Section::Pattern => (&self.patterns, Asker::ANYBODY),
+        };
+        let kinds = [READ, WRITE, DENY].into_iter();
+        let mut last = None;
+        for kind in kinds.filter(|kind| rule.access.kinds() & kind != 0) {
+            let mut search = Search::new(asker, Message::EMPTY, kind | DENY, 0);
+            self.trie
+                .search(tiers.node, rule.template.as_str(), &mut search);
+            let (found, _) = search.found()?;
+            let found = Some(found as usize).filter(|found| *found < place)?;
+            last = last.max(Some(found));
+        }
+        last
     }
 
     fn topic(&self, asker: Asker<'_>, topic: &str, kind: u8) -> Decision {
