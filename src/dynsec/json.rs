@@ -30,6 +30,30 @@ impl Json {
             Self::Object(_) => "an object",
         }
     }
+
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self {
+            return Some(text);
+        }
+        None
+    }
+
+    /// The number, if it is one.
+    pub(super) fn number(&self) -> Option<f64> {
+        if let Self::Number(number) = self {
+            return Some(*number);
+        }
+        None
+    }
+
+    /// The truth value, if it is one.
+    pub(super) fn switch(&self) -> Option<bool> {
+        if let Self::Bool(value) = self {
+            return Some(*value);
+        }
+        None
+    }
 }
 
 impl<'de> Deserialize<'de> for Json {

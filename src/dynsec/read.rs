@@ -137,34 +137,31 @@ impl Reader {
     }
 
     fn text<'a>(&mut self, object: &Object<'a>, name: &str) -> Option<&'a str> {
-        match object.field(name)? {
-            Json::Text(text) => Some(text),
-            other => {
-                self.note(object.within(name), What::WrongKind(other.kind()));
-                None
-            }
+        let value = object.field(name)?;
+        let text = value.text();
+        if text.is_none() {
+            self.note(object.within(name), What::WrongKind(value.kind()));
         }
+        text
     }
 
     fn number(&mut self, object: &Object<'_>, name: &str) -> Option<f64> {
-        match object.field(name)? {
-            Json::Number(number) => Some(*number),
-            other => {
-                self.note(object.within(name), What::WrongKind(other.kind()));
-                None
-            }
+        let value = object.field(name)?;
+        let number = value.number();
+        if number.is_none() {
+            self.note(object.within(name), What::WrongKind(value.kind()));
         }
+        number
     }
 
     /// A switch that is there; one that cannot be read is as `careful` says.
     fn switch(&mut self, object: &Object<'_>, name: &str, careful: bool) -> Option<bool> {
-        match object.field(name)? {
-            Json::Bool(value) => Some(*value),
-            other => {
-                self.note(object.within(name), What::WrongKind(other.kind()));
-                Some(careful)
-            }
+        let value = object.field(name)?;
+        let switch = value.switch();
+        if switch.is_none() {
+            self.note(object.within(name), What::WrongKind(value.kind()));
         }
+        switch.or(Some(careful))
     }
 
     fn priority(&mut self, object: &Object<'_>, missing: Priority) -> Priority {

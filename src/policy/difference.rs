@@ -423,7 +423,7 @@ const KINDS: [Kind; 4] = [
 
 /// Steps of comparing pairs: so many whatever there is, and so many for each rule.
 const STEPS: usize = 100_000;
-const STEPS_FOR_EACH: usize = 64;
+const STEPS_FOR_EACH: usize = 32;
 
 /// What it costs to compare two templates, in looks at a number.
 const STEPS_OF_A_PAIR: usize = 16;

@@ -22,6 +22,7 @@ mod index;
 pub mod lint;
 #[cfg(test)]
 mod naive;
+pub mod proof;
 mod question;
 mod rights;
 mod role;

@@ -232,7 +232,7 @@ impl About {
 
 impl Level<'_> {
     /// Whether it covers one level; `hidden` if that is the first one and begins with `$`.
-    fn covers(self, level: &str, hidden: bool, asker: Asker<'_>) -> bool {
+    pub(super) fn covers(self, level: &str, hidden: bool, asker: Asker<'_>) -> bool {
         if level == "#" {
             return false;
         }
@@ -289,6 +289,27 @@ impl Level<'_> {
             Self::Plus | Self::Hash | Self::Client | Self::User => false,
         }
     }
+}
+
+/// The level that this text is with the asker's names in it, for asking about it; never for deciding.
+pub(super) fn filled(text: &str, asker: Asker<'_>) -> Option<String> {
+    let (mut level, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once('%') {
+        level.push_str(before);
+        let name = match behind.as_bytes().first() {
+            Some(b'c') => asker.client()?,
+            Some(b'u') => asker.user()?,
+            Some(_) | None => {
+                level.push('%');
+                rest = behind;
+                continue;
+            }
+        };
+        level.push_str(name);
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    level.push_str(rest);
+    Some(level)
 }
 
 /// Whether a level is this text with the asker's names in it.

@@ -19,6 +19,7 @@
 //! rules that only together cover the filter do not grant it. To unsubscribe is always granted.
 #![forbid(unsafe_code)]
 
+mod convert;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+pub use self::convert::{Converted, Difference, Inexact, UserRole};
 pub use self::line::Mistake;
 use self::line::read;
 use super::question::{Asker, Message, Question};

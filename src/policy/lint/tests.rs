@@ -193,6 +193,7 @@ fn what_two_rules_of_a_file_allow_together_a_third_need_not() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
 fn ten_thousand_rules_are_gone_through_at_once() {
     let rule = |at: usize| allow(Send, &format!("site/{at}/+/state"));
     let start = Instant::now();
