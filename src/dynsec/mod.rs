@@ -8,6 +8,7 @@
 //! look at, such as the `textName` that `mosquitto_ctrl` writes, it does not mean.
 #![forbid(unsafe_code)]
 
+mod fields;
 mod json;
 mod read;
 mod remark;
@@ -17,7 +18,7 @@ mod write;
 
 use std::sync::Arc;
 
-pub use self::read::Error;
+pub use self::fields::Error;
 pub use self::remark::{Remark, What};
 use crate::model::{AccountName, StoredCredential};
 use crate::policy::{Defaults, Priority, Rule, WildcardSubscriptions};
