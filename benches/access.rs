@@ -32,6 +32,8 @@ mod crowd;
 mod measure;
 #[path = "access/message.rs"]
 mod message;
+#[path = "measure/processor.rs"]
+mod processor;
 #[path = "access/revocation.rs"]
 mod revocation;
 #[path = "access/rules.rs"]

@@ -26,6 +26,8 @@
 #[path = "measure/bars.rs"]
 mod bars;
 mod measure;
+#[path = "measure/processor.rs"]
+mod processor;
 #[path = "storm/mod.rs"]
 mod questions;
 #[path = "../tests/support/mod.rs"]

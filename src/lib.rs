@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   engine
 //!  3   admin ── store      watch      pool
-//!  2   credential   admission   policy   lanes   throttle   verified   audit
+//!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -17,6 +17,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod credential;
+pub mod dynsec;
 pub mod engine;
 mod ffi;
 pub mod lanes;

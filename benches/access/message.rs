@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::bars::Bars;
-use crate::measure::{Chance, Spread, processor_time};
+use crate::measure::{Chance, Spread};
+use crate::processor;
 use crate::rules::{Contender, PASSWORD, Rules, USER, topic};
 use crate::support::mqtt::packet;
 use crate::support::{Broker, Connect, Protocol, Tree};
@@ -134,7 +135,7 @@ impl Hall {
 
     /// Microseconds of the broker for each message, once everybody has it.
     fn cost(&mut self, topics: &[String]) -> f64 {
-        let before = processor_time(self.broker.pid());
+        let before = processor::time(self.broker.pid());
         for batch in topics.chunks(BATCH) {
             let mut bytes = Vec::new();
             for topic in batch {
@@ -146,6 +147,6 @@ impl Hall {
                 stream.read_exact(&mut bytes).expect("every message");
             }
         }
-        (processor_time(self.broker.pid()) - before) / topics.len() as f64
+        (processor::time(self.broker.pid()) - before) / topics.len() as f64
     }
 }

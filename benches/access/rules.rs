@@ -95,6 +95,9 @@ impl Rules {
     }
 }
 
+/// dynamic-security compares each rule of a role with all before it when it starts.
+const TOPICS_OF_A_ROLE: usize = 1_000;
+
 /// All are of the same length.
 pub fn topic(number: usize) -> String {
     format!("device/{number:06}/state")
@@ -106,11 +109,19 @@ fn json(topics: &[String], stored: &str) -> String {
     };
     assert_eq!(STANDARD.decode(salt).expect("base64").len(), 12);
     let rule = |acltype: &str, topic: &str| serde_json::json!({"acltype": acltype, "topic": topic, "allow": true, "priority": 0});
-    let mut acls = vec![rule("subscribePattern", "device/#")];
-    for topic in topics {
-        acls.push(rule("publishClientSend", topic));
-        acls.push(rule("publishClientReceive", topic));
-    }
+    let role = |(number, topics): (usize, &[String])| {
+        let acls = topics.iter().flat_map(|topic| {
+            ["publishClientSend", "publishClientReceive"].map(|acltype| rule(acltype, topic))
+        });
+        let all = acls.chain([rule("subscribePattern", "device/#")]);
+        let acls = all.collect::<serde_json::Value>();
+        serde_json::json!({"rolename": format!("role {number:03}"), "acls": acls})
+    };
+    let roles = topics.chunks(TOPICS_OF_A_ROLE).enumerate().map(role);
+    let roles = roles.collect::<Vec<_>>();
+    let held = roles
+        .iter()
+        .map(|role| serde_json::json!({"rolename": role["rolename"]}));
     serde_json::json!({
         "defaultACLAccess": {
             "publishClientSend": false, "publishClientReceive": false,
@@ -119,10 +130,10 @@ fn json(topics: &[String], stored: &str) -> String {
         "clients": [{
             "username": USER, "password": hash, "salt": salt,
             "iterations": iterations.parse::<u32>().expect("a number"),
-            "roles": [{"rolename": "role"}],
+            "roles": held.collect::<Vec<_>>(),
         }],
         "groups": [],
-        "roles": [{"rolename": "role", "acls": acls}],
+        "roles": roles,
     })
     .to_string()
 }
@@ -137,21 +148,22 @@ fn database(path: &Path, topics: &[String], stored: &str) {
             [USER, stored],
         )
         .expect("an account");
-    change
-        .execute_batch(
-            "INSERT INTO role (id, rolename) VALUES (1, 'role');
-             INSERT INTO account_role (account_id, role_id) VALUES (1, 1);
-             INSERT INTO role_acl (role_id, acltype, topic, allow)
-                 VALUES (1, 'subscribePattern', 'device/#', 1);",
-        )
-        .expect("a role");
-    let insert = "INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES (1, ?1, ?2, 1)";
-    let mut insert = change.prepare(insert).expect("a statement");
-    for topic in topics {
-        for acltype in ["publishClientSend", "publishClientReceive"] {
-            insert.execute(params![acltype, topic]).expect("a rule");
+    let rule = "INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES (?1, ?2, ?3, 1)";
+    let mut rule = change.prepare(rule).expect("a statement");
+    for (number, topics) in topics.chunks(TOPICS_OF_A_ROLE).enumerate() {
+        let role = "INSERT INTO role (rolename) VALUES (?1)";
+        let mut role = change.prepare_cached(role).expect("a statement");
+        let id = role.insert([format!("role {number:03}")]).expect("a role");
+        let grant = "INSERT INTO account_role (account_id, role_id) VALUES (1, ?1)";
+        change.execute(grant, [id]).expect("a grant");
+        for topic in topics {
+            for acltype in ["publishClientSend", "publishClientReceive"] {
+                rule.execute(params![id, acltype, topic]).expect("a rule");
+            }
         }
+        rule.execute(params![id, "subscribePattern", "device/#"])
+            .expect("a rule");
     }
-    drop(insert);
+    drop(rule);
     change.commit().expect("a commit");
 }

@@ -1,4 +1,5 @@
 //! The bars that doorman has to clear.
+#![allow(dead_code, reason = "each benchmark needs some of it")]
 
 use std::process::ExitCode;
 

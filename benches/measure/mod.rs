@@ -4,7 +4,7 @@
 //! beside it: a difference smaller than the spread is none.
 #![allow(dead_code, reason = "each benchmark needs some of it")]
 
-use std::{fmt, fs};
+use std::fmt;
 
 /// The median of some figures, and between what they lay.
 #[derive(Clone, Copy, Debug)]
@@ -96,14 +96,3 @@ pub fn password_file(real: &str, count: usize, seed: u64) -> String {
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Microseconds of processor that a process has had, from the kernel's own account in nanoseconds.
-pub fn processor_time(pid: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the broker runs");
-    let of = |path: std::path::PathBuf| {
-        let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-        let first = text.split_whitespace().next();
-        first.and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e3
-    };
-    tasks.map(|task| of(task.expect("a thread").path())).sum()
-}

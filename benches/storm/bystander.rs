@@ -1,6 +1,7 @@
 //! A publisher and a subscriber who have nothing to do with the logins.
 //!
 //! The publisher does not wait for the subscriber: a stall meets every message sent in it.
+#![allow(dead_code, reason = "each benchmark needs some of it")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

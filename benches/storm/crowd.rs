@@ -2,6 +2,7 @@
 //!
 //! Must not: go anywhere but the loopback, or wait for one client while others are answered. The time
 //! of a login is from writing CONNECT to reading CONNACK.
+#![allow(dead_code, reason = "each benchmark needs some of it")]
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};

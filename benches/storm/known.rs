@@ -9,7 +9,8 @@ use super::Asked;
 use super::contender::{Accounts, Contender, PASSWORD, account, login};
 use super::crowd::Crowd;
 use crate::bars::Bars;
-use crate::measure::{Chance, Spread, processor_time};
+use crate::measure::{Chance, Spread};
+use crate::processor;
 
 const ACCOUNTS: usize = 200;
 /// A turn is short, so that what else the machine does meets all alike.
@@ -50,9 +51,9 @@ pub fn ask(asked: &Asked, bars: &mut Bars) {
                 ..Crowd::to(broker.port(), AT_ONCE)
             };
             let again = iter::repeat_with(|| login(&account(chance.below(ACCOUNTS)), PASSWORD));
-            let before = processor_time(broker.pid());
+            let before = processor::time(broker.pid());
             let outcome = crowd.run(again, false);
-            let spent = processor_time(broker.pid()) - before;
+            let spent = processor::time(broker.pid()) - before;
             assert_eq!(outcome.refused, 0, "known clients are let in");
             rates[index].push(outcome.rate());
             costs[index].push(spent / outcome.accepted.len() as f64);

@@ -20,8 +20,10 @@ mod difference;
 mod explain;
 mod grant;
 mod index;
+pub mod lint;
 #[cfg(test)]
 mod naive;
+pub mod proof;
 mod question;
 mod rights;
 mod role;

@@ -232,7 +232,7 @@ impl About {
 
 impl Level<'_> {
     /// Whether it covers one level; `hidden` if that is the first one and begins with `$`.
-    fn covers(self, level: &str, hidden: bool, asker: Asker<'_>) -> bool {
+    pub(super) fn covers(self, level: &str, hidden: bool, asker: Asker<'_>) -> bool {
         if level == "#" {
             return false;
         }
@@ -269,12 +269,47 @@ impl Level<'_> {
         named(asker.client(), "%c") && named(asker.user(), "%u")
     }
 
+    /// Whether it is nothing but a name.
+    pub(super) fn is_name(self) -> bool {
+        matches!(self, Self::Client | Self::User)
+    }
+
+    /// Whether a client id stands in it.
+    pub(super) fn names_client(self) -> bool {
+        match self {
+            Self::Client => true,
+            Self::Mixed(text) => text.contains("%c"),
+            Self::Text(_) | Self::Plus | Self::Hash | Self::User => false,
+        }
+    }
+
     fn begins_with_dollar(self) -> bool {
         match self {
             Self::Text(text) | Self::Mixed(text) => is_hidden(text),
             Self::Plus | Self::Hash | Self::Client | Self::User => false,
         }
     }
+}
+
+/// The level that this text is with the asker's names in it, for asking about it; never for deciding.
+pub(super) fn filled(text: &str, asker: Asker<'_>) -> Option<String> {
+    let (mut level, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once('%') {
+        level.push_str(before);
+        let name = match behind.as_bytes().first() {
+            Some(b'c') => asker.client()?,
+            Some(b'u') => asker.user()?,
+            Some(_) | None => {
+                level.push('%');
+                rest = behind;
+                continue;
+            }
+        };
+        level.push_str(name);
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    level.push_str(rest);
+    Some(level)
 }
 
 /// Whether a level is this text with the asker's names in it.

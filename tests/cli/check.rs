@@ -273,3 +273,41 @@ fn a_bad_line_of_an_acl_file_is_found() {
     );
     check(&desk, &both).tells("m.conf:5: warning: plugin_opt_acl_file decides every access");
 }
+
+#[test]
+fn odd_rules_of_an_acl_file_are_told_with_their_lines() {
+    let desk = Desk::file();
+    desk.add("roger", "tulip-garden").code(0);
+    let acl = desk.write(
+        "acl",
+        "user roger\ntopic deny a/#\ntopic read a/b\npattern write c/%c\n",
+    );
+    let ran = check(&desk, &format!("plugin_opt_acl_file {}\n", acl.display())).code(6);
+    for finding in [
+        "acl:3: warning: another rule, asked before, covers this one",
+        "(line 2)",
+        "acl:4: note: clients choose their client id",
+    ] {
+        assert!(ran.out.contains(finding), "{}", ran.out);
+    }
+}
+
+#[test]
+fn an_acl_file_is_checked_without_a_configuration() {
+    let desk = Desk::file();
+    let with = |rules: &str| {
+        desk.write("acl", rules);
+        desk.run(&["check", "--acl-file", "acl"])
+    };
+    with("user roger\ntopic read a/#\n").code(0);
+    with("user roger\ntopic %u/x\n")
+        .code(6)
+        .tells("acl:2: warning: %c or %u is compared literally");
+    with("topics\n").code(6).tells("problem: acl:1: ");
+    with("# nothing\n").code(6).tells("no rule");
+    desk.run(&["check", "--acl-file", "missing"]).code(5);
+    let many: String = (0..50).map(|at| format!("pattern a{at}/%c\n")).collect();
+    let ran = with(&many).code(0);
+    assert_eq!(ran.out.matches("clients choose").count(), 21, "{}", ran.out);
+    assert!(ran.out.contains("30 more lines"), "{}", ran.out);
+}

@@ -1,39 +1,98 @@
-//! The ACL file: a line that is none ends the start.
+//! ACL files: a line that is none ends the start, and a rule may say what nobody meant.
 //!
-//! Must not: judge what the rules allow.
+//! Must not: judge rules itself; the policy knows what is odd about them.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::fs;
+use std::mem::discriminant;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::conf::{At, Conf};
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::plugin;
-use crate::policy::acl_file::Subscriptions;
+use crate::cli::exit::Failure;
+use crate::policy::acl_file::{AclFile, Subscriptions};
+use crate::policy::lint::{self, Weight};
 use crate::store::acl_file::understand;
 
 /// Looks at every ACL file that doorman reads.
 pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
     let ours = conf.plugins().into_iter().filter(|plugin| plugin.is_ours());
-    ours.filter_map(|ours| {
+    let found = ours.filter_map(|ours| {
         let path = plugin::config(&ours).acl_file?;
         let at = ours.options.iter().find(|option| option.key == "acl_file");
-        file(at.map_or(&ours.line.at, |option| &option.at), &path)
-    })
-    .collect()
+        let at = at.map_or(&ours.line.at, |option| &option.at);
+        Some(match fs::read(&path) {
+            Ok(bytes) => rules(Some(at), &path, &bytes),
+            Err(error) => vec![Finding::problem(at, format!("{}: {error}", path.display()))],
+        })
+    });
+    found.flatten().collect()
 }
 
-fn file(at: &At, path: &Path) -> Option<Finding> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Some(Finding::problem(at, format!("{}: {error}", path.display()))),
-    };
-    match understand(path, &bytes, Subscriptions::AsMosquitto) {
-        Err(error) => Some(Finding::problem(at, error.to_string())),
-        Ok(rules) if rules.rules().is_empty() => Some(Finding::warning(
+/// Looks at one ACL file.
+pub(super) fn alone(path: &Path) -> Result<Vec<Finding>, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    Ok(rules(None, path, &bytes))
+}
+
+/// What is wrong with a file as a whole, told where it is named, or with its rules.
+fn rules(at: Option<&At>, path: &Path, bytes: &[u8]) -> Vec<Finding> {
+    match understand(path, bytes, Subscriptions::AsMosquitto) {
+        Err(error) => vec![Finding::new(Level::Problem, at, error.to_string())],
+        Ok(rules) if rules.rules().is_empty() => vec![Finding::new(
+            Level::Warning,
             at,
             format!("{}: no rule: nobody may publish or read", path.display()),
-        )),
-        Ok(_) => None,
+        )],
+        Ok(rules) => odd_rules(&path.into(), &rules),
     }
 }
+
+/// What is odd about the rules: of each kind the first ones, and how many more there are.
+fn odd_rules(path: &Rc<Path>, file: &AclFile) -> Vec<Finding> {
+    let line = |rule: usize| {
+        let line = file.rules().get(rule).map_or(0, |rule| rule.line);
+        u64::try_from(line).unwrap_or(u64::MAX)
+    };
+    let mut odd = lint::file(file);
+    odd.sort_by_key(|odd| line(odd.rule));
+    let mut counts = HashMap::new();
+    let mut found = Vec::new();
+    for odd in &odd {
+        let oddity = odd.oddity;
+        let kind = counts
+            .entry(discriminant(&oddity))
+            .or_insert((0_usize, oddity));
+        kind.0 = kind.0.saturating_add(1);
+        if kind.0 > MOST {
+            continue;
+        }
+        let level = match oddity.weight() {
+            Weight::Warning => Level::Warning,
+            Weight::Note => Level::Note,
+        };
+        let text = match oddity.other() {
+            None => oddity.to_string(),
+            Some(other) => format!("{oddity} (line {})", line(other)),
+        };
+        let at = At::beyond(Rc::clone(path), line(odd.rule));
+        found.push(Finding::new(level, Some(&at), text));
+    }
+    let mut more: Vec<_> = counts
+        .into_values()
+        .filter(|(count, _)| *count > MOST)
+        .collect();
+    more.sort_by_key(|(count, oddity)| (*count, oddity.to_string()));
+    found.extend(more.into_iter().map(|(count, oddity)| {
+        let more = count.saturating_sub(MOST);
+        let text = format!("{}: {more} more lines: {oddity}", path.display());
+        Finding::new(Level::Note, None, text)
+    }));
+    found
+}
+
+/// So many findings of one kind are told one by one.
+const MOST: usize = 20;

@@ -21,6 +21,17 @@ pub(in crate::cli) struct At {
     pub(in crate::cli) file: Rc<Path>,
 }
 
+impl At {
+    /// A line of a file that the configuration names, told behind its own.
+    pub(in crate::cli) fn beyond(file: Rc<Path>, line: u64) -> Self {
+        Self {
+            order: usize::MAX,
+            line,
+            file,
+        }
+    }
+}
+
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)

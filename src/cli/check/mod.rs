@@ -36,10 +36,29 @@ pub(super) struct CheckArgs {
     /// Do not open the sources to read their roles and measure what their credentials cost
     #[arg(long)]
     no_costs: bool,
+    /// Look at the rules of this ACL file, and at nothing else
+    #[arg(long, value_name = "PATH")]
+    acl_file: Option<PathBuf>,
 }
 
 /// Runs `doorman check`.
 pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let (found, rows) = match &args.acl_file {
+        Some(path) => (acl::alone(path)?, Vec::new()),
+        None => configuration(args)?,
+    };
+    for finding in &found {
+        printer.answer(finding)?;
+    }
+    for row in &rows {
+        printer.answer(row)?;
+    }
+    let clean = found.iter().all(|finding| finding.level == Level::Note);
+    Ok(if clean { Exit::Done } else { Exit::Problems })
+}
+
+/// The findings about a configuration in the order of its lines, and what its credentials cost.
+fn configuration(args: &CheckArgs) -> Result<(Vec<Finding>, Vec<costs::CostRow>), Failure> {
     let conf = Conf::read(&args.conf).map_err(|error| Failure::file(&args.conf, &error))?;
     let mut found: Vec<Finding> = conf
         .unreadable
@@ -60,12 +79,5 @@ pub(super) fn run(args: &CheckArgs, printer: &mut Printer) -> Result<Exit, Failu
     };
     found.extend(unusable);
     found.sort_by(|a, b| a.at.cmp(&b.at));
-    for finding in &found {
-        printer.answer(finding)?;
-    }
-    for row in &rows {
-        printer.answer(row)?;
-    }
-    let clean = found.iter().all(|finding| finding.level == Level::Note);
-    Ok(if clean { Exit::Done } else { Exit::Problems })
+    Ok((found, rows))
 }

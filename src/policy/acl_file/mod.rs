@@ -19,6 +19,7 @@
 //! rules that only together cover the filter do not grant it. To unsubscribe is always granted.
 #![forbid(unsafe_code)]
 
+mod convert;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+pub use self::convert::{Converted, Difference, Inexact, UserRole};
 pub use self::line::Mistake;
 use self::line::read;
 use super::question::{Asker, Message, Question};
@@ -72,7 +74,7 @@ pub enum Section {
 }
 
 /// What a rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// To be sent what is published.
     Read,
@@ -276,6 +278,30 @@ impl AclFile {
                     .any(|rule| rule.section == Section::Anonymous),
                 Some(name) => self.users.contains_key(name),
             }
+    }
+
+    /// A rule that is asked before this one, by the same clients, and covers it; of several the last
+    /// one that is needed.
+    pub(super) fn covering(&self, rule: usize) -> Option<usize> {
+        let place = rule;
+        let rule = self.rules.get(place)?;
+        let (tiers, asker) = match &rule.section {
+            // Their text is what is asked for: no name stands for it.
+            Section::Anonymous => (&self.anonymous, Asker::NOBODY),
+            Section::User(name) => (self.users.get(name)?, Asker::NOBODY),
+            Section::Pattern => (&self.patterns, Asker::ANYBODY),
+        };
+        let kinds = [READ, WRITE, DENY].into_iter();
+        let mut last = None;
+        for kind in kinds.filter(|kind| rule.access.kinds() & kind != 0) {
+            let mut search = Search::new(asker, Message::EMPTY, kind | DENY, 0);
+            self.trie
+                .search(tiers.node, rule.template.as_str(), &mut search);
+            let (found, _) = search.found()?;
+            let found = Some(found as usize).filter(|found| *found < place)?;
+            last = last.max(Some(found));
+        }
+        last
     }
 
     fn topic(&self, asker: Asker<'_>, topic: &str, kind: u8) -> Decision {

@@ -1,6 +1,8 @@
 //! Mosquitto's answers, one sentence at a time, and beside the oracle.
 #![forbid(unsafe_code)]
 
+mod convert;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -12,15 +12,17 @@
 //! That is one look into a table for each rule, and pairs are compared only where it does not decide.
 #![forbid(unsafe_code)]
 
+mod meeting;
+
 use hashbrown::HashMap;
 
+use self::meeting::{has_wildcards, meet};
 use super::grant::Grant;
 use super::index::WildcardSubscriptions;
 use super::rights::{Defaults, Rights};
 use super::role::Role;
 use super::rule::{AclType, Conditions, Permission, Rule};
 use super::template::{Level, Share, Template};
-use super::topic;
 
 /// What somebody lost.
 #[must_use]
@@ -59,7 +61,7 @@ impl Rights {
 }
 
 /// One kind of question, by the types of rules that answer it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Kind {
     literal: Option<AclType>,
     pattern: AclType,
@@ -331,10 +333,6 @@ fn denies_wildcards(role: &Role) -> bool {
     role.wildcard_subscriptions() == WildcardSubscriptions::Deny
 }
 
-fn has_wildcards(template: &Template) -> bool {
-    template.as_str().contains(['+', '#'])
-}
-
 /// Whether a rule is about nothing but `$CONTROL`, which no default opens.
 fn is_control(template: &Template) -> bool {
     let first = template.levels().next();
@@ -343,59 +341,6 @@ fn is_control(template: &Template) -> bool {
 
 fn may_be_control(rule: &Rule) -> bool {
     rule.template().share() == Share::Every || is_control(rule.template())
-}
-
-/// Whether some question may be about both rules.
-fn meet(a: &Rule, b: &Rule) -> bool {
-    let (ours, theirs) = (a.template(), b.template());
-    let shared = |template: &Template| template.share() != Share::Plain;
-    match (a.acl_type().is_literal(), b.acl_type().is_literal()) {
-        (true, true) => {
-            let (a, b) = (ours.as_str(), theirs.as_str());
-            // $share/x/$share/g/a is literally two of them.
-            a == b || ((shared(ours) || shared(theirs)) && (a.ends_with(b) || b.ends_with(a)))
-        }
-        (true, false) if shared(ours) => true,
-        (false, true) if shared(theirs) => true,
-        (true | false, true | false) => templates_meet(ours, theirs),
-    }
-}
-
-fn templates_meet(ours: &Template, theirs: &Template) -> bool {
-    let groups = match (ours.share(), theirs.share()) {
-        (Share::Every, _) | (_, Share::Every) => return true,
-        (Share::Group(a), Share::Group(b)) => levels_meet(a, b, false),
-        (Share::Plain, _) | (_, Share::Plain) => true,
-    };
-    let (mut ours, mut theirs) = (ours.levels(), theirs.levels());
-    let mut first = true;
-    groups
-        && loop {
-            let hidden = |level| first && is_hidden(level);
-            match (ours.next(), theirs.next()) {
-                (None, None) => break true,
-                // The level above a # counts too.
-                (Some(Level::Hash), None) | (None, Some(Level::Hash)) => break true,
-                (None, Some(_)) | (Some(_), None) => break false,
-                (Some(Level::Hash), Some(level)) | (Some(level), Some(Level::Hash)) => {
-                    break !hidden(level);
-                }
-                (Some(a), Some(b)) if !levels_meet(a, b, first) => break false,
-                (Some(_), Some(_)) => first = false,
-            }
-        }
-}
-
-fn levels_meet(a: Level<'_>, b: Level<'_>, first: bool) -> bool {
-    match (a, b) {
-        (Level::Text(a), Level::Text(b)) => a == b,
-        // No wildcard and no name matches a first level that begins with $.
-        _ => !first || !(is_hidden(a) || is_hidden(b)),
-    }
-}
-
-fn is_hidden(level: Level<'_>) -> bool {
-    matches!(level, Level::Text(text) if topic::is_hidden(text))
 }
 
 const KINDS: [Kind; 4] = [
@@ -423,7 +368,7 @@ const KINDS: [Kind; 4] = [
 
 /// Steps of comparing pairs: so many whatever there is, and so many for each rule.
 const STEPS: usize = 100_000;
-const STEPS_FOR_EACH: usize = 64;
+const STEPS_FOR_EACH: usize = 32;
 
 /// What it costs to compare two templates, in looks at a number.
 const STEPS_OF_A_PAIR: usize = 16;
