@@ -11,10 +11,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::print::{Answer, Plain};
+use super::rule_view::RuleView;
 use crate::model::GroupName;
-use crate::policy::{
-    Permission, Qos, Ranked, Retain, Rule, StoredRole, WildcardSubscriptions, Window,
-};
+use crate::policy::{Ranked, StoredRole, WildcardSubscriptions, Window};
 use crate::store::{Holders, Wanted};
 
 /// How many holders are named.
@@ -41,18 +40,6 @@ pub(super) struct RoleView {
     /// Whether it holds just now.
     #[serde(skip)]
     state: &'static str,
-}
-
-/// One rule, in the words of dynamic-security.
-#[derive(Serialize)]
-struct RuleView {
-    acltype: &'static str,
-    topic: String,
-    priority: i32,
-    allow: bool,
-    max_qos: Option<u8>,
-    retain: bool,
-    max_payload: Option<u32>,
 }
 
 /// A name and a priority.
@@ -110,46 +97,6 @@ impl RankedView {
             _ if shown < count => format!("{count}: {}, ...", Self::list(first)),
             _ => format!("{count}: {}", Self::list(first)),
         }
-    }
-}
-
-impl RuleView {
-    fn new(rule: &Rule) -> Self {
-        let conditions = rule.conditions();
-        Self {
-            acltype: rule.acl_type().as_str(),
-            topic: rule.template().as_str().to_owned(),
-            priority: rule.priority().number(),
-            allow: rule.permission() == Permission::Allow,
-            max_qos: conditions.max_qos.map(Qos::number),
-            retain: conditions.retain == Retain::Either,
-            max_payload: conditions.max_payload,
-        }
-    }
-
-    fn text(&self) -> String {
-        let permission = if self.allow { "allow" } else { "deny" };
-        let Self {
-            acltype,
-            topic,
-            priority,
-            ..
-        } = self;
-        let mut text = format!(
-            "{priority:>8}  {permission:<5}  {acltype:<20}  {}",
-            Plain(topic)
-        );
-        // Writing to a String cannot fail.
-        if let Some(qos) = self.max_qos {
-            let _infallible = write!(text, "  QoS at most {qos}");
-        }
-        if !self.retain {
-            text.push_str("  not retained");
-        }
-        if let Some(bytes) = self.max_payload {
-            let _infallible = write!(text, "  at most {bytes} bytes");
-        }
-        text
     }
 }
 
@@ -222,7 +169,7 @@ impl Answer for RoleView {
         }
         line("rules", "in the order they are asked")?;
         for rule in &self.rules {
-            writeln!(out, "{}", rule.text())?;
+            writeln!(out, "{}", rule.row())?;
         }
         Ok(())
     }
@@ -257,7 +204,8 @@ impl Answer for RoleLine {
     }
 }
 
-fn state(window: Window, now: Timestamp) -> &'static str {
+/// How a window stands at a moment.
+pub(super) fn state(window: Window, now: Timestamp) -> &'static str {
     if window.holds(now) {
         "in force"
     } else if window.from.is_some_and(|from| now < from) {

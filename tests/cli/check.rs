@@ -311,3 +311,33 @@ fn an_acl_file_is_checked_without_a_configuration() {
     assert_eq!(ran.out.matches("clients choose").count(), 21, "{}", ran.out);
     assert!(ran.out.contains("30 more lines"), "{}", ran.out);
 }
+
+#[test]
+fn odd_rules_of_roles_are_told_where_roles_are_asked() {
+    let desk = Desk::database();
+    desk.on(&["role", "add", "wide open"]).code(0);
+    for args in [
+        ["deny", "wide open", "publishClientSend", "a/+"],
+        ["allow", "wide open", "publishClientSend", "a/b"],
+        ["allow", "wide open", "publishClientReceive", "#"],
+    ] {
+        desk.on(&[&["role"], &args[..]].concat()).code(0);
+    }
+    let plugin = desk.write("libmosquitto_doorman.so", "");
+    let with = |roles| {
+        let conf = format!(
+            "listener 1883 127.0.0.1\nuser no-such-user\nplugin {}\nplugin_opt_database {}\n\
+             plugin_opt_database_roles {roles}\n",
+            plugin.display(),
+            desk.place.display()
+        );
+        desk.write("m.conf", &conf);
+        desk.run(&["check", "m.conf"])
+    };
+    with("true")
+        .code(6)
+        .tells("m.conf:4: warning: role \"wide open\": allow publishClientSend a/b: another rule")
+        .tells("(deny publishClientSend a/+)")
+        .tells("note: role \"wide open\": allow publishClientReceive #: this allows every topic");
+    assert!(!with("false").out.contains("wide open"));
+}

@@ -3,18 +3,17 @@
 //! Must not: judge rules itself; the policy knows what is odd about them.
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
 use std::fs;
-use std::mem::discriminant;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::conf::{At, Conf};
 use super::finding::{Finding, Level};
+use super::odd::{Tally, level};
 use super::plugin;
 use crate::cli::exit::Failure;
 use crate::policy::acl_file::{AclFile, Subscriptions};
-use crate::policy::lint::{self, Weight};
+use crate::policy::lint;
 use crate::store::acl_file::understand;
 
 /// Looks at every ACL file that doorman reads.
@@ -59,40 +58,24 @@ fn odd_rules(path: &Rc<Path>, file: &AclFile) -> Vec<Finding> {
     };
     let mut odd = lint::file(file);
     odd.sort_by_key(|odd| line(odd.rule));
-    let mut counts = HashMap::new();
+    let mut tally = Tally::default();
     let mut found = Vec::new();
     for odd in &odd {
         let oddity = odd.oddity;
-        let kind = counts
-            .entry(discriminant(&oddity))
-            .or_insert((0_usize, oddity));
-        kind.0 = kind.0.saturating_add(1);
-        if kind.0 > MOST {
+        if !tally.tells(oddity) {
             continue;
         }
-        let level = match oddity.weight() {
-            Weight::Warning => Level::Warning,
-            Weight::Note => Level::Note,
-        };
         let text = match oddity.other() {
             None => oddity.to_string(),
             Some(other) => format!("{oddity} (line {})", line(other)),
         };
         let at = At::beyond(Rc::clone(path), line(odd.rule));
-        found.push(Finding::new(level, Some(&at), text));
+        found.push(Finding::new(level(oddity), Some(&at), text));
     }
-    let mut more: Vec<_> = counts
-        .into_values()
-        .filter(|(count, _)| *count > MOST)
-        .collect();
-    more.sort_by_key(|(count, oddity)| (*count, oddity.to_string()));
-    found.extend(more.into_iter().map(|(count, oddity)| {
-        let more = count.saturating_sub(MOST);
+    let more = tally.more().into_iter().map(|(more, oddity)| {
         let text = format!("{}: {more} more lines: {oddity}", path.display());
         Finding::new(Level::Note, None, text)
-    }));
+    });
+    found.extend(more);
     found
 }
-
-/// So many findings of one kind are told one by one.
-const MOST: usize = 20;

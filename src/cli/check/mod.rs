@@ -10,6 +10,7 @@ mod costs;
 mod finding;
 mod line;
 mod listener;
+mod odd;
 mod passwords;
 mod plugin;
 mod roles;

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::failure;
 use super::query::{grants, roles};
-use crate::policy::{Book, Group, GroupId, Priority, Role, RoleDefinition, RoleId, StoredRole};
+use crate::policy::{Book, Group, GroupId, Priority, Role, RoleId, StoredRole};
 use crate::store::Error;
 
 /// What was read, and which changes that includes.
@@ -106,11 +106,5 @@ fn stored(connection: &Connection, id: i64) -> rusqlite::Result<Result<StoredRol
 
 fn compile(role: StoredRole) -> Result<Role, String> {
     let name = role.name.clone();
-    let definition = RoleDefinition {
-        name: name.as_str().into(),
-        rules: role.rules,
-        wildcard_subscriptions: role.wildcard_subscriptions,
-        window: role.window,
-    };
-    Role::compile(definition).map_err(|error| format!("role {:?}: {error}", name.as_str()))
+    Role::compile(role.definition()).map_err(|error| format!("role {:?}: {error}", name.as_str()))
 }
