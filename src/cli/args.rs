@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::ask::{ExplainArgs, TestArgs};
 use super::check::CheckArgs;
 use super::default::DefaultArgs;
 use super::exit::Exit;
@@ -54,6 +55,10 @@ pub(super) enum Verb {
     Import(ImportArgs),
     /// Write a password file that the stock broker accepts
     Export(ExportArgs),
+    /// Say whether a client may do something, and why: which rule decided, and what it beat
+    Explain(ExplainArgs),
+    /// Check a table of expected answers: who may do what, and who may not
+    Test(TestArgs),
     /// Look for mistakes in a mosquitto.conf and measure what the stored credentials cost
     Check(CheckArgs),
     /// Do what mosquitto_passwd does, without losing anything

@@ -25,12 +25,14 @@ pub(super) enum Exit {
     Exists = 4,
     /// A file or database cannot be read or written.
     Place = 5,
-    /// `doorman check` found problems.
+    /// `doorman check` found problems, or `doorman test` a line that does not hold.
     Problems = 6,
+    /// `doorman explain`: not allowed.
+    Denied = 7,
 }
 
 impl Exit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Done,
         Self::Refused,
         Self::Usage,
@@ -38,6 +40,7 @@ impl Exit {
         Self::Exists,
         Self::Place,
         Self::Problems,
+        Self::Denied,
     ];
 
     fn meaning(self) -> &'static str {
@@ -50,7 +53,10 @@ impl Exit {
             Self::Missing => "there is no such account, role, rule or group",
             Self::Exists => "the account, role, group, file or database is there already",
             Self::Place => "a file or database cannot be read or written",
-            Self::Problems => "doorman check found problems",
+            Self::Problems => {
+                "doorman check found problems, or a line of doorman test does not hold"
+            }
+            Self::Denied => "doorman explain: denied, or left to the broker",
         }
     }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod ask;
 mod check;
 mod clock;
 mod cost;
@@ -32,6 +33,7 @@ mod rule_view;
 mod user;
 mod verify;
 mod view;
+mod way;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -105,6 +107,8 @@ fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
         Verb::Default(args) => default::run(&args, printer),
         Verb::Import(args) => import::run(&args, printer),
         Verb::Export(args) => export::run(&args, printer),
+        Verb::Explain(args) => ask::explain(&args, printer),
+        Verb::Test(args) => ask::test(&args, printer),
         Verb::Check(args) => check::run(&args, printer),
         Verb::Passwd(args) => passwd::run(&args, printer),
         Verb::Options(args) => options::run(&args, printer),

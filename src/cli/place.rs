@@ -2,17 +2,16 @@
 //! environment, or by a `mosquitto.conf`.
 //!
 //! Must not: guess. Two places at once, or a configuration with several, are an error that lists
-//! them. A flag outweighs the environment, which is why this group is not derived: clap's own
-//! conflict rules do not tell the two apart.
+//! them.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::check::conf::Conf;
 use super::exit::{Exit, Failure};
+use super::way::{self, Way};
 use crate::config::{Config, SourceConfig};
 use crate::store::Store;
 use crate::store::password_file::PasswordFile;
@@ -39,50 +38,33 @@ pub(super) enum Place {
     Database(PathBuf),
 }
 
-/// Flag, environment variable, help and what the value becomes.
-struct Way {
-    id: &'static str,
-    env: &'static str,
-    help: &'static str,
-    name: fn(PathBuf) -> Named,
-}
-
-const WAYS: [Way; 3] = [
+const WAYS: [Way<Named>; 3] = [
     Way {
         id: "file",
-        env: "DOORMAN_FILE",
+        env: Some("DOORMAN_FILE"),
         help: "Work on this password file, in the format of Mosquitto's password_file",
         name: Named::File,
     },
     Way {
         id: "database",
-        env: "DOORMAN_DATABASE",
+        env: Some("DOORMAN_DATABASE"),
         help: "Work on this database",
         name: Named::Database,
     },
     Way {
         id: "config",
-        env: "DOORMAN_CONFIG",
+        env: Some("DOORMAN_CONFIG"),
         help: "Work on the source that this mosquitto.conf gives to mosquitto_doorman",
         name: Named::Config,
     },
 ];
 
+const SEVERAL: &str = "give one of --file, --database and --config (or DOORMAN_FILE, DOORMAN_DATABASE, \
+                       DOORMAN_CONFIG), not several\n";
+
 impl Args for PlaceArgs {
     fn augment_args(command: Command) -> Command {
-        WAYS.iter().fold(command, |command, way| {
-            command.arg(
-                Arg::new(way.id)
-                    .long(way.id)
-                    .env(way.env)
-                    // `doorman user --file F add` and `doorman user add --file F` are the same.
-                    .global(true)
-                    .value_name("PATH")
-                    .help(way.help)
-                    .help_heading("Where the accounts are")
-                    .value_parser(value_parser!(PathBuf)),
-            )
-        })
+        way::augment(command, &WAYS, "Where the accounts are")
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -92,26 +74,7 @@ impl Args for PlaceArgs {
 
 impl FromArgMatches for PlaceArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        for source in [ValueSource::CommandLine, ValueSource::EnvVariable] {
-            let mut given = WAYS.iter().filter_map(|way| {
-                matches
-                    .value_source(way.id)
-                    .filter(|from| *from == source)
-                    .and_then(|_| matches.get_one::<PathBuf>(way.id))
-                    .map(|path| (way.name)(path.clone()))
-            });
-            if let Some(named) = given.next() {
-                return match given.next() {
-                    None => Ok(Self(Some(named))),
-                    Some(_) => Err(clap::Error::raw(
-                        clap::error::ErrorKind::ArgumentConflict,
-                        "give one of --file, --database and --config (or DOORMAN_FILE, \
-                         DOORMAN_DATABASE, DOORMAN_CONFIG), not several\n",
-                    )),
-                };
-            }
-        }
-        Ok(Self(None))
+        way::named(matches, &WAYS, SEVERAL).map(Self)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -158,18 +121,25 @@ impl Place {
 
     /// Opens what must be there already.
     pub(super) fn open(&self) -> Result<Box<dyn Store>, Failure> {
-        let missing = |path: &Path| !path.exists();
+        self.exists()?;
         match self {
-            Self::File(path) | Self::Database(path) if missing(path) => Err(Failure::new(
-                Exit::Place,
-                format!(
-                    "{}: there is nothing here; `doorman init` creates it",
-                    path.display()
-                ),
-            )),
             Self::File(path) => Ok(Box::new(PasswordFile::open(path)?)),
             Self::Database(path) => Ok(Box::new(Database::open(path)?)),
         }
+    }
+
+    /// Refuses what is not there yet.
+    pub(super) fn exists(&self) -> Result<(), Failure> {
+        if self.path().exists() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Place,
+            format!(
+                "{}: there is nothing here; `doorman init` creates it",
+                self.path().display()
+            ),
+        ))
     }
 
     /// The flag that names this place, for messages.

@@ -111,7 +111,8 @@ impl RuleArg {
     }
 }
 
-fn qos(text: &str) -> Result<Qos, String> {
+/// A QoS by its number.
+pub(super) fn qos(text: &str) -> Result<Qos, String> {
     let number = text.parse().ok();
     number
         .and_then(Qos::of)
@@ -119,7 +120,7 @@ fn qos(text: &str) -> Result<Qos, String> {
 }
 
 /// Bytes, up to the largest payload of MQTT.
-fn size(text: &str) -> Result<u32, String> {
+pub(super) fn size(text: &str) -> Result<u32, String> {
     let (digits, factor) = match (text.strip_suffix('K'), text.strip_suffix('M')) {
         (Some(digits), _) => (digits, 1024),
         (None, Some(digits)) => (digits, 1024 * 1024),

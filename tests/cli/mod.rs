@@ -4,12 +4,14 @@
 //! output.
 
 mod check;
+mod explain;
 mod export;
 mod group;
 mod import;
 mod options;
 mod passwd;
 mod place;
+mod policy_test;
 mod role;
 mod user;
 

@@ -1,0 +1,296 @@
+//! An answer with its reasons: what decided, what it beat, and what had no say.
+//!
+//! Must not: judge a rule. The policy explains itself; here its reasons are put in order.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::request::{Action, Request};
+use super::say::Say;
+use super::sources::{Says, Sources, Standing};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::print::Answer;
+use crate::config::UnknownUser;
+use crate::policy::acl_file::{self, AclFile};
+use crate::policy::{Because, Permission, Qos, Question, Rights};
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Allowed,
+    Denied,
+    /// Left to whoever the broker asks next.
+    Deferred,
+}
+
+/// An answer.
+#[derive(Serialize)]
+pub(super) struct Answered {
+    pub(super) decision: Outcome,
+    user: Option<String>,
+    client_id: Option<String>,
+    action: Action,
+    topic: String,
+    qos: Option<u8>,
+    retain: bool,
+    payload: Option<u32>,
+    /// Who decided.
+    source: Option<String>,
+    because: Say,
+    /// In the order they are asked.
+    beaten: Vec<Say>,
+    /// Rules whose conditions do not hold.
+    passed_over: Vec<Say>,
+    not_in_force: Vec<Say>,
+    remarks: Vec<&'static str>,
+    /// The decision in a sentence.
+    #[serde(skip)]
+    sentence: String,
+}
+
+/// What decided, and what did not.
+struct Reasons {
+    decision: Outcome,
+    because: Say,
+    beaten: Vec<Say>,
+    passed_over: Vec<Say>,
+    not_in_force: Vec<Say>,
+}
+
+impl Outcome {
+    /// How a command ends that had this outcome.
+    pub(super) fn exit(self) -> Exit {
+        match self {
+            Self::Allowed => Exit::Done,
+            Self::Denied | Self::Deferred => Exit::Denied,
+        }
+    }
+
+    /// In a sentence.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Deferred => "left to the broker",
+        }
+    }
+
+    fn sentence(self, request: &Request) -> String {
+        let (who, what) = (request.who(), request.what());
+        let word = self.word();
+        match self {
+            Self::Allowed => format!("{word}: {who} may {what}"),
+            Self::Denied => format!("{word}: {who} may not {what}"),
+            Self::Deferred => format!("{word}: whether {who} may {what}"),
+        }
+    }
+}
+
+impl From<Permission> for Outcome {
+    fn from(permission: Permission) -> Self {
+        match permission {
+            Permission::Allow => Self::Allowed,
+            Permission::Deny => Self::Denied,
+        }
+    }
+}
+
+impl Answered {
+    /// Asks; none if there is no such account.
+    pub(super) fn new(
+        sources: &Sources,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Failure> {
+        let question = request.question().map_err(Failure::usage)?;
+        let Some(standing) = sources.stand(request.asker(), now)? else {
+            return Ok(None);
+        };
+        let (source, reasons) = match &standing.says {
+            Says::Refused(reason) => {
+                let account = standing.account.as_ref();
+                let because = account.map(|account| Say::account(account, *reason));
+                let nobody = Say::Nobody { unknown_user: None };
+                (
+                    None,
+                    Reasons::only(Outcome::Denied, because.unwrap_or(nobody)),
+                )
+            }
+            Says::Rights(path, rights) => (
+                Some(path),
+                Reasons::of_rights(rights, request, &question, now),
+            ),
+            Says::File(path, file) => {
+                (Some(path), Reasons::of_file(path, file, request, &question))
+            }
+            // As with a login: who has no username is left to whoever is asked next.
+            Says::Nobody(unknown_user) => {
+                let unknown_user = request.user.as_ref().map(|_| *unknown_user);
+                let decision = match unknown_user {
+                    Some(UnknownUser::Deny) => Outcome::Denied,
+                    Some(UnknownUser::Defer) | None => Outcome::Deferred,
+                };
+                (None, Reasons::only(decision, Say::Nobody { unknown_user }))
+            }
+        };
+        let Reasons {
+            decision,
+            because,
+            beaten,
+            passed_over,
+            not_in_force,
+        } = reasons;
+        Ok(Some(Self {
+            decision,
+            user: request.user.as_ref().map(ToString::to_string),
+            client_id: request.client_id.clone(),
+            action: request.action,
+            topic: request.topic.clone(),
+            qos: request.qos.map(Qos::number),
+            retain: request.retain,
+            payload: request.payload,
+            source: source.map(|path| path.display().to_string()),
+            because,
+            beaten,
+            passed_over,
+            not_in_force,
+            remarks: remarks(&standing, request),
+            sentence: decision.sentence(request),
+        }))
+    }
+
+    /// The reasons for people.
+    pub(super) fn write_reasons(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "  {}", self.because)?;
+        if let (Some(source), Say::Rule { .. } | Say::Default { .. }) =
+            (&self.source, &self.because)
+        {
+            writeln!(out, "  in {source}")?;
+        }
+        for (head, says) in [
+            ("beaten, in the order they are asked:", &self.beaten),
+            (
+                "passed over, since their conditions do not hold:",
+                &self.passed_over,
+            ),
+            ("not in force:", &self.not_in_force),
+        ] {
+            if !says.is_empty() {
+                writeln!(out, "{head}")?;
+            }
+            for say in says {
+                writeln!(out, "  {say}")?;
+            }
+        }
+        for remark in &self.remarks {
+            writeln!(out, "note: {remark}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Answer for Answered {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", self.sentence)?;
+        self.write_reasons(out)
+    }
+}
+
+impl Reasons {
+    fn only(decision: Outcome, because: Say) -> Self {
+        Self {
+            decision,
+            because,
+            beaten: Vec::new(),
+            passed_over: Vec::new(),
+            not_in_force: Vec::new(),
+        }
+    }
+
+    fn of_rights(
+        rights: &Rights,
+        request: &Request,
+        question: &Question<'_>,
+        now: Timestamp,
+    ) -> Self {
+        use crate::policy::Say as Candidate;
+
+        let explained = rights.explain(request.asker(), question);
+        let decision = explained.decision;
+        let (mut answers, mut passed_over) = (Vec::new(), Vec::new());
+        for candidate in &explained.candidates {
+            match candidate.say {
+                Candidate::Rule(rule) => answers.push(Say::rule(candidate.grant, rule)),
+                Candidate::PassedOver(rule) => passed_over.push(Say::rule(candidate.grant, rule)),
+                Candidate::WildcardSubscription => answers.push(Say::wildcards(candidate.grant)),
+            }
+        }
+        let mut answers = answers.into_iter();
+        let default = || Say::default(request.action, decision.permission);
+        let because = match decision.because {
+            Because::Rule { .. } | Because::WildcardSubscription { .. } => {
+                answers.next().unwrap_or_else(default)
+            }
+            Because::Default => default(),
+            Because::Control => Say::Control,
+        };
+        let dormant = rights.dormant().iter();
+        Self {
+            decision: decision.permission.into(),
+            because,
+            beaten: answers.collect(),
+            passed_over,
+            not_in_force: dormant.map(|grant| Say::dormant(grant, now)).collect(),
+        }
+    }
+
+    fn of_file(path: &Path, file: &AclFile, request: &Request, question: &Question<'_>) -> Self {
+        let decision = file.check(request.asker(), question);
+        let name = || path.display().to_string();
+        let decided = match decision.because {
+            acl_file::Because::Rule(index) => file.rules().get(index),
+            acl_file::Because::NoRule
+            | acl_file::Because::UnsafeName
+            | acl_file::Because::AlwaysGranted => None,
+        };
+        let because = match (decision.because, decided) {
+            (_, Some(rule)) => Say::line(path, rule),
+            (acl_file::Because::UnsafeName, None) => Say::UnsafeName { file: name() },
+            (acl_file::Because::AlwaysGranted, None) => Say::AlwaysGranted { file: name() },
+            (acl_file::Because::Rule(_) | acl_file::Because::NoRule, None) => {
+                Say::NoLine { file: name() }
+            }
+        };
+        let others = file.explain(request.asker(), question).into_iter();
+        let others = others.filter(|rule| decided.is_none_or(|by| !std::ptr::eq(*rule, by)));
+        Self {
+            beaten: others.map(|rule| Say::line(path, rule)).collect(),
+            ..Self::only(decision.permission.into(), because)
+        }
+    }
+}
+
+/// What has no say here, and may matter all the same.
+fn remarks(standing: &Standing<'_>, request: &Request) -> Vec<&'static str> {
+    let account = standing.account.as_ref();
+    let bound = account.and_then(|account| account.client_id.as_deref());
+    let other =
+        bound.is_some() && request.client_id.is_some() && bound != request.client_id.as_deref();
+    let remarks = [
+        (
+            standing.is_unknown,
+            "no source has an account of this name, only rules for it",
+        ),
+        (
+            other,
+            "the account is bound to another client id: it cannot log in with this one",
+        ),
+    ];
+    let said = remarks.into_iter().filter(|(is_so, _)| *is_so);
+    said.map(|(_, remark)| remark).collect()
+}

@@ -1,0 +1,142 @@
+//! One question, as it is written on the command line or in a table.
+//!
+//! Must not: know who answers.
+#![forbid(unsafe_code)]
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::cli::print::Plain;
+use crate::model::AccountName;
+use crate::policy::{Asker, Filter, Message, Qos, Question, Topic};
+
+/// Who wants to do what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    /// None is a client without a username.
+    pub(super) user: Option<AccountName>,
+    pub(super) client_id: Option<String>,
+    pub(super) action: Action,
+    pub(super) topic: String,
+    pub(super) qos: Option<Qos>,
+    pub(super) retain: bool,
+    pub(super) payload: Option<u32>,
+}
+
+/// What can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Action {
+    Publish,
+    Receive,
+    Subscribe,
+    Unsubscribe,
+}
+
+impl Request {
+    /// The client.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker {
+            client_id: self.client_id.as_deref(),
+            username: self.user.as_ref().map(AccountName::as_str),
+        }
+    }
+
+    /// What it asks.
+    ///
+    /// # Errors
+    /// When no client can ask that.
+    pub(super) fn question(&self) -> Result<Question<'_>, String> {
+        let message = Message {
+            qos: self.qos.unwrap_or(Qos::AtMostOnce),
+            retain: self.retain,
+            payload: self.payload.unwrap_or(0),
+        };
+        let is_message = self.retain || self.payload.is_some();
+        let text = self.topic.as_str();
+        let wrong = |why: String| format!("{}: {why}", Plain(text));
+        let topic = || Topic::new(text).map_err(|error| wrong(error.to_string()));
+        let filter = || Filter::new(text).map_err(|error| wrong(error.to_string()));
+        match self.action {
+            Action::Publish => Ok(Question::Send(topic()?, message)),
+            Action::Receive => Ok(Question::Receive(topic()?, message)),
+            Action::Subscribe | Action::Unsubscribe if is_message => {
+                Err("a subscription has no payload and is not retained".to_owned())
+            }
+            Action::Unsubscribe if self.qos.is_some() => {
+                Err("to unsubscribe has no QoS".to_owned())
+            }
+            Action::Subscribe => Ok(Question::Subscribe(filter()?, message.qos)),
+            Action::Unsubscribe => Ok(Question::Unsubscribe(filter()?)),
+        }
+    }
+
+    /// The client, in a sentence.
+    pub(super) fn who(&self) -> String {
+        let user = match &self.user {
+            Some(name) => Plain(name.as_str()).to_string(),
+            None => "a client without a username".to_owned(),
+        };
+        match &self.client_id {
+            Some(id) => format!("{user} with client id {}", Plain(id)),
+            None => user,
+        }
+    }
+
+    /// What it wants, in a sentence.
+    pub(super) fn what(&self) -> String {
+        let verb = match self.action {
+            Action::Publish => "publish",
+            Action::Receive => "receive",
+            Action::Subscribe => "subscribe to",
+            Action::Unsubscribe => "unsubscribe from",
+        };
+        let qos = self.qos.map(|qos| format!("QoS {}", qos.number()));
+        let retain = self.retain.then(|| "retained".to_owned());
+        let payload = self.payload.map(|bytes| format!("{bytes} bytes"));
+        let aside: Vec<String> = [qos, retain, payload].into_iter().flatten().collect();
+        let topic = Plain(&self.topic);
+        match aside.is_empty() {
+            true => format!("{verb} {topic}"),
+            false => format!("{verb} {topic} ({})", aside.join(", ")),
+        }
+    }
+}
+
+impl Action {
+    /// What `doorman default` calls what answers where no rule does.
+    pub(super) fn default_name(self) -> &'static str {
+        match self {
+            Self::Publish => "publishClientSend",
+            Self::Receive => "publishClientReceive",
+            Self::Subscribe => "subscribe",
+            Self::Unsubscribe => "unsubscribe",
+        }
+    }
+}
+
+/// Its name, or that of dynamic-security, in any case.
+impl FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "publish" | "publishclientsend" => Ok(Self::Publish),
+            "receive" | "publishclientreceive" => Ok(Self::Receive),
+            "subscribe" => Ok(Self::Subscribe),
+            "unsubscribe" => Ok(Self::Unsubscribe),
+            _ => Err("accepted are publish, receive, subscribe and unsubscribe".to_owned()),
+        }
+    }
+}
+
+/// A username, or `-` for none.
+pub(super) fn user(text: &str) -> Result<Option<AccountName>, String> {
+    match text {
+        "-" => Ok(None),
+        _ => AccountName::new(text)
+            .map(Some)
+            .map_err(|error| error.to_string()),
+    }
+}

@@ -1,0 +1,263 @@
+//! What decides, or would have: one thing said, for scripts and in words.
+//!
+//! Must not: weigh anything; what comes first is known by whoever lists them.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::request::Action;
+use crate::cli::print::Plain;
+use crate::cli::role_view;
+use crate::cli::rule_view::RuleView;
+use crate::config::UnknownUser;
+use crate::model::Account;
+use crate::policy::acl_file::{Access, FileRule, Section};
+use crate::policy::{Grant, Permission, Priority, Rule};
+use crate::verdict::Reason;
+
+/// One thing said.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Say {
+    /// A rule of a role.
+    Rule {
+        #[serde(flatten)]
+        holder: Holder,
+        #[serde(flatten)]
+        rule: RuleView,
+    },
+    /// A role without wildcard subscriptions.
+    WildcardSubscriptions {
+        #[serde(flatten)]
+        holder: Holder,
+    },
+    /// A role that does not hold at the moment.
+    NotInForce {
+        #[serde(flatten)]
+        holder: Holder,
+        state: &'static str,
+        valid_from: Option<String>,
+        valid_until: Option<String>,
+    },
+    /// No rule.
+    Default { acltype: &'static str, allow: bool },
+    /// No rule, and it is about `$CONTROL`.
+    Control,
+    /// A line of an ACL file.
+    Line {
+        file: String,
+        line: usize,
+        section: &'static str,
+        user: Option<String>,
+        access: &'static str,
+        topic: String,
+    },
+    /// No line of it.
+    NoLine { file: String },
+    /// The name cannot be compared with its patterns.
+    UnsafeName { file: String },
+    /// It is not asked.
+    AlwaysGranted { file: String },
+    /// The account cannot be used.
+    Account {
+        reason: &'static str,
+        #[serde(skip)]
+        words: String,
+    },
+    /// No source says anything.
+    Nobody {
+        #[serde(skip)]
+        unknown_user: Option<UnknownUser>,
+    },
+}
+
+/// A role, and how somebody came by it.
+#[derive(Serialize)]
+pub(super) struct Holder {
+    role: String,
+    role_priority: i32,
+    group: Option<String>,
+    group_priority: Option<i32>,
+}
+
+impl Say {
+    /// A rule says it.
+    pub(super) fn rule(grant: &Grant, rule: &Rule) -> Self {
+        Self::Rule {
+            holder: Holder::new(grant),
+            rule: RuleView::new(rule),
+        }
+    }
+
+    /// A role says it to every filter with wildcards.
+    pub(super) fn wildcards(grant: &Grant) -> Self {
+        let holder = Holder::new(grant);
+        Self::WildcardSubscriptions { holder }
+    }
+
+    /// A role says nothing, since it does not hold.
+    pub(super) fn dormant(grant: &Grant, now: jiff::Timestamp) -> Self {
+        let window = grant.role.window();
+        Self::NotInForce {
+            holder: Holder::new(grant),
+            state: role_view::state(window, now),
+            valid_from: window.from.map(|at| at.to_string()),
+            valid_until: window.until.map(|at| at.to_string()),
+        }
+    }
+
+    /// The default says it.
+    pub(super) fn default(action: Action, permission: Permission) -> Self {
+        Self::Default {
+            acltype: action.default_name(),
+            allow: permission == Permission::Allow,
+        }
+    }
+
+    /// A line of an ACL file says it.
+    pub(super) fn line(file: &Path, rule: &FileRule) -> Self {
+        let (section, user) = match &rule.section {
+            Section::Anonymous => ("anonymous", None),
+            Section::User(name) => ("user", Some(name.to_string())),
+            Section::Pattern => ("pattern", None),
+        };
+        Self::Line {
+            file: file.display().to_string(),
+            line: rule.line,
+            section,
+            user,
+            access: match rule.access {
+                Access::Read => "read",
+                Access::Write => "write",
+                Access::ReadWrite => "readwrite",
+                Access::Deny => "deny",
+            },
+            topic: rule.template.as_str().to_owned(),
+        }
+    }
+
+    /// The account's state says it.
+    pub(super) fn account(account: &Account, reason: Reason) -> Self {
+        let moment =
+            |at: Option<jiff::Timestamp>| at.map_or_else(String::new, |at| format!(" {at}"));
+        let words = match reason {
+            Reason::Disabled => "the account is disabled".to_owned(),
+            Reason::NotYetValid => {
+                format!(
+                    "the account is not valid before{}",
+                    moment(account.valid_from)
+                )
+            }
+            Reason::Expired => {
+                format!("the account expired:{}", moment(account.valid_until))
+            }
+            other => format!("the account is not admitted: {}", other.word()),
+        };
+        Self::Account {
+            reason: reason.word(),
+            words,
+        }
+    }
+}
+
+impl fmt::Display for Say {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule { holder, rule } => write!(f, "{holder}: {}", rule.words()),
+            Self::WildcardSubscriptions { holder } => {
+                write!(f, "{holder}: its holders may not subscribe with wildcards")
+            }
+            Self::NotInForce {
+                holder,
+                state,
+                valid_from,
+                valid_until,
+            } => {
+                write!(f, "{holder}: {state}")?;
+                for (word, at) in [("from", valid_from), ("until", valid_until)] {
+                    if let Some(at) = at {
+                        write!(f, ", valid {word} {at}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Default { acltype, allow } => {
+                let word = if *allow { "allow" } else { "deny" };
+                write!(
+                    f,
+                    "no rule answers, and the default for {acltype} is {word}"
+                )
+            }
+            Self::Control => f.write_str("no rule answers, and no default opens $CONTROL"),
+            Self::Line {
+                file,
+                line,
+                section,
+                user,
+                access,
+                topic,
+            } => {
+                write!(f, "{file}:{line}: ")?;
+                match (*section, user) {
+                    (_, Some(user)) => write!(f, "user {}: topic", Plain(user))?,
+                    ("anonymous", None) => f.write_str("without a username: topic")?,
+                    (_, None) => f.write_str("pattern")?,
+                }
+                write!(f, " {access} {}", Plain(topic))
+            }
+            Self::NoLine { file } => write!(f, "{file}: no rule of this file is about it"),
+            Self::UnsafeName { file } => write!(
+                f,
+                "{file}: the client id or the username has a +, # or / in it, and cannot be compared \
+                 with the patterns"
+            ),
+            Self::AlwaysGranted { file } => write!(
+                f,
+                "{file}: subscriptions are not asked about, but each message is"
+            ),
+            Self::Account { words, .. } => f.write_str(words),
+            Self::Nobody { unknown_user } => f.write_str(match unknown_user {
+                Some(UnknownUser::Deny) => {
+                    "no source says what it may do, and plugin_opt_unknown_user is deny"
+                }
+                Some(UnknownUser::Defer) | None => {
+                    "no source says what it may do: other plugins and the broker's own acl_file \
+                     decide, and without them it is denied"
+                }
+            }),
+        }
+    }
+}
+
+impl Holder {
+    fn new(grant: &Grant) -> Self {
+        let group = grant.group.as_ref();
+        Self {
+            role: grant.role.name().to_string(),
+            role_priority: grant.priority.number(),
+            group: group.map(|group| group.name.to_string()),
+            group_priority: group.map(|group| group.priority.number()),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let priority = |f: &mut fmt::Formatter<'_>, number: i32| {
+            if number == Priority::MEMBER.number() {
+                return Ok(());
+            }
+            write!(f, " (priority {number})")
+        };
+        write!(f, "role {}", Plain(&self.role))?;
+        priority(f, self.role_priority)?;
+        if let (Some(group), Some(number)) = (&self.group, self.group_priority) {
+            write!(f, " through group {}", Plain(group))?;
+            priority(f, number)?;
+        }
+        Ok(())
+    }
+}
