@@ -102,7 +102,7 @@ fn names_wildcards_and_defaults_decide_too() {
     ask("-", "publish", "a")
         .code(7)
         .tells("a client without a username");
-    desk.on(&["role", "set", "reader", "--wildcard-subs", "deny"])
+    desk.on(&["role", "set", "reader", "--no-wildcard-subs"])
         .code(0);
     ask("roger", "subscribe", "plant/roger/#")
         .code(7)
