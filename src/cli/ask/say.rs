@@ -143,18 +143,17 @@ impl Say {
     pub(super) fn account(account: &Account, reason: Reason) -> Self {
         let moment =
             |at: Option<jiff::Timestamp>| at.map_or_else(String::new, |at| format!(" {at}"));
-        let words = match reason {
-            Reason::Disabled => "the account is disabled".to_owned(),
-            Reason::NotYetValid => {
-                format!(
-                    "the account is not valid before{}",
-                    moment(account.valid_from)
-                )
-            }
-            Reason::Expired => {
-                format!("the account expired:{}", moment(account.valid_until))
-            }
-            other => format!("the account is not admitted: {}", other.word()),
+        let words = if reason == Reason::Disabled {
+            "the account is disabled".to_owned()
+        } else if reason == Reason::NotYetValid {
+            format!(
+                "the account is not valid before{}",
+                moment(account.valid_from)
+            )
+        } else if reason == Reason::Expired {
+            format!("the account expired:{}", moment(account.valid_until))
+        } else {
+            format!("the account is not admitted: {}", reason.word())
         };
         Self::Account {
             reason: reason.word(),
@@ -200,13 +199,12 @@ impl fmt::Display for Say {
                 access,
                 topic,
             } => {
-                write!(f, "{file}:{line}: ")?;
-                match (*section, user) {
-                    (_, Some(user)) => write!(f, "user {}: topic", Plain(user))?,
-                    ("anonymous", None) => f.write_str("without a username: topic")?,
-                    (_, None) => f.write_str("pattern")?,
-                }
-                write!(f, " {access} {}", Plain(topic))
+                let whom = match (*section, user) {
+                    (_, Some(user)) => format!("user {}: topic", Plain(user)),
+                    ("anonymous", None) => "without a username: topic".to_owned(),
+                    (_, None) => "pattern".to_owned(),
+                };
+                write!(f, "{file}:{line}: {whom} {access} {}", Plain(topic))
             }
             Self::NoLine { file } => write!(f, "{file}: no rule of this file is about it"),
             Self::UnsafeName { file } => write!(
@@ -219,15 +217,19 @@ impl fmt::Display for Say {
                 "{file}: subscriptions are not asked about, but each message is"
             ),
             Self::Account { words, .. } => f.write_str(words),
-            Self::Nobody { unknown_user } => f.write_str(match unknown_user {
-                Some(UnknownUser::Deny) => {
-                    "no source says what it may do, and plugin_opt_unknown_user is deny"
-                }
-                Some(UnknownUser::Defer) | None => {
-                    "no source says what it may do: other plugins and the broker's own acl_file \
-                     decide, and without them it is denied"
-                }
-            }),
+            Self::Nobody { unknown_user } => f.write_str(nobody(*unknown_user)),
+        }
+    }
+}
+
+fn nobody(unknown_user: Option<UnknownUser>) -> &'static str {
+    match unknown_user {
+        Some(UnknownUser::Deny) => {
+            "no source says what it may do, and plugin_opt_unknown_user is deny"
+        }
+        Some(UnknownUser::Defer) | None => {
+            "no source says what it may do: other plugins and the broker's own acl_file decide, and \
+             without them it is denied"
         }
     }
 }

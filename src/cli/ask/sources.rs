@@ -78,7 +78,7 @@ pub(super) struct Sources {
 
 /// Somebody who says who may do what.
 enum Authority {
-    File(PathBuf, AclFile),
+    File(PathBuf, Box<AclFile>),
     Grants(PathBuf, Arc<dyn Grantor>),
 }
 
@@ -150,7 +150,7 @@ impl Sources {
                 && let Some(path) = &config.acl_file
             {
                 let rules = acl_file(path, config.acl_subscribe)?;
-                authorities.push(Authority::File(path.clone(), rules));
+                authorities.push(Authority::File(path.clone(), Box::new(rules)));
             }
             let Some(source) = config.sources.get(place) else {
                 break;
