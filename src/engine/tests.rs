@@ -114,7 +114,9 @@ fn kicked(engine: &Engine) -> Vec<u64> {
     effects
         .map(|effect| match effect {
             Effect::Kick { connection, .. } => connection.0,
-            Effect::Complete { .. } | Effect::KickUsername(_) => panic!("nobody waits"),
+            Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
+                panic!("nobody waits")
+            }
         })
         .collect()
 }
