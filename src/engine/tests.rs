@@ -1,6 +1,7 @@
 //! The engine over sources that are values.
 #![forbid(unsafe_code)]
 
+mod access;
 mod later;
 
 use std::sync::{Mutex, Weak};
