@@ -27,15 +27,15 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
     let version = tree.version();
     println!("message, {version}: the broker's processor time per message; {TURNS} turns");
     println!(
-        "{:>8} {:>12} {:20} {:>22} {:>24}",
-        "rules", "subscribers", "contender", "of no rules", "µs per message"
+        "{:>8} {:>12} {:28} {:>22} {:>10} {:>24}",
+        "rules", "subscribers", "contender", "of no rules", "of yes", "µs per message"
     );
     for (count, bar) in [(10, 1.1), (100_000, 1.15)] {
         let dir = tempfile::tempdir().expect("a directory");
         let rules = Rules::at(dir.path(), count);
         for subscribers in [1, 100] {
             let all = measured(tree, &rules, subscribers);
-            let nobody = &all[0].costs;
+            let (nobody, yes) = (&all[0].costs, &all[1].costs);
             for figures in &all {
                 let ratios = figures
                     .costs
@@ -43,9 +43,11 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
                     .zip(nobody)
                     .map(|(cost, none)| cost / none);
                 let ratio = Spread::of(ratios);
+                let ratios = figures.costs.iter().zip(yes).map(|(cost, yes)| cost / yes);
+                let of_yes = Spread::of(ratios).median;
                 let cost = Spread::of(figures.costs.iter().copied());
                 println!(
-                    "{count:8} {subscribers:12} {:20} {ratio:22.2} {cost:24.2}",
+                    "{count:8} {subscribers:12} {:28} {ratio:22.2} {of_yes:10.2} {cost:24.2}",
                     figures.contender.name()
                 );
                 if matches!(figures.contender, Contender::File | Contender::Roles) {
