@@ -15,6 +15,13 @@ CREATE TABLE device (
     blocked       INTEGER NOT NULL DEFAULT 0 CHECK (blocked IN (0, 1))
 );
 
+CREATE TABLE device_acl (
+    serial TEXT NOT NULL REFERENCES device (serial),
+    filter TEXT NOT NULL,
+    access INTEGER NOT NULL CHECK (access BETWEEN 1 AND 7)
+);
+CREATE INDEX device_acl_by_serial ON device_acl (serial);
+
 -- As EMQX has it by default, with algorithm sha256 and salt_position suffix.
 CREATE TABLE mqtt_user (
     id            INTEGER PRIMARY KEY,

@@ -224,6 +224,11 @@ pub enum Effect {
     },
     /// End every connection of this username, or of clients without one, without their wills.
     KickUsername(Option<Box<str>>),
+    /// Have the broker look at the subscriptions again of a session whose client is away.
+    Recheck {
+        /// Its client id.
+        client_id: Box<str>,
+    },
     /// Tell a client that was left waiting.
     Complete {
         /// The connection as the broker's door numbered it.

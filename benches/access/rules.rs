@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,8 @@ pub const PASSWORD: &str = "right";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contender {
     Nobody,
+    /// A plugin that allows everything at once: what it costs to be asked.
+    Nothing,
     File,
     Roles,
     StockFile,
@@ -27,8 +30,9 @@ pub enum Contender {
 }
 
 impl Contender {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Nobody,
+        Self::Nothing,
         Self::File,
         Self::Roles,
         Self::StockFile,
@@ -38,6 +42,7 @@ impl Contender {
     pub fn name(self) -> &'static str {
         match self {
             Self::Nobody => "no rules",
+            Self::Nothing => "a plugin that only says yes",
             Self::File => "doorman acl_file",
             Self::Roles => "doorman roles",
             Self::StockFile => "stock acl_file",
@@ -54,6 +59,7 @@ impl Contender {
         let anonymous = "allow_anonymous true\n";
         let source = match self {
             Self::Nobody => anonymous.to_owned(),
+            Self::Nothing => format!("{anonymous}plugin {dir}/yes.so\n"),
             Self::StockFile => format!("{anonymous}acl_file {dir}/acl\n"),
             Self::Dynsec => format!(
                 "plugin {}\nplugin_opt_config_file {dir}/dynsec.json\n",
@@ -80,6 +86,7 @@ impl Rules {
             &Salt::new([7; 16]),
         )
         .expect("a hash");
+        yes(dir);
         let topics: Vec<String> = (0..count).map(topic).collect();
         let mut text = format!("user {USER}\n");
         for topic in &topics {
@@ -94,6 +101,26 @@ impl Rules {
         }
     }
 }
+
+/// Compiles the plugin that only says yes.
+fn yes(dir: &Path) {
+    fs::write(dir.join("yes.c"), YES).expect("a source file");
+    let mut compiler = Command::new("cc");
+    let compiler = compiler
+        .current_dir(dir)
+        .args(["-O2", "-shared", "-fPIC", "-o", "yes.so", "yes.c"]);
+    assert!(compiler.status().expect("a C compiler").success());
+}
+
+const YES: &str = "
+    typedef int (*callback)(int, void *, void *);
+    int mosquitto_callback_register(void *, int, callback, const void *, void *);
+    static int yes(int event, void *data, void *user) { return 0; }
+    int mosquitto_plugin_version(int count, const int *versions) { return 5; }
+    int mosquitto_plugin_init(void *id, void **user, void *options, int count)
+    { return mosquitto_callback_register(id, 2, yes, 0, 0); }
+    int mosquitto_plugin_cleanup(void *user, void *options, int count) { return 0; }
+";
 
 /// dynamic-security compares each rule of a role with all before it when it starts.
 const TOPICS_OF_A_ROLE: usize = 1_000;

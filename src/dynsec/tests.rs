@@ -242,7 +242,7 @@ fn what_names_nothing_is_left_out_and_told() {
         ),
         (
             r#"{"clients": [{"username": ""}]}"#,
-            "clients[0]: a username cannot be empty",
+            "clients[0]: a name cannot be empty",
         ),
         (r#"{"clients": [{}]}"#, "clients[0]: it has no name"),
         (r#"{"clients": [7]}"#, "clients[0]: this cannot be a number"),

@@ -8,6 +8,7 @@
 mod access;
 mod budget;
 mod decoy;
+mod offline;
 mod pending;
 mod review;
 mod revocation;
@@ -254,7 +255,7 @@ impl Engine {
         lock(&self.pending).supersede(client_id);
         lock(&self.completions).retain(|effect| match effect {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
-            Effect::Kick { .. } | Effect::KickUsername(_) => true,
+            Effect::Kick { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => true,
         });
     }
 

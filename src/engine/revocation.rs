@@ -108,6 +108,7 @@ impl Engine {
             );
             sessions.kick(connection);
         }
+        sessions.recheck(username);
         drop(sessions);
         if old.unannounced {
             match key.username() {

@@ -12,6 +12,7 @@ use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 
+use super::offline::Offline;
 use crate::admission::Fact;
 use crate::model::{AccountName, Fingerprint};
 use crate::request::ConnectionId;
@@ -44,6 +45,11 @@ pub(super) struct Sessions {
     doubtful: HashSet<ConnectionId>,
     /// To be ended.
     kicked: BTreeSet<ConnectionId>,
+    /// The client ids in use.
+    online: HashMap<Box<str>, ConnectionId>,
+    offline: Offline,
+    /// Sessions without a client whose subscriptions are to be looked at again.
+    rechecked: BTreeSet<Box<str>>,
     /// No session ends before this.
     next_end: Option<Timestamp>,
 }
@@ -86,6 +92,8 @@ impl Sessions {
     /// A login was allowed.
     pub(super) fn begin(&mut self, connection: ConnectionId, session: Session) {
         self.end(connection);
+        self.offline.returned(&session.name, &session.client_id);
+        self.online.insert(session.client_id.clone(), connection);
         self.next_end = self.next_end.into_iter().chain(session.ends).min();
         match self.by_account.entry(session.name.clone()) {
             Entry::Occupied(mut group) => group.get_mut().add(connection),
@@ -101,6 +109,11 @@ impl Sessions {
         let Some(session) = self.by_connection.remove(&connection) else {
             return;
         };
+        if self.online.get(&session.client_id) == Some(&connection) {
+            self.online.remove(&session.client_id);
+            let client_id = session.client_id.clone();
+            self.offline.left(session.name.clone(), client_id);
+        }
         if let Entry::Occupied(mut group) = self.by_account.entry(session.name)
             && group.get_mut().remove(connection)
         {
@@ -170,13 +183,28 @@ impl Sessions {
         }
     }
 
-    /// Whether there is a connection to be ended.
-    pub(super) fn has_effects(&self) -> bool {
-        !self.kicked.is_empty()
+    /// Has the subscriptions looked at again of the sessions that this account left behind.
+    pub(super) fn recheck(&mut self, name: &str) {
+        self.rechecked.extend(self.offline.of(name).cloned());
     }
 
-    /// The connections to be ended now.
+    /// Whether there is a connection to be ended.
+    pub(super) fn has_effects(&self) -> bool {
+        !self.kicked.is_empty() || !self.rechecked.is_empty()
+    }
+
+    /// What is to be done now.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        let mut effects = self.ends();
+        let room = MOST_EFFECTS.saturating_sub(effects.len());
+        let rechecked = std::iter::from_fn(|| self.rechecked.pop_first()).take(room);
+        // Whoever is back is not to be cut off: it was looked at when it came.
+        let away = rechecked.filter(|id| !self.online.contains_key(id));
+        effects.extend(away.map(|client_id| Effect::Recheck { client_id }));
+        effects
+    }
+
+    fn ends(&mut self) -> Vec<Effect> {
         let Self {
             kicked,
             by_connection,

@@ -1,6 +1,7 @@
 //! The engine over sources that are values.
 #![forbid(unsafe_code)]
 
+mod access;
 mod later;
 
 use std::sync::{Mutex, Weak};
@@ -114,7 +115,9 @@ fn kicked(engine: &Engine) -> Vec<u64> {
     effects
         .map(|effect| match effect {
             Effect::Kick { connection, .. } => connection.0,
-            Effect::Complete { .. } | Effect::KickUsername(_) => panic!("nobody waits"),
+            Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
+                panic!("nobody waits")
+            }
         })
         .collect()
 }

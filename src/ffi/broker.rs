@@ -251,6 +251,17 @@ impl Broker {
         }
     }
 
+    /// Has the subscriptions looked at again of a session whose client is away: ending it with its will
+    /// does nothing else then. Calls back into us before it returns: no borrow of ours may be open.
+    pub(super) fn recheck(self, client_id: &CStr) {
+        let kick = self.api.kick_client_by_clientid;
+        // SAFETY: the id is a C string and not NULL, which would end everybody's connection.
+        let answer = unsafe { kick(client_id.as_ptr(), true) };
+        if answer != abi::MOSQ_ERR_SUCCESS && answer != abi::MOSQ_ERR_NOT_FOUND {
+            log::warn!("the broker did not look at the subscriptions of a session: {answer}");
+        }
+    }
+
     /// Ends every connection of a username, or of clients without one, without their wills. Goes
     /// through all connections there are, and calls back into us before it returns: no borrow of ours
     /// may be open.

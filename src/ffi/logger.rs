@@ -70,9 +70,12 @@ pub(super) fn install() {
 
 /// Keeps the lines of this thread, the broker's, until the next [`flush`].
 pub(super) fn keep() -> Kept {
-    Kept {
-        before: LOGGER.keeping.swap(true, Ordering::Relaxed),
-    }
+    // One thread does this, so there is nothing to swap for.
+    let kept = Kept {
+        before: LOGGER.keeping.load(Ordering::Relaxed),
+    };
+    LOGGER.keeping.store(true, Ordering::Relaxed);
+    kept
 }
 
 impl Drop for Kept {

@@ -342,6 +342,12 @@ impl Plugin {
                 client_id,
                 ..
             } => (connection, client_id),
+            Effect::Recheck { client_id } => {
+                if let Ok(id) = CString::new(client_id.as_bytes()) {
+                    main.broker.recheck(&id);
+                }
+                return;
+            }
             Effect::KickUsername(None) => return main.broker.kick_username(None),
             Effect::KickUsername(Some(username)) => {
                 // Checked on the way in: no username holds a NUL.
@@ -357,7 +363,7 @@ impl Plugin {
             return;
         };
         match effect {
-            Effect::KickUsername(_) => {}
+            Effect::KickUsername(_) | Effect::Recheck { .. } => {}
             Effect::Kick { .. } => {
                 if main.broker.is_current(&id, client) {
                     main.broker.kick(&id);

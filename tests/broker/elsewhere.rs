@@ -90,73 +90,86 @@ fn files(dir: &Path, name: &str) -> [String; 3] {
     .map(|path| path.display().to_string())
 }
 
+/// A broker with a second listener that takes certificates.
+fn certified(startup: Startup, clients: &[&str]) -> Broker {
+    accounts(&startup);
+    certificates(startup.dir(), clients);
+    let tls = "listener {port2} 127.0.0.1\ncafile {dir}/ca.crt\ncertfile {dir}/localhost.crt\n\
+               keyfile {dir}/localhost.key\nrequire_certificate true\n\
+               use_identity_as_username true\n";
+    let options = [
+        "database {dir}/db",
+        "database_roles true",
+        "unknown_user deny",
+    ];
+    startup.start(&(conf(&options) + tls))
+}
+
+fn publish(broker: &Broker, name: &str, topic: &str) {
+    let files = files(broker.dir(), name);
+    let message = ["-q", "1", "-t", topic, "-m", name];
+    let args = [&by_certificate(name, &files)[..], &message].concat();
+    let done = broker.tree().mosquitto_pub(broker.nth_port(2), &args);
+    assert!(!done.stderr.contains("certificate"), "{done:?}");
+}
+
 /// Whoever has a certificate is not asked for a password, and nothing is asked of the plugin then.
 #[test]
-fn who_comes_by_certificate_has_the_rights_of_its_account_and_not_when_it_is_disabled() {
+fn who_comes_by_certificate_has_the_rights_of_its_account() {
     for_each_broker(|startup| {
-        accounts(&startup);
-        certificates(startup.dir(), &["ann", "bob", "stranger"]);
-        let tls = "listener {port2} 127.0.0.1\ncafile {dir}/ca.crt\ncertfile {dir}/localhost.crt\n\
-                   keyfile {dir}/localhost.key\nrequire_certificate true\n\
-                   use_identity_as_username true\n";
-        let options = [
-            "database {dir}/db",
-            "database_roles true",
-            "unknown_user deny",
-        ];
-        let broker = startup.start(&(conf(&options) + tls));
-        let tls = broker.nth_port(2);
+        let broker = certified(startup, &["ann", "bob", "stranger"]);
         let mut root = v5(&broker, "root");
         assert_eq!(root.subscribe("#", 0), 0);
-        let publish = |name: &str, topic: &str| {
-            let files = files(broker.dir(), name);
-            let args = [
-                &by_certificate(name, &files)[..],
-                &["-q", "1", "-t", topic, "-m", name],
-            ]
-            .concat();
-            let done = broker.tree().mosquitto_pub(tls, &args);
-            assert!(!done.stderr.contains("certificate"), "{done:?}");
-        };
-        publish("ann", "to/bob/a");
-        publish("bob", "to/bob/a");
-        publish("stranger", "to/stranger/a");
-        publish("ann", "to/ann/a");
+        for (name, topic) in [
+            ("ann", "to/bob/a"),
+            ("bob", "to/bob/a"),
+            ("stranger", "to/stranger/a"),
+            ("ann", "to/ann/a"),
+        ] {
+            publish(&broker, name, topic);
+        }
         until("the one that may is heard", || heard(&mut root) == ["ann"]);
-        // One that stays.
-        let files = files(broker.dir(), "bob");
-        let mut listening = broker.tree().at_port("mosquitto_sub", tls);
-        listening
-            .args(by_certificate("bob", &files))
-            .args(["-v", "-t", "to/#"]);
-        let mut listening = listening
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        broker.wait_for_log("Sending SUBACK to bob", PATIENCE);
-        let before = broker.log_end();
         change(
             broker.dir(),
-            "UPDATE account SET disabled = 1 WHERE username IN ('ann', 'bob')",
+            "UPDATE account SET disabled = 1 WHERE username = 'ann'",
         );
-        broker.wait_for_log_after(before, "username=\"bob\"", PATIENCE);
+        // 2.1 tells who is in; 2.0 does not, and each access is denied.
+        let told = match broker.tree().is_2_1() {
+            true => "ending reason=disabled username=\"ann\"",
+            false => "denied publish rule=disabled client_id=\"ann\"",
+        };
+        until("it is refused", || {
+            publish(&broker, "ann", "to/ann/a");
+            broker.log().contains(told)
+        });
+        heard(&mut root);
+        publish(&broker, "ann", "to/ann/a");
+        assert!(heard(&mut root).is_empty());
+    });
+}
+
+#[test]
+fn who_came_by_certificate_is_ended_when_its_account_is_disabled() {
+    for_each_broker(|startup| {
+        let broker = certified(startup, &["bob"]);
+        let files = files(broker.dir(), "bob");
+        let port = broker.nth_port(2);
+        let mut listening = broker.tree().at_port("mosquitto_sub", port);
+        let listening = listening.args(by_certificate("bob", &files));
+        let listening = listening.args(["-t", "to/#"]);
+        let quiet = listening.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut listening = quiet.spawn().unwrap();
+        broker.wait_for_log("Sending SUBACK to bob", PATIENCE);
+        let before = broker.log_end();
+        change(broker.dir(), "UPDATE account SET disabled = 1");
         let ended = || {
             let log = broker.log_after(before);
-            log.lines()
-                .any(|line| line.contains("Client bob") && line.contains("administrative"))
+            let mut lines = log.lines();
+            lines.any(|line| line.contains("Client bob") && line.contains("administrative"))
         };
         assert!(eventually(PATIENCE, ended), "{}", broker.log());
         listening.kill().unwrap();
         listening.wait().unwrap();
-        publish("ann", "to/ann/a");
-        publish("ann", "to/ann/b");
-        if broker.tree().is_2_1() {
-            // The broker tells who is in.
-            broker.wait_for_log("ending reason=disabled username=\"ann\"", PATIENCE);
-        }
-        broker.wait_for_log("denied publish rule=disabled client_id=\"ann\"", PATIENCE);
-        assert!(heard(&mut root).is_empty());
     });
 }
 

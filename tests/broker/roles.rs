@@ -353,6 +353,37 @@ fn a_restored_session_is_judged_by_the_rules_of_today() {
     });
 }
 
+/// CVE-2021-34434: a subscription outlived the right to it where the client was away.
+#[test]
+fn a_session_whose_client_is_away_loses_subscriptions_that_it_may_not_have_any_more() {
+    for_each_broker(|startup| {
+        let broker = started(startup, ROLES, &[]);
+        let durable = |name: &str| {
+            let connect = Connect::new(Protocol::V311).credentials(name, "pw");
+            let connect = connect.client_id(format!("durable {name}"));
+            connect.persistent().accepted(broker.port())
+        };
+        for name in ["bob", "root"] {
+            let mut client = durable(name);
+            assert_eq!(client.subscribe("to/#", 1), 1);
+            client.disconnect();
+        }
+        // What may be read stays as it is.
+        change(
+            broker.dir(),
+            "DELETE FROM role_acl WHERE role_id = 2 AND acltype = 'subscribePattern'",
+        );
+        broker.wait_for_log(
+            "denied subscribe rule=none client_id=\"durable bob\"",
+            PATIENCE,
+        );
+        let mut ann = v5(&broker, "ann");
+        assert!(may_publish(&mut ann, "to/ann/a"));
+        assert!(heard(&mut durable("bob")).is_empty());
+        assert_eq!(heard(&mut durable("root")), ["to/ann/a"]);
+    });
+}
+
 /// How soon.
 #[test]
 fn a_change_is_in_force_within_a_second() {

@@ -37,6 +37,7 @@ examples! {
     tls_and_websockets "tls-and-websockets.conf"
     fleet_and_attackers "fleet-and-attackers.conf"
     topics "topics.conf"
+    roles "roles.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -89,6 +90,13 @@ mod ask {
         assert_eq!(broker.log().matches("refused reason=disabled").count(), 2);
         assert_eq!(answer(&broker, 1, "emma", "public"), ACCEPTED);
         assert_eq!(answer(&broker, 1, "emma", "Public"), REFUSED);
+        let connect = Connect::new(Protocol::V5).credentials("SN1", OWN_SCHEMA_PASSWORD);
+        let mut device = connect.accepted(broker.port());
+        for (filter, answer) in [("devices/SN1/commands", 0), ("devices/SN2/commands", 0x87)] {
+            assert_eq!(device.subscribe(filter, 0), answer);
+        }
+        let answer = device.publish_acknowledged("devices/SN1/commands", "no");
+        assert_eq!(answer, Event::Puback(0x87));
         let scan = "reads a whole table";
         assert!(!broker.log().contains(scan), "{}", broker.log());
     }
@@ -160,6 +168,32 @@ mod ask {
         assert_eq!(sensor.receive(PATIENCE), mine);
     }
 
+    pub fn roles(example: Example) {
+        let broker = example.start();
+        let connect = |username: &str| {
+            let connect = Connect::new(Protocol::V5).client_id(username);
+            let connect = connect.credentials(username, "password");
+            connect.accepted(broker.port())
+        };
+        let (mut roger, mut sensor) = (connect("roger"), connect("sensor-7"));
+        assert_eq!(roger.subscribe("devices/#", 0), 0);
+        assert_eq!(roger.subscribe("#", 0), 0x87);
+        assert_eq!(sensor.subscribe("devices/sensor-7/#", 0), 0x87);
+        for topic in [
+            "devices/sensor-8/t",
+            "devices/sensor-7/secret",
+            "devices/sensor-7/t",
+        ] {
+            sensor.publish_acknowledged(topic, topic);
+        }
+        let mine = Event::Publish {
+            topic: "devices/sensor-7/t".to_owned(),
+            payload: b"devices/sensor-7/t".to_vec(),
+        };
+        assert_eq!(roger.receive(PATIENCE), mine);
+        assert_eq!(answer(&broker, 1, "roger", "wrong"), REFUSED);
+    }
+
     pub fn tls_and_websockets(example: Example) {
         example.certificate("server.crt", "server.key");
         let broker = example.start();
@@ -207,6 +241,7 @@ const OWN_SCHEMA_ROWS: &str = "
         ('SN1', 1, '$2b$04$PTNkttFed1uDPJ10bWXqGOq/3ieu2yA/mMar0bKYfSrNTWW3bfmqW', 0),
         ('SN2', 1, '$2b$04$PTNkttFed1uDPJ10bWXqGOq/3ieu2yA/mMar0bKYfSrNTWW3bfmqW', 1),
         ('SN3', 2, '$2b$04$PTNkttFed1uDPJ10bWXqGOq/3ieu2yA/mMar0bKYfSrNTWW3bfmqW', 0);
+    INSERT INTO device_acl VALUES ('SN1', 'devices/%u/#', 5);
     INSERT INTO mqtt_user (username, password_hash, salt) VALUES ('emma',
         'f4a8615be301fbaf6213df33cfe5f22953aafc0c31beb8f2daef55b127444d27', 'salt');
 ";

@@ -111,7 +111,7 @@ impl House {
                     verdict,
                     ..
                 } => Some((connection.0, verdict)),
-                Effect::Kick { .. } | Effect::KickUsername(_) => None,
+                Effect::Kick { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => None,
             })
             .collect()
     }

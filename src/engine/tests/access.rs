@@ -1,0 +1,226 @@
+//! How clients stand, over an authority that is a value.
+#![forbid(unsafe_code)]
+
+use super::*;
+use crate::engine::access::Authority;
+use crate::policy::{
+    AclType, Asker, Assignment, Compiler, Defaults, Holder, Holding, Permission, Priority, Role,
+    RoleDefinition, Rule, WildcardSubscriptions, Window,
+};
+use crate::request::{Access, Action};
+use crate::store::{Granted, Grantor};
+use crate::verdict::Permit;
+
+/// Grants everybody whose name is on its list the topics on its other list.
+struct Granting {
+    names: Mutex<Vec<&'static str>>,
+    topics: Mutex<Result<Vec<&'static str>, ()>>,
+    asked: AtomicU64,
+    /// What to do once, in the middle of being asked.
+    meanwhile: Mutex<Option<Weak<Engine>>>,
+}
+
+impl Granting {
+    fn new(names: &[&'static str], topics: &[&'static str]) -> Arc<Self> {
+        Arc::new(Self {
+            names: Mutex::new(names.to_vec()),
+            topics: Mutex::new(Ok(topics.to_vec())),
+            asked: AtomicU64::new(0),
+            meanwhile: Mutex::default(),
+        })
+    }
+
+    fn grants(&self, topics: Result<Vec<&'static str>, ()>) {
+        *self.topics.lock().unwrap() = topics;
+    }
+
+    fn granted(&self) -> Result<Granted, store::Error> {
+        let topics = self.topics.lock().unwrap().clone();
+        let topics = topics.map_err(|()| store::Error::Unavailable {
+            path: "/granting".into(),
+            why: "gone".into(),
+        })?;
+        let rule =
+            |topic: &&str| Rule::new(AclType::PublishClientSend, Permission::Allow, topic).unwrap();
+        let role = Role::compile(RoleDefinition {
+            name: "role".into(),
+            rules: topics.iter().map(rule).collect(),
+            wildcard_subscriptions: WildcardSubscriptions::Allow,
+            window: Window::default(),
+        });
+        let holder = Holder {
+            roles: vec![Assignment {
+                role: Arc::new(role.unwrap()),
+                priority: Priority::MEMBER,
+            }],
+            groups: Vec::new(),
+        };
+        Ok(Granted {
+            rights: Compiler::quick().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH),
+            holding: Holding::default(),
+        })
+    }
+}
+
+impl Grantor for Granting {
+    fn grant(&self, asker: Asker<'_>, _: Timestamp) -> Result<Option<Granted>, store::Error> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let granted = self.granted()?;
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(engine) = meanwhile.and_then(|engine| engine.upgrade()) {
+            self.grants(Ok(vec!["new"]));
+            engine.review(&rules(), Timestamp::UNIX_EPOCH);
+        }
+        let names = self.names.lock().unwrap();
+        let known = asker.username.is_some_and(|name| names.contains(&name));
+        Ok(known.then_some(granted))
+    }
+
+    fn renew(&self, _: &Granted, _: Timestamp) -> Result<Granted, store::Error> {
+        self.granted()
+    }
+
+    fn asks_client_id(&self) -> bool {
+        false
+    }
+
+    fn is_asked_at_login(&self) -> bool {
+        false
+    }
+}
+
+fn rules() -> News {
+    News::Some(Changes {
+        accounts: Vec::new(),
+        rules: true,
+    })
+}
+
+fn engine_of(
+    accounts: Vec<Account>,
+    granting: &Arc<Granting>,
+    unknown: UnknownUser,
+) -> Arc<Engine> {
+    let config = Config {
+        unknown_user: unknown,
+        ..Config::standard()
+    };
+    let sources = vec![Held::with(accounts) as Arc<dyn Source>];
+    let authorities = vec![Authority::Grants(Arc::clone(granting) as Arc<dyn Grantor>)];
+    let waiting = Arc::default();
+    Arc::new(Engine::over(
+        sources,
+        authorities,
+        &config,
+        &[9; 32],
+        now,
+        waiting,
+    ))
+}
+
+fn publishes(engine: &Engine, username: Option<&str>, topic: &str) -> Permit {
+    engine.may(&Access {
+        client_id: Some("c"),
+        username,
+        action: Action::Publish,
+        topic,
+        qos: 0,
+        retain: false,
+        payload: 0,
+    })
+}
+
+#[test]
+fn a_standing_is_found_out_once_and_again_when_rules_change() {
+    let granting = Granting::new(&["ann"], &["old"]);
+    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
+    for _ in 0..3 {
+        assert_eq!(publishes(&engine, Some("ann"), "old"), Permit::Allow);
+        assert_eq!(publishes(&engine, Some("ann"), "new"), Permit::Deny);
+    }
+    assert_eq!(granting.asked.load(Ordering::Relaxed), 1);
+    granting.grants(Ok(vec!["new"]));
+    assert_eq!(
+        publishes(&engine, Some("ann"), "old"),
+        Permit::Allow,
+        "no news"
+    );
+    engine.review(&rules(), Timestamp::UNIX_EPOCH);
+    assert_eq!(publishes(&engine, Some("ann"), "old"), Permit::Deny);
+    assert_eq!(publishes(&engine, Some("ann"), "new"), Permit::Allow);
+}
+
+#[test]
+fn who_loses_is_ended_and_who_gains_is_not() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
+    assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
+    for (topics, ended) in [(vec!["a", "b"], vec![]), (vec!["b"], vec![1])] {
+        granting.grants(Ok(topics));
+        engine.review(&rules(), Timestamp::UNIX_EPOCH);
+        assert_eq!(kicked(&engine), ended);
+    }
+}
+
+#[test]
+fn who_was_not_announced_is_ended_by_username() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+    granting.grants(Ok(Vec::new()));
+    engine.review(&rules(), Timestamp::UNIX_EPOCH);
+    let ann = Effect::KickUsername(Some("ann".into()));
+    assert_eq!(engine.tick(now), [ann]);
+}
+
+#[test]
+fn who_cannot_be_asked_about_is_denied_and_asked_about_again() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
+    granting.grants(Err(()));
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Deny);
+    granting.grants(Ok(vec!["a"]));
+    engine.beat(now());
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+    // What is in force already stays, where it cannot be found out again.
+    granting.grants(Err(()));
+    engine.review(&News::Everything, Timestamp::UNIX_EPOCH);
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+    assert_eq!(publishes(&engine, Some("ann"), "b"), Permit::Deny);
+}
+
+#[test]
+fn who_is_nobodys_is_left_to_others_or_denied() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    for (unknown, permit) in [
+        (UnknownUser::Defer, Permit::Defer),
+        (UnknownUser::Deny, Permit::Deny),
+    ] {
+        let engine = engine_of(Vec::new(), &granting, unknown);
+        assert_eq!(publishes(&engine, Some("eve"), "a"), permit);
+        assert_eq!(publishes(&engine, None, "a"), Permit::Defer);
+    }
+}
+
+#[test]
+fn a_disabled_account_may_do_nothing_whatever_it_is_granted() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    let ann = Account {
+        disabled: true,
+        ..account("ann", "pw")
+    };
+    let engine = engine_of(vec![ann], &granting, UnknownUser::Defer);
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Deny);
+}
+
+/// What was found out before a change is not kept as if it had been found out after it.
+#[test]
+fn who_asks_while_something_changes_is_found_out_again() {
+    let granting = Granting::new(&["ann"], &["old"]);
+    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
+    *granting.meanwhile.lock().unwrap() = Some(Arc::downgrade(&engine));
+    assert_eq!(publishes(&engine, Some("ann"), "old"), Permit::Allow);
+    engine.beat(now());
+    assert_eq!(publishes(&engine, Some("ann"), "old"), Permit::Deny);
+    assert_eq!(publishes(&engine, Some("ann"), "new"), Permit::Allow);
+}

@@ -1,0 +1,109 @@
+//! What reaches a client by way of its roles: wills, kept messages, several subscriptions to the same,
+//! the broker's own topics. Beside each allow stands a deny.
+
+use super::accounts::{account, database};
+use super::conf::conf;
+use super::roles::{NAMES, change, heard, until};
+use crate::support::{Broker, Client, Connect, Event, Protocol, Startup, for_each_broker};
+
+const ROLES: &str = "
+    INSERT INTO role (id, rolename) VALUES (1, 'writer'), (2, 'reader'), (3, 'watcher');
+    INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES
+        (1, 'publishClientSend', 'open/#', 1), (1, 'publishClientSend', 'will/%c', 1),
+        (2, 'subscribePattern', '#', 1), (2, 'publishClientReceive', '#', 1),
+        (3, 'subscribePattern', '$SYS/#', 1), (3, 'publishClientReceive', '$SYS/broker/version', 1);
+    INSERT INTO role_acl (role_id, acltype, topic, allow, priority) VALUES
+        (2, 'publishClientReceive', 'open/secret', 0, 1);
+    UPDATE policy SET publish_client_receive = 0;
+    INSERT INTO account_role (account_id, role_id)
+        SELECT account.id, role.id FROM account, role
+        WHERE (username, rolename) IN
+            (('ann', 'writer'), ('bob', 'reader'), ('root', 'watcher'));
+";
+
+fn started(startup: Startup) -> Broker {
+    drop(database(
+        &startup.dir().join("db"),
+        &NAMES.map(|name| account(name, "pw")),
+    ));
+    change(startup.dir(), ROLES);
+    startup.start(&conf(&["database {dir}/db", "database_roles true"]))
+}
+
+fn named(protocol: Protocol, name: &str) -> Connect {
+    Connect::new(protocol)
+        .credentials(name, "pw")
+        .client_id(name)
+}
+
+fn reader(broker: &Broker, filters: &[&str]) -> Client {
+    let mut bob = named(Protocol::V5, "bob").accepted(broker.port());
+    for filter in filters {
+        assert_eq!(bob.subscribe(filter, 0), 0, "{filter}");
+    }
+    bob
+}
+
+#[test]
+fn a_will_is_sent_if_its_client_might_have_sent_it() {
+    for_each_broker(|startup| {
+        let broker = started(startup);
+        let mut bob = reader(&broker, &["#"]);
+        for protocol in Protocol::ALL {
+            for (topic, expected) in [("will/ann", vec!["gone"]), ("will/bob", vec![])] {
+                let connect = named(protocol, "ann").will(topic, "gone");
+                connect.accepted(broker.port()).vanish();
+                // The next login comes behind the will of the one before.
+                let mut ann = named(protocol, "ann").accepted(broker.port());
+                ann.publish_acknowledged("open/end", "end");
+                let mut all = Vec::new();
+                until("the message behind it is there", || {
+                    all.extend(heard(&mut bob));
+                    all.last().is_some_and(|last| last == "end")
+                });
+                all.pop();
+                assert_eq!(all, expected, "{protocol:?} {topic}");
+            }
+        }
+    });
+}
+
+#[test]
+fn kept_messages_and_several_subscriptions_are_judged_one_by_one() {
+    for_each_broker(|startup| {
+        let broker = started(startup);
+        let mut ann = named(Protocol::V5, "ann").accepted(broker.port());
+        for topic in ["open/a", "open/secret", "shut/a"] {
+            let answer = ann.publish_retained(topic, topic);
+            let allowed = topic != "shut/a";
+            assert_eq!(
+                matches!(answer, Event::Puback(0 | 0x10)),
+                allowed,
+                "{topic}"
+            );
+        }
+        let mut bob = reader(&broker, &["open/+", "open/#", "#"]);
+        let mut kept = heard(&mut bob);
+        kept.dedup();
+        assert_eq!(kept, ["open/a"]);
+        ann.publish_acknowledged("open/b", "once for each");
+        ann.publish_acknowledged("open/secret", "never");
+        let copies = heard(&mut bob);
+        assert!(!copies.is_empty() && copies.iter().all(|text| text == "once for each"));
+    });
+}
+
+#[test]
+fn what_begins_with_a_dollar_needs_a_rule_that_says_so() {
+    for_each_broker(|startup| {
+        let broker = started(startup);
+        let mut bob = named(Protocol::V5, "bob").accepted(broker.port());
+        assert_eq!(bob.subscribe("$SYS/#", 0), 0x87);
+        assert_eq!(bob.subscribe("$SYS/broker/version", 0), 0x87);
+        let mut root = named(Protocol::V5, "root").accepted(broker.port());
+        assert_eq!(root.subscribe("$SYS/#", 0), 0);
+        assert_eq!(root.subscribe("#", 0), 0x87);
+        let version = format!("mosquitto version {}", broker.tree().version());
+        assert_eq!(heard(&mut root), [version]);
+    });
+}
