@@ -6,8 +6,8 @@
 use clap::Args;
 
 use super::answer::Answered;
+use super::named::SourcesArgs;
 use super::request::{Action, Request, user};
-use super::sources::SourcesArgs;
 use crate::admin;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::Printer;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod explain;
+mod named;
 mod request;
 mod say;
 mod sources;

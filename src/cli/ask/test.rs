@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::answer::{Answered, Outcome};
-use super::sources::SourcesArgs;
+use super::named::SourcesArgs;
 use super::table::{self, Row};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Answer, Printer};
@@ -32,8 +32,8 @@ const FORMAT: &str = r#"The table has one question in each line, with the answer
   allow|deny|defer USER ACTION TOPIC [client-id=ID] [qos=0|1|2] [retain] [payload=SIZE]
 
 USER is - for a client without a username; ACTION is publish, receive, subscribe or unsubscribe; defer is
-expected where doorman leaves it to the broker. Names with blanks stand in "quotes", in which " and \ are
-a quote and a backslash. Lines that begin with # are comments. Of each line that does not hold it is told
+expected where doorman leaves it to the broker. Names with blanks stand in "quotes", in which a quote
+or a backslash has a backslash before it. Lines that begin with # are comments. Of each line that does not hold it is told
 what decided; the exit code is 0 only if all hold.
 
   allow  roger   publish    plant/1/state  qos=1 payload=2K
