@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::index::WildcardSubscriptions;
-use super::role::Window;
+use super::role::{RoleDefinition, Window};
 use super::rule::{Priority, Rule};
 use crate::model::{AccountName, GroupName, RoleName};
 
@@ -87,6 +87,17 @@ impl StoredRole {
         rules.sort_by_key(|rule| rule.place());
         rules
     }
+
+    /// What it is compiled from.
+    #[must_use]
+    pub fn definition(self) -> RoleDefinition {
+        RoleDefinition {
+            name: self.name.as_str().into(),
+            rules: self.rules,
+            wildcard_subscriptions: self.wildcard_subscriptions,
+            window: self.window,
+        }
+    }
 }
 
 impl StoredGroup {
@@ -104,9 +115,7 @@ impl StoredGroup {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::super::{AclType, Permission, Role, RoleDefinition};
+    use super::super::{AclType, Permission, Role};
     use super::*;
 
     #[test]
@@ -125,12 +134,7 @@ mod tests {
         let asked: Vec<_> = role.rules_as_asked().into_iter().cloned().collect();
         let topics: Vec<_> = asked.iter().map(|rule| rule.template().as_str()).collect();
         assert_eq!(topics, ["c", "b", "d", "a"]);
-        let compiled = Role::compile(RoleDefinition {
-            name: Arc::from("r"),
-            rules: role.rules,
-            wildcard_subscriptions: role.wildcard_subscriptions,
-            window: role.window,
-        });
+        let compiled = Role::compile(role.definition());
         assert_eq!(compiled.unwrap().rules(), asked);
     }
 }
