@@ -5,8 +5,10 @@
 
 mod check;
 mod export;
+mod export_rules;
 mod group;
 mod import;
+mod import_rules;
 mod options;
 mod passwd;
 mod place;
