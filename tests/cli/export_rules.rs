@@ -69,8 +69,8 @@ fn what_an_older_broker_does_not_know_is_told() {
         .says("role a: publishClientSend z/%u/#: a 2.0 broker takes");
 }
 
-#[test]
-fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
+/// A database with what dynamic-security has no words for.
+fn beyond_words() -> Desk {
     let desk = Desk::database();
     for name in ["twice", "bound"] {
         desk.add(name, "tulip-garden").code(0);
@@ -108,6 +108,12 @@ fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
     ] {
         desk.on(args).code(0);
     }
+    desk
+}
+
+#[test]
+fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
+    let desk = beyond_words();
     let (ran, file) = export(&desk, &[]);
     let ran = ran
         .code(1)

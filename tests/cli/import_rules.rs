@@ -305,7 +305,7 @@ fn what_the_database_says_otherwise_is_in_the_way_and_nothing_is_done() {
     desk.on(&["user", "show", "new"]).code(3);
     dynsec(&desk, &other, &["--replace"])
         .code(0)
-        .tells("accounts: 1 added, 2 changed, 1 unchanged")
+        .tells("accounts: 1 added, 1 changed, 2 unchanged")
         .tells("roles: 0 added, 1 changed, 1 unchanged")
         .tells("defaults: changed");
     let admin = desk.on(&["user", "show", "admin", "--json"]).code(0).out;
@@ -342,4 +342,13 @@ fn a_remark_about_the_file_is_told_with_its_place() {
         .says("dynsec.json: roles[0].acls[0]: ")
         .says("there is no field \"comment\"")
         .tells("1 not carried over");
+}
+
+#[test]
+fn what_is_for_rules_is_refused_for_accounts() {
+    let desk = Desk::database();
+    desk.write("in", "");
+    for flag in ["--replace", "--add-accounts"] {
+        desk.on(&["import", "in", flag]).code(2).says("--existing");
+    }
 }

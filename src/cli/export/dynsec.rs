@@ -18,9 +18,10 @@ use crate::cli::print::Plain;
 use crate::dynsec::{Account, Document, Group, Holding, Member, Role, Texts};
 use crate::model::{self, AccountName, RoleName, Scheme, StoredCredential};
 use crate::policy::{
-    Conditions, Holdings, Permission, Ranked, Rule, StoredRole, WildcardSubscriptions, Window,
+    Conditions, Holdings, Permission, Ranked, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
+    Window,
 };
-use crate::store::{self, Store};
+use crate::store::{self, Roles, Store};
 
 /// The file, and what it does not say as the database does.
 pub(super) struct Made {
@@ -38,21 +39,12 @@ pub(super) fn read(store: &mut dyn Store, args: &ExportArgs) -> Result<Made, Fai
         told: Vec::new(),
     };
     let mut accounts: Vec<model::Account> = Vec::new();
-    let mut keep = |account| {
+    store.accounts(&mut |account| {
         accounts.push(account);
-        Ok::<_, store::Error>(())
-    };
-    store.accounts(&mut keep)?;
+        Ok(())
+    })?;
     let mut place = store.roles()?;
-    let (mut roles, mut groups) = (Vec::new(), Vec::new());
-    place.roles(&mut |role| {
-        roles.push(role);
-        Ok(())
-    })?;
-    place.groups(&mut |group| {
-        groups.push(group);
-        Ok(())
-    })?;
+    let (roles, groups) = all(place.as_mut())?;
     let roles: Vec<Role> = roles.into_iter().map(|role| maker.role(role)).collect();
     let groups = groups.into_iter().map(|group| Group {
         name: group.name.as_str().into(),
@@ -93,6 +85,19 @@ pub(super) fn read(store: &mut dyn Store, args: &ExportArgs) -> Result<Made, Fai
         },
         told: maker.told,
     })
+}
+
+fn all(place: &mut dyn Roles) -> Result<(Vec<StoredRole>, Vec<StoredGroup>), store::Error> {
+    let (mut roles, mut groups) = (Vec::new(), Vec::new());
+    place.roles(&mut |role| {
+        roles.push(role);
+        Ok(())
+    })?;
+    place.groups(&mut |group| {
+        groups.push(group);
+        Ok(())
+    })?;
+    Ok((roles, groups))
 }
 
 struct Maker<'a> {

@@ -132,6 +132,12 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
         Format::Dynsec => return dynsec::run(args, store.as_mut(), printer),
         Format::Auto | Format::Mosquitto | Format::Plain | Format::Csv => {}
     }
+    if args.replace || args.add_accounts {
+        return Err(Failure::usage(
+            "--replace and --add-accounts are for files with rules: --format acl-file or dynsec; \
+             for accounts there is --existing",
+        ));
+    }
     let recipe = args.cost.recipe()?;
     let mut reader = Reader::open(&args.input, args.format)?;
     let bar = progress(reader.length());
