@@ -7,7 +7,7 @@ use super::command::{Change, Command, Rotation};
 use super::{groups, roles};
 use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
 use crate::policy::AclType;
-use crate::store::{self, Store, Transaction};
+use crate::store::{self, Roles, Store, Transaction};
 
 /// What one command did.
 #[must_use]
@@ -118,6 +118,14 @@ impl<'a> Batch<'a> {
         Ok(self.0.account(name)?)
     }
 
+    /// The roles and groups as the batch has them so far.
+    ///
+    /// # Errors
+    /// When the place holds none.
+    pub fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
+        Ok(self.0.roles()?)
+    }
+
     /// Carries out one command.
     ///
     /// # Errors
@@ -163,6 +171,7 @@ fn carry_out(change: &mut dyn Transaction, command: &Command) -> Result<Outcome,
         Command::Delete(name) if change.remove(name)? => Ok(Outcome::Deleted),
         Command::Delete(name) => Err(Error::Missing { name: name.clone() }),
         Command::AddRole(role) => roles::add(change, role),
+        Command::PutRole(role) => roles::put(change, role),
         Command::SetRole {
             name,
             change: fields,
@@ -179,6 +188,7 @@ fn carry_out(change: &mut dyn Transaction, command: &Command) -> Result<Outcome,
             topic,
         } => roles::remove_rule(change, role, *acl_type, topic),
         Command::AddGroup(group) => groups::add(change, group),
+        Command::PutGroup(group) => groups::put(change, group),
         Command::SetGroup {
             name,
             change: fields,

@@ -40,6 +40,9 @@ pub enum Command {
     Delete(AccountName),
     /// A new role with its rules; refused if the name is taken.
     AddRole(StoredRole),
+    /// A new role, or this one in place of the one of its name; who holds it goes on holding it
+    /// (import).
+    PutRole(StoredRole),
     /// Changes what a role says beside its rules.
     SetRole {
         /// Which.
@@ -70,6 +73,9 @@ pub enum Command {
     },
     /// A new group with its roles; refused if the name is taken.
     AddGroup(StoredGroup),
+    /// A new group, or this one with its roles in place of the one of its name; its members stay
+    /// (import).
+    PutGroup(StoredGroup),
     /// Changes what a group says beside its roles.
     SetGroup {
         /// Which.

@@ -6,7 +6,7 @@
 use super::apply::{Error, Outcome, present};
 use super::command::GroupChange;
 use crate::model::{AccountName, GroupName};
-use crate::policy::{Priority, StoredGroup};
+use crate::policy::{Grantee, Priority, StoredGroup};
 use crate::store::{RoleChanges, Transaction};
 
 pub(super) fn add(change: &mut dyn Transaction, group: &StoredGroup) -> Result<Outcome, Error> {
@@ -16,6 +16,40 @@ pub(super) fn add(change: &mut dyn Transaction, group: &StoredGroup) -> Result<O
             name: group.name.clone(),
         });
     }
+    check_roles(groups.as_mut(), group)?;
+    groups.add_group(group)?;
+    Ok(Outcome::Added)
+}
+
+pub(super) fn put(change: &mut dyn Transaction, group: &StoredGroup) -> Result<Outcome, Error> {
+    let mut groups = change.roles()?;
+    check_roles(groups.as_mut(), group)?;
+    let Some(before) = groups.group(&group.name)? else {
+        groups.add_group(group)?;
+        return Ok(Outcome::Added);
+    };
+    let mut outcome = Outcome::Unchanged;
+    if (&before.textname, &before.textdescription) != (&group.textname, &group.textdescription) {
+        groups.set_group(group)?;
+        outcome = Outcome::Changed;
+    }
+    let to = Grantee::Group(group.name.clone());
+    for held in &before.roles {
+        if !group.roles.iter().any(|role| role.name == held.name) {
+            groups.revoke(&to, &held.name)?;
+            outcome = Outcome::Changed;
+        }
+    }
+    for role in &group.roles {
+        if !before.roles.contains(role) {
+            groups.grant(&to, &role.name, role.priority)?;
+            outcome = Outcome::Changed;
+        }
+    }
+    Ok(outcome)
+}
+
+fn check_roles(groups: &mut dyn RoleChanges, group: &StoredGroup) -> Result<(), Error> {
     for role in &group.roles {
         if !groups.has_role(&role.name)? {
             return Err(Error::RoleMissing {
@@ -23,8 +57,7 @@ pub(super) fn add(change: &mut dyn Transaction, group: &StoredGroup) -> Result<O
             });
         }
     }
-    groups.add_group(group)?;
-    Ok(Outcome::Added)
+    Ok(())
 }
 
 pub(super) fn set(

@@ -22,6 +22,28 @@ pub(super) fn add(change: &mut dyn Transaction, role: &StoredRole) -> Result<Out
     Ok(Outcome::Added)
 }
 
+/// Rules that differ are written anew, all of them: their order is that of the new role.
+pub(super) fn put(change: &mut dyn Transaction, role: &StoredRole) -> Result<Outcome, Error> {
+    let mut roles = change.roles()?;
+    let Some(before) = roles.role(&role.name)? else {
+        roles.add_role(role)?;
+        return Ok(Outcome::Added);
+    };
+    if before == *role {
+        return Ok(Outcome::Unchanged);
+    }
+    roles.set_role(&before, role)?;
+    if before.rules != role.rules {
+        for rule in &before.rules {
+            roles.remove_rule(&role.name, rule.acl_type(), rule.template().as_str())?;
+        }
+        for rule in &role.rules {
+            roles.put_rule(&role.name, rule)?;
+        }
+    }
+    Ok(Outcome::Changed)
+}
+
 pub(super) fn set(
     change: &mut dyn Transaction,
     name: &RoleName,

@@ -51,9 +51,10 @@ pub(super) enum Verb {
     Group(GroupArgs),
     /// Show or set what clients may do where no rule of a role answers
     Default(DefaultArgs),
-    /// Import many accounts from a password file, a plain list or a CSV table
+    /// Import many accounts from a password file, a plain list or a CSV table; or roles from an
+    /// acl_file or the file of dynamic-security
     Import(ImportArgs),
-    /// Write a password file that the stock broker accepts
+    /// Write a password file that the stock broker accepts, or a file of dynamic-security
     Export(ExportArgs),
     /// Say whether a client may do something, and why: which rule decided, and what it beat
     Explain(ExplainArgs),

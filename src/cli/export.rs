@@ -1,8 +1,10 @@
-//! `doorman export`: a password file that the stock broker accepts.
+//! `doorman export`: a password file that the stock broker accepts, or a file of dynamic-security.
 //!
 //! Must not: write an entry that would make a broker stop, or one that would let in somebody whom
 //! doorman refuses. What is left out is listed, by name and with the reason.
 #![forbid(unsafe_code)]
+
+mod dynsec;
 
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,12 +31,26 @@ pub(super) struct ExportArgs {
     /// Write to this file, mode 0600, replacing it; without it, to standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Format::PasswordFile)]
+    format: Format,
     /// The broker that is to read it
     #[arg(long = "for", value_enum, value_name = "VERSION", default_value_t = Broker::V2_0)]
     broker: Broker,
-    /// Export accounts that are bound to a client id, networks or a time, without these bounds
+    /// Export accounts, and with dynsec roles and rules, that are bound to a client id, networks, a
+    /// time or conditions, without these bounds
     #[arg(long)]
     drop_bounds: bool,
+}
+
+/// What to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A file for Mosquitto's password_file
+    PasswordFile,
+    /// The JSON file of Mosquitto's dynamic-security plugin: accounts, groups, roles and defaults of
+    /// a database
+    Dynsec,
 }
 
 /// Which broker reads the file.
@@ -68,6 +84,9 @@ impl Answer for Summary {
 /// Runs `doorman export`.
 pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let mut store = args.place.open()?;
+    if args.format == Format::Dynsec {
+        return rules(args, store.as_mut(), printer);
+    }
     let mut left_out = Vec::new();
     let exported = match &args.output {
         Some(path) => to_file(path, |out| {
@@ -93,6 +112,64 @@ pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Fail
     } else {
         Exit::Refused
     })
+}
+
+/// Writes a file of dynamic-security.
+fn rules(
+    args: &ExportArgs,
+    store: &mut dyn store::Store,
+    printer: &mut Printer,
+) -> Result<Exit, Failure> {
+    let dynsec::Made { document, told } = dynsec::read(store, args)?;
+    let text = document.to_json();
+    let exported = u64::try_from(document.accounts.len()).unwrap_or(u64::MAX);
+    match &args.output {
+        Some(path) => {
+            to_file(path, |out| {
+                out.write_all(text.as_bytes())
+                    .map_err(|error| Failure::file(path, &error))?;
+                Ok(exported)
+            })?;
+        }
+        None => {
+            printer.raw().write_all(text.as_bytes())?;
+            printer.finish()?;
+        }
+    }
+    for (whose, why) in &told {
+        printer.note(format_args!("{whose}: {why}"));
+    }
+    if args.output.is_some() {
+        printer.answer(&Carried {
+            exported,
+            roles: document.roles.len(),
+            groups: document.groups.len(),
+            not_exact: told.len(),
+        })?;
+    }
+    Ok(match told.is_empty() {
+        true => Exit::Done,
+        false => Exit::Refused,
+    })
+}
+
+/// How it went with a file of dynamic-security.
+#[derive(Serialize)]
+struct Carried {
+    exported: u64,
+    roles: usize,
+    groups: usize,
+    not_exact: usize,
+}
+
+impl Answer for Carried {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{} accounts, {} roles and {} groups exported, {} things not as the database has them",
+            self.exported, self.roles, self.groups, self.not_exact
+        )
+    }
 }
 
 /// An account that is not in the file.

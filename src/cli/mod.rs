@@ -25,6 +25,7 @@ mod passwd;
 mod place;
 mod print;
 mod prompt;
+mod rights;
 mod role;
 mod role_details;
 mod role_view;

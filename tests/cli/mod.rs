@@ -6,8 +6,10 @@
 mod check;
 mod explain;
 mod export;
+mod export_rules;
 mod group;
 mod import;
+mod import_rules;
 mod options;
 mod passwd;
 mod place;

@@ -128,3 +128,35 @@ fn the_anonymous_group_is_not_deleted_by_the_way() {
     once(&dir, &mut store, &anonymous(None), Outcome::Changed);
     assert_eq!(one(&mut store, delete), Ok(Outcome::Deleted));
 }
+
+#[test]
+fn a_group_is_put_in_place_of_the_one_of_its_name_and_keeps_its_members() {
+    let (dir, mut store) = furnished();
+    assert_eq!(
+        one(&mut store, join("ann", "staff", None)),
+        Ok(Outcome::Added)
+    );
+    let with = |role_name, number| StoredGroup {
+        textname: Some("Staff".into()),
+        roles: vec![Ranked {
+            name: role(role_name),
+            priority: Priority::clamped(number),
+        }],
+        ..StoredGroup::named(group("staff"))
+    };
+    let missing = Command::PutGroup(with("writer", 1));
+    refused(&dir, &mut store, missing, "no role");
+    for (wanted, outcome) in [
+        (with("reader", 1), Outcome::Changed),
+        (with("reader", 2), Outcome::Changed),
+        (StoredGroup::named(group("staff")), Outcome::Changed),
+    ] {
+        let put = Command::PutGroup(wanted.clone());
+        assert_eq!(one(&mut store, put.clone()), Ok(outcome));
+        assert_eq!(one(&mut store, put), Ok(Outcome::Unchanged));
+        let found = store.roles().unwrap().group(&group("staff")).unwrap();
+        assert_eq!(found, Some(wanted));
+    }
+    let members = store.roles().unwrap().members(&group("staff"), Wanted::All);
+    assert_eq!(members.unwrap().accounts, 1);
+}

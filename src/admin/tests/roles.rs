@@ -281,3 +281,31 @@ fn a_batch_over_accounts_and_roles_is_carried_out_whole_or_not_at_all() {
     batch.pop();
     assert_eq!(apply(&mut store, &batch).unwrap(), [Outcome::Added; 3]);
 }
+
+#[test]
+fn a_role_is_put_in_place_of_the_one_of_its_name_and_stays_with_its_holders() {
+    let (dir, mut store) = furnished();
+    let grant = Command::GrantRole {
+        to: ann(),
+        role: role("reader"),
+        priority: None,
+    };
+    assert_eq!(one(&mut store, grant), Ok(Outcome::Added));
+    let with = |topics: [&str; 2]| StoredRole {
+        rules: topics
+            .map(|topic| send(Permission::Allow, topic))
+            .into_iter()
+            .collect(),
+        textname: Some(topics[0].into()),
+        ..StoredRole::named(role("reader"))
+    };
+    // The order of the rules is part of the role.
+    for topics in [["a", "b"], ["b", "a"], ["b", "c"]] {
+        let put = Command::PutRole(with(topics));
+        once(&dir, &mut store, &put, Outcome::Changed);
+        let found = store.roles().unwrap().role(&role("reader")).unwrap();
+        assert_eq!(found, Some(with(topics)));
+    }
+    let holdings = store.roles().unwrap().holdings(&name("ann")).unwrap();
+    assert_eq!(holdings.roles.len(), 1);
+}

@@ -1,12 +1,18 @@
-//! `doorman import`: many accounts at once, from a password file, a plain list or a CSV table.
+//! `doorman import`: many accounts at once, from a password file, a plain list or a CSV table; and
+//! roles, from an ACL file or the file of dynamic-security.
 //!
-//! Three steps: [`read`] turns lines into records, [`prepare`] checks and hashes them on all cores,
-//! and this file lays them over what is stored, in batches. Must not: stop at a bad line unless
+//! Of accounts, three steps: [`read`] turns lines into records, [`prepare`] checks and hashes them on all cores,
+//! and this file lays them over what is stored, in batches. For roles see [`rules`]. Must not: stop at a bad line unless
 //! asked to, tell what a line held, or change a field that the input does not mention.
 #![forbid(unsafe_code)]
 
+mod acl_file;
+mod dynsec;
+mod plan;
 mod prepare;
+mod proving;
 mod read;
+mod rules;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -39,9 +45,15 @@ pub(super) struct ImportArgs {
     /// What to do with an account that is there already
     #[arg(long, value_enum, default_value_t = Existing::Update)]
     existing: Existing,
-    /// All or nothing: if any line is refused, change nothing
+    /// All or nothing: if any line is refused, or not carried over exactly, change nothing
     #[arg(long)]
     strict: bool,
+    /// Put roles, groups, accounts and defaults of a file with rules in place of those that are there
+    #[arg(long)]
+    replace: bool,
+    /// Add an account, without a password, for each user that an ACL file names
+    #[arg(long)]
+    add_accounts: bool,
     #[command(flatten)]
     cost: CostArgs,
 }
@@ -58,6 +70,11 @@ pub(super) enum Format {
     /// A table with a header: username, password or credential, client_id, networks, disabled,
     /// valid_from, valid_until, notes
     Csv,
+    /// Mosquitto's acl_file: roles for the accounts of a database; nothing is changed unless the
+    /// database answers every question as the file does
+    AclFile,
+    /// The JSON file of Mosquitto's dynamic-security plugin: clients, groups and roles
+    Dynsec,
 }
 
 /// What to do with an account that is there already.
@@ -110,6 +127,17 @@ struct Line {
 pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let place = args.place.resolve()?;
     let mut store = place.open()?;
+    match read::notation(&args.input, args.format) {
+        Format::AclFile => return acl_file::run(args, store.as_mut(), printer),
+        Format::Dynsec => return dynsec::run(args, store.as_mut(), printer),
+        Format::Auto | Format::Mosquitto | Format::Plain | Format::Csv => {}
+    }
+    if args.replace || args.add_accounts {
+        return Err(Failure::usage(
+            "--replace and --add-accounts are for files with rules: --format acl-file or dynsec; \
+             for accounts there is --existing",
+        ));
+    }
     let recipe = args.cost.recipe()?;
     let mut reader = Reader::open(&args.input, args.format)?;
     let bar = progress(reader.length());

@@ -100,16 +100,20 @@ impl Reader {
         let start = input.0.fill_buf().map_err(|error| wrong(&error))?;
         let format = match format {
             Format::Auto => recognise(path, start),
-            Format::Mosquitto | Format::Plain | Format::Csv => format,
+            Format::Mosquitto | Format::Plain | Format::Csv | Format::AclFile | Format::Dynsec => {
+                format
+            }
         };
         let notation = match format {
             Format::Csv => table(path, input)?,
-            Format::Mosquitto | Format::Plain | Format::Auto => Notation::Lines {
-                input,
-                plain: format == Format::Plain,
-                number: 0,
-                bytes: 0,
-            },
+            Format::Mosquitto | Format::Plain | Format::Auto | Format::AclFile | Format::Dynsec => {
+                Notation::Lines {
+                    input,
+                    plain: format == Format::Plain,
+                    number: 0,
+                    bytes: 0,
+                }
+            }
         };
         Ok(Self {
             path: path.to_owned(),
@@ -315,6 +319,18 @@ fn cells(row: &csv::ByteRecord, columns: &[Column]) -> Result<Fields, String> {
         }
     }
     Ok(fields)
+}
+
+/// The notation, as far as the name of the file tells it.
+pub(super) fn notation(path: &Path, format: Format) -> Format {
+    let is_json = || {
+        path.extension()
+            .is_some_and(|ext| ext.eq_ignore_ascii_case("json"))
+    };
+    if format == Format::Auto && is_json() {
+        return Format::Dynsec;
+    }
+    format
 }
 
 /// Finds out the notation from the file's name and its first entry.

@@ -19,7 +19,7 @@ use super::super::question::Asker;
 use super::super::rights::{Compiler, Defaults};
 use super::super::role::{Role, RoleDefinition, Window};
 use super::super::rule::{AclType, Permission, Priority, Rule};
-use super::super::template::{Level, Template};
+use super::super::template::{About, Level, Substitution, Template};
 use super::super::topic;
 use super::super::trie::TooMany;
 use super::{Access, AclFile, FileRule, Section, Subscriptions};
@@ -91,14 +91,14 @@ impl AclFile {
         for (section, rules) in of_section {
             match section {
                 Section::Anonymous => {
-                    anonymous = Some(role("acl-anonymous".into(), &rules, &mut inexact));
+                    anonymous = Some(role(ANONYMOUS_ROLE.into(), &rules, &mut inexact));
                 }
                 Section::Pattern => {
-                    patterns = Some(role("acl-patterns".into(), &rules, &mut inexact));
+                    patterns = Some(role(PATTERN_ROLE.into(), &rules, &mut inexact));
                 }
                 Section::User(user) => users.push(UserRole {
                     user: Arc::clone(user),
-                    role: role(format!("acl-user-{user}").into(), &rules, &mut inexact),
+                    role: role(format!("{USER_ROLE}{user}").into(), &rules, &mut inexact),
                 }),
             }
         }
@@ -138,6 +138,29 @@ impl AclFile {
             inexact,
         }
     }
+
+    /// The file as roles can say it: without the lines that were left out, with those that deny more.
+    /// What differs from this is no difference that [`Converted::inexact`] tells of by its line.
+    ///
+    /// # Errors
+    /// When there are more rules than can be counted.
+    pub fn as_carried(&self) -> Result<Self, TooMany> {
+        let carried = self.rules.iter().filter_map(|rule| {
+            let (text, exact) = expressed(&rule.template);
+            if exact {
+                return Some(rule.clone());
+            }
+            let text = text.filter(|_| rule.access == Access::Deny)?;
+            let substitution = match rule.section {
+                Section::Pattern => Substitution::Anywhere,
+                Section::Anonymous | Section::User(_) => Substitution::Never,
+            };
+            let template = Template::parse(&text, About::Topics, substitution).ok()?;
+            let rule = rule.clone();
+            Some(FileRule { template, ..rule })
+        });
+        Self::of(carried.collect(), Subscriptions::AsMosquitto)
+    }
 }
 
 impl Converted {
@@ -173,7 +196,7 @@ impl Converted {
             let assigned = roles.iter().filter_map(|(role, priority)| {
                 Some(Assignment {
                     role: (*role).clone()?,
-                    priority: Priority::clamped(*priority),
+                    priority: *priority,
                 })
             });
             let holder = Holder {
@@ -317,5 +340,14 @@ impl fmt::Display for Difference {
 /// The priorities: within a role, and of the roles.
 const DENIALS: i64 = 1;
 const ALLOWANCES: i64 = 0;
-const OWN: i64 = 1;
-const OF_PATTERNS: i64 = 0;
+
+/// The name of the role of clients without a username.
+pub const ANONYMOUS_ROLE: &str = "acl-anonymous";
+/// The name of the role of everybody.
+pub const PATTERN_ROLE: &str = "acl-patterns";
+/// What the names of the roles of users begin with; the user's name follows.
+pub const USER_ROLE: &str = "acl-user-";
+/// The priority of the role of a user, or of clients without a username.
+pub const OWN: Priority = Priority::RULE;
+/// The priority of the role of everybody.
+pub const OF_PATTERNS: Priority = Priority::MEMBER;

@@ -28,7 +28,10 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-pub use self::convert::{Converted, Difference, Inexact, UserRole};
+pub use self::convert::{
+    ANONYMOUS_ROLE, Converted, Difference, Inexact, OF_PATTERNS, OWN, PATTERN_ROLE, USER_ROLE,
+    UserRole,
+};
 pub use self::line::Mistake;
 use self::line::read;
 use super::question::{Asker, Message, Question};
@@ -156,7 +159,10 @@ impl AclFile {
     /// # Errors
     /// With the first line that cannot be understood.
     pub fn parse(text: &str, subscriptions: Subscriptions) -> Result<Self, ParseError> {
-        let mut rules = read(text)?;
+        Ok(Self::of(read(text)?, subscriptions)?)
+    }
+
+    fn of(mut rules: Vec<FileRule>, subscriptions: Subscriptions) -> Result<Self, TooMany> {
         // The sort is stable: within a tier, in the order of the file.
         rules.sort_by_key(|rule| {
             let pattern = rule.section == Section::Pattern;

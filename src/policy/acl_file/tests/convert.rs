@@ -214,3 +214,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_carried_of_a_file_is_what_its_roles_say() {
+    for text in [
+        USUAL,
+        "user ann\ntopic a/%u\ntopic b\ntopic deny b/%c\ntopic deny $x%c/a\n",
+        "pattern a/x%u\npattern deny a/x%c/%u\npattern a/#\npattern deny $x%u/a\n",
+    ] {
+        let file = file(text);
+        let carried = file.as_carried().unwrap();
+        let proof = file.to_roles().prove(&carried, BOUND).unwrap();
+        assert!(proof.holds() && proof.asked > 0, "{text} {proof:?}");
+    }
+}

@@ -1,0 +1,166 @@
+//! dynamic-security's file: its clients, groups, roles and settings, all of them or nothing.
+//!
+//! Must not: print a credential, or keep one that doorman could not check: what is no hash could be a
+//! password.
+#![forbid(unsafe_code)]
+
+mod proof;
+
+use std::collections::HashMap;
+
+use super::ImportArgs;
+use super::plan::{Imported, Plan, Wanted, Written, in_order, ranked};
+use super::rules::{self, Told};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::print::Printer;
+use crate::config::CostLimits;
+use crate::credential::{Credential, ParseError};
+use crate::dynsec::{self, Document, Texts};
+use crate::model::{GroupName, NameError, RoleName, StoredCredential};
+use crate::policy::{Holdings, Ranked, StoredGroup, StoredRole};
+use crate::store::Store;
+
+/// Imports a file of dynamic-security.
+pub(super) fn run(
+    args: &ImportArgs,
+    store: &mut dyn Store,
+    printer: &mut Printer,
+) -> Result<Exit, Failure> {
+    let input = args.input.display();
+    let refused = |why: String| Failure::new(Exit::Refused, format!("{input}: {why}"));
+    store.roles()?.defaults()?;
+    let bytes = rules::read(&args.input)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| refused("not UTF-8".to_owned()))?;
+    let (document, remarks) = Document::parse(text).map_err(|why| refused(why.to_string()))?;
+    let mut told: Vec<Told> = remarks
+        .iter()
+        .map(|remark| Told {
+            place: input.to_string(),
+            why: remark.to_string(),
+            is_loss: remark.what.is_loss(),
+        })
+        .collect();
+    let plan = plan(&document, &input.to_string(), &mut told)
+        .map_err(|BadName(name, why)| refused(format!("{name:?}: {why}")))?;
+    rules::carry(args, printer, store, &plan, told, |roles| {
+        proof::prove(&document, roles)
+    })
+}
+
+/// A name that cannot be one in the database, and why.
+struct BadName(String, NameError);
+
+/// What the database is to be.
+fn plan(document: &Document, input: &str, told: &mut Vec<Told>) -> Result<Plan, BadName> {
+    let roles = document.roles.iter().map(|role| {
+        Ok(StoredRole {
+            textname: role.texts.name.clone(),
+            textdescription: role.texts.description.clone(),
+            wildcard_subscriptions: role.wildcard_subscriptions,
+            rules: role.rules.clone(),
+            ..StoredRole::named(role_name(&role.name)?)
+        })
+    });
+    let (mut groups, mut memberships) = (Vec::new(), HashMap::<_, Vec<_>>::new());
+    for group in &document.groups {
+        let name = group_name(&group.name)?;
+        for member in &group.members {
+            let groups = memberships.entry(&member.account).or_default();
+            groups.push(ranked(name.clone(), member.priority));
+        }
+        groups.push(StoredGroup {
+            textname: group.texts.name.clone(),
+            textdescription: group.texts.description.clone(),
+            roles: held(&group.roles)?,
+            name,
+        });
+    }
+    let mut accounts = Vec::new();
+    for account in &document.accounts {
+        let mut groups = memberships.remove(&account.name).unwrap_or_default();
+        in_order(&mut groups);
+        accounts.push(Wanted {
+            account: Written::Whole(Box::new(imported(account, input, told))),
+            holdings: Holdings {
+                roles: held(&account.roles)?,
+                groups,
+            },
+        });
+    }
+    let with_texts = document.accounts.iter();
+    let with_texts = with_texts.filter(|account| account.texts != Texts::default());
+    let with_texts = with_texts.count();
+    if with_texts > 0 {
+        told.push(Told {
+            place: input.to_owned(),
+            why: format!(
+                "of {with_texts} clients the textname and textdescription are kept as notes: the \
+                 first line, and those below it"
+            ),
+            is_loss: false,
+        });
+    }
+    let anonymous = document.anonymous_group.as_deref();
+    Ok(Plan {
+        roles: roles.collect::<Result<_, _>>()?,
+        groups,
+        accounts,
+        defaults: document.defaults,
+        anonymous: anonymous.map(group_name).transpose()?,
+        is_ours: |_| false,
+    })
+}
+
+fn imported(account: &dynsec::Account, input: &str, told: &mut Vec<Told>) -> Imported {
+    let mut credential = account.credential.clone();
+    if let Some(why) = credential.as_ref().and_then(unusable) {
+        let name = account.name.as_str();
+        told.push(Told {
+            place: input.to_owned(),
+            why: format!("client {name:?}: {why}; nobody can log in with it"),
+            is_loss: true,
+        });
+        credential = None;
+    }
+    Imported {
+        name: account.name.clone(),
+        credential,
+        disabled: account.disabled,
+        client_id: account.client_id.clone(),
+        notes: notes(&account.texts),
+    }
+}
+
+fn held(roles: &[dynsec::Holding]) -> Result<Vec<Ranked<RoleName>>, BadName> {
+    let held = roles.iter();
+    let held = held.map(|held| Ok(ranked(role_name(&held.role)?, held.priority)));
+    let mut held: Vec<_> = held.collect::<Result<_, BadName>>()?;
+    in_order(&mut held);
+    Ok(held)
+}
+
+fn role_name(name: &str) -> Result<RoleName, BadName> {
+    RoleName::new(name).map_err(|why| BadName(name.to_owned(), why))
+}
+
+fn group_name(name: &str) -> Result<GroupName, BadName> {
+    GroupName::new(name).map_err(|why| BadName(name.to_owned(), why))
+}
+
+/// Why doorman could not check this credential.
+fn unusable(credential: &StoredCredential) -> Option<String> {
+    match Credential::parse(credential, &CostLimits::STANDARD) {
+        Ok(_) => None,
+        Err(ParseError::Cleartext) => Some("the password is not a hash".to_owned()),
+        Err(why) => Some(format!("the password was left out: {why}")),
+    }
+}
+
+/// What is for people, in the one field that an account has for it.
+fn notes(texts: &Texts) -> Option<Box<str>> {
+    let name = texts.name.as_deref().unwrap_or_default().replace('\n', " ");
+    match &texts.description {
+        Some(description) => Some(format!("{name}\n{description}").into()),
+        None => texts.name.is_some().then(|| name.into()),
+    }
+}

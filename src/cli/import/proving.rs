@@ -1,0 +1,184 @@
+//! Asks a file and the database the same questions, for everybody whose answers could differ.
+//!
+//! Must not: leave somebody out whose answers could differ. Who has the same rights as somebody that
+//! was asked about, and a name that no rule mentions, is answered alike: one name stands for another.
+#![forbid(unsafe_code)]
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cli::print::Plain;
+use crate::policy::proof::{Disagreement, Kind, Proof, compare};
+use crate::policy::{Asker, Permission, Question, Rights, Rule, Template};
+
+/// What was asked so far.
+pub(super) struct Prover {
+    /// Every level of every rule.
+    words: HashSet<String>,
+    /// Whose rights stand for those of others, kept so that they stay what they are.
+    seen: HashMap<Key, (Arc<Rights>, Option<Arc<Rights>>)>,
+    pub(super) proof: Proof,
+    /// Of whom questions were asked.
+    pub(super) clients: u64,
+    /// Who is answered as another one was.
+    pub(super) alike: u64,
+}
+
+/// The same rights on both sides, and whether a client id is prescribed, and is the username.
+type Key = (usize, usize, Option<bool>);
+
+/// A client to ask about.
+#[derive(Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub(super) username: Option<&'a str>,
+    /// The only client id it may have.
+    pub(super) client_id: Option<&'a str>,
+}
+
+/// A question that was answered differently.
+#[derive(Serialize)]
+pub(super) struct Differing {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    question: &'static str,
+    topic: String,
+    file: &'static str,
+    database: &'static str,
+}
+
+impl Prover {
+    /// One that knows which words rules mention.
+    pub(super) fn new<'a>(templates: impl Iterator<Item = &'a Template>) -> Self {
+        let levels = templates.flat_map(|template| template.as_str().split('/'));
+        let levels = levels.chain([ANY_CLIENT]);
+        Self {
+            words: levels.map(str::to_owned).collect(),
+            seen: HashMap::new(),
+            proof: Proof::default(),
+            clients: 0,
+            alike: 0,
+        }
+    }
+
+    /// Whether nothing was asked yet that answers for this client too: the rights that the database
+    /// gives, and those of the file, if they are that.
+    pub(super) fn is_new(
+        &mut self,
+        who: Who<'_>,
+        database: &Arc<Rights>,
+        file: Option<&Arc<Rights>>,
+    ) -> bool {
+        let mut names = who.username.into_iter().chain(who.client_id);
+        if !names.all(|name| self.is_like_any_other(name)) {
+            return true;
+        }
+        let key = (
+            Arc::as_ptr(database).addr(),
+            file.map_or(0, |file| Arc::as_ptr(file).addr()),
+            who.client_id.map(|id| Some(id) == who.username),
+        );
+        let rights = (Arc::clone(database), file.map(Arc::clone));
+        let is_new = self.seen.insert(key, rights).is_none();
+        if !is_new {
+            self.alike = self.alike.saturating_add(1);
+        }
+        is_new
+    }
+
+    /// Whether a name can be told from others only by being equal to a name.
+    fn is_like_any_other(&self, name: &str) -> bool {
+        is_plain(name) && !self.words.contains(name)
+    }
+
+    /// Asks all that these templates, those of both, tell apart.
+    pub(super) fn ask(
+        &mut self,
+        who: Who<'_>,
+        templates: &[&Template],
+        file: impl Fn(Asker<'_>, &Question<'_>) -> Permission,
+        database: &Rights,
+    ) {
+        self.clients = self.clients.saturating_add(1);
+        let both = [who.username, Some(ANY_CLIENT)];
+        let client_ids = match &who.client_id {
+            Some(_) => std::slice::from_ref(&who.client_id),
+            None => &both,
+        };
+        for client_id in client_ids {
+            let asker = Asker {
+                client_id: *client_id,
+                username: who.username,
+            };
+            let bound = MOST_QUESTIONS
+                .saturating_sub(self.proof.asked)
+                .min(MOST_FOR_ONE);
+            self.proof.add(compare(
+                templates,
+                asker,
+                bound,
+                &file,
+                |asker, question| database.check(asker, question).permission,
+            ));
+        }
+    }
+
+    /// The first questions that were answered differently.
+    pub(super) fn differing(&self) -> Vec<Differing> {
+        self.proof.disagreements.iter().map(differing).collect()
+    }
+}
+
+impl Differing {
+    /// One line for people.
+    pub(super) fn line(&self) -> String {
+        let user = match &self.user {
+            Some(user) => Plain(user).to_string(),
+            None => "a client without a username".to_owned(),
+        };
+        let topic = Plain(&self.topic);
+        let (question, file, database) = (self.question, self.file, self.database);
+        format!("{user}: {question} {topic}: the file says {file}, the database {database}")
+    }
+}
+
+/// The templates of all rules that rights are made of.
+pub(super) fn templates(rights: &Rights) -> impl Iterator<Item = &Template> {
+    let grants = rights.grants().iter().chain(rights.dormant());
+    grants.flat_map(|grant| grant.role.rules().iter().map(Rule::template))
+}
+
+/// Whether a name has nothing in it that rules or filters are made of.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('$') && !name.contains(['+', '#', '/', '%'])
+}
+
+fn differing(told: &Disagreement) -> Differing {
+    let (file, database) = match told.first {
+        Permission::Allow => ("allow", "deny"),
+        Permission::Deny => ("deny", "allow"),
+    };
+    Differing {
+        user: told.username.clone(),
+        client_id: told.client_id.clone(),
+        question: match told.kind {
+            Kind::Send => "publish",
+            Kind::Receive => "receive",
+            Kind::Subscribe => "subscribe",
+            Kind::Unsubscribe => "unsubscribe",
+        },
+        topic: told.text.clone(),
+        file,
+        database,
+    }
+}
+
+/// A client id that no rule mentions.
+const ANY_CLIENT: &str = "some-client";
+/// So many questions are asked in all: some seconds.
+const MOST_QUESTIONS: usize = 10_000_000;
+/// And about one client with one client id.
+const MOST_FOR_ONE: usize = 250_000;
