@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::sessions::Session;
-use super::standing::{Says, Standing};
+use super::standing::{Says, Standing, Whose};
 use super::{Engine, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::config::UnknownUser;
@@ -180,7 +180,7 @@ impl Engine {
     fn stand_from_now(
         &self,
         asker: Asker<'_>,
-        found: Result<(Says, Option<Timestamp>), store::Error>,
+        found: Result<(Says, Whose), store::Error>,
         revision: u64,
     ) -> Arc<Standing> {
         let key = self.standings.key(asker);
@@ -189,12 +189,16 @@ impl Engine {
             None => true,
         };
         let is_sure = found.is_ok();
-        let (says, account_ends) = found.unwrap_or_else(|error| {
+        let (says, whose) = found.unwrap_or_else(|error| {
             log::warn!("{error}");
-            (Says::Refused(Reason::SourceUnavailable), None)
+            (Says::Refused(Reason::SourceUnavailable), Whose::Nobodys)
         });
         let is_rough = matches!(&says, Says::Granted { granted, .. } if granted.rights.is_rough());
-        let standing = Arc::new(Standing::new(says, account_ends, unannounced));
+        let has_room = self.standings.has_room(&key, &says, whose);
+        let standing = Arc::new(Standing::new(says, whose, unannounced));
+        if !has_room {
+            return standing;
+        }
         self.standings.put(key.clone(), Arc::clone(&standing));
         // After it was put: whoever reports a change now finds it, and whoever did before has counted.
         if !is_sure || is_rough || self.revision.load(Ordering::Acquire) != revision {
@@ -204,12 +208,12 @@ impl Engine {
     }
 
     /// How somebody stands now: the account first, then the first of the authorities that has something
-    /// to say. And when the account begins or ceases to be valid.
+    /// to say. And whose standing that is.
     pub(super) fn stand(
         &self,
         asker: Asker<'_>,
         now: Timestamp,
-    ) -> Result<(Says, Option<Timestamp>), store::Error> {
+    ) -> Result<(Says, Whose), store::Error> {
         let account = match asker.username {
             Some(username) => self.find(username, asker.client_id)?.account,
             None => None,
@@ -222,20 +226,21 @@ impl Engine {
         account: Option<&Account>,
         asker: Asker<'_>,
         now: Timestamp,
-    ) -> Result<(Says, Option<Timestamp>), store::Error> {
+    ) -> Result<(Says, Whose), store::Error> {
         let Some(account) = account else {
-            return Ok((self.granted(asker, now)?, None));
+            return Ok((self.granted(asker, now)?, Whose::Nobodys));
         };
         let ends = [account.valid_from, account.valid_until];
-        let account_ends = ends.into_iter().flatten().filter(|end| now < *end).min();
+        let changes_at = ends.into_iter().flatten().filter(|end| now < *end).min();
+        let whose = Whose::Accounts { changes_at };
         // Where it comes from was looked at when it came.
         let approach = Approach {
             client_id: Fact::Open,
             ip: Fact::Open,
         };
         match admission::admit(account, approach, now) {
-            Err(reason) => Ok((Says::Refused(reason), account_ends)),
-            Ok(()) => Ok((self.granted(asker, now)?, account_ends)),
+            Err(reason) => Ok((Says::Refused(reason), whose)),
+            Ok(()) => Ok((self.granted(asker, now)?, whose)),
         }
     }
 

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use jiff::Timestamp;
 
 use super::access::Authority;
-use super::standing::{Key, Says, Standing};
+use super::standing::{Key, Says, Standing, Whose};
 use super::{Engine, lock};
 use crate::policy::{Loss, Rights};
 use crate::show::Shown;
@@ -43,7 +43,7 @@ impl Engine {
                 continue;
             };
             let new = match self.found_again(&key, &old, again, now) {
-                Ok((says, account_ends)) => Standing::new(says, account_ends, old.unannounced),
+                Ok((says, whose)) => Standing::new(says, whose, old.unannounced),
                 // What cannot be asked does not say that anything has changed.
                 Err(error) => {
                     log::debug!("{error}");
@@ -68,22 +68,22 @@ impl Engine {
         old: &Standing,
         again: Again,
         now: Timestamp,
-    ) -> Result<(Says, Option<Timestamp>), store::Error> {
+    ) -> Result<(Says, Whose), store::Error> {
         let found = match (&old.says, again) {
             // What clients without a username hold is a matter of rules.
             (Says::Granted { .. }, Again::Rules) if key.username().is_some() => {
-                (old.says.clone(), old.account_ends)
+                (old.says.clone(), old.whose)
             }
             _ => self.stand(key.asker(), now)?,
         };
-        let (Says::Granted { authority, granted }, account_ends) = found else {
+        let (Says::Granted { authority, granted }, whose) = found else {
             return Ok(found);
         };
         let granted = match self.authorities.get(authority) {
             Some(Authority::Grants(grantor)) => grantor.renew(&granted, now)?,
             Some(Authority::File(_)) | None => granted,
         };
-        Ok((Says::Granted { authority, granted }, account_ends))
+        Ok((Says::Granted { authority, granted }, whose))
     }
 
     /// Has every connection ended that has this standing.

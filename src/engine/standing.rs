@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub(super) struct Standings {
     table: papaya::HashMap<Key, Arc<Standing>, DefaultHashBuilder>,
     /// Whether one username can stand differently under different client ids.
     by_client_id: bool,
+    /// How many of them are of names that nobody here knows, counted anew by each sweep.
+    strangers: AtomicUsize,
     watch: Mutex<Watch>,
 }
 
@@ -60,13 +62,35 @@ struct Borrowed<'a> {
 pub(super) struct Standing {
     /// What is said of it.
     pub(super) says: Says,
-    /// When the account begins or ceases to be valid.
-    pub(super) account_ends: Option<Timestamp>,
+    /// Whose standing it is.
+    pub(super) whose: Whose,
     /// Whether nobody of this name had logged in here when it first asked: it has a certificate, or a
     /// session that the broker restored.
     pub(super) unannounced: bool,
     /// Since the last sweep.
     used: AtomicBool,
+}
+
+/// Whether there is an account of the name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose {
+    /// There is none, or it could not be looked for.
+    Nobodys,
+    /// There is one.
+    Accounts {
+        /// When it begins or ceases to be valid.
+        changes_at: Option<Timestamp>,
+    },
+}
+
+impl Whose {
+    /// Whether what is said may be said of any name: there is no account, and nobody granted anything.
+    fn is_stranger(self, says: &Says) -> bool {
+        match (self, says) {
+            (Self::Accounts { .. }, _) | (Self::Nobodys, Says::Granted { .. }) => false,
+            (Self::Nobodys, Says::File | Says::Refused(_) | Says::Nobody) => true,
+        }
+    }
 }
 
 /// What is said of somebody.
@@ -93,6 +117,7 @@ impl Standings {
         Self {
             table: papaya::HashMap::with_hasher(DefaultHashBuilder::default()),
             by_client_id,
+            strangers: AtomicUsize::new(0),
             watch: Mutex::default(),
         }
     }
@@ -109,7 +134,10 @@ impl Standings {
     fn borrow<'a>(&self, asker: Asker<'a>) -> Borrowed<'a> {
         Borrowed {
             username: asker.username,
-            client_id: asker.client_id.filter(|_| self.by_client_id),
+            // What is said of clients without a username is said of all of them.
+            client_id: asker
+                .client_id
+                .filter(|_| self.by_client_id && asker.username.is_some()),
         }
     }
 
@@ -123,13 +151,29 @@ impl Standings {
         Some(at(standing))
     }
 
+    /// Whether there is room to keep how somebody stands. Where the broker lets everybody in, names
+    /// cost nothing: of those that nobody knows only so many are kept, and no long ones.
+    pub(super) fn has_room(&self, key: &Key, says: &Says, whose: Whose) -> bool {
+        let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let is_long = length(&key.username).max(length(&key.client_id)) > LONGEST_KEPT;
+        let of_strangers = || self.strangers.load(Ordering::Relaxed) < MOST_STRANGERS;
+        match whose.is_stranger(says) && key.username.is_some() {
+            true => !is_long && of_strangers(),
+            false => !(is_long && self.by_client_id) && self.table.len() < MOST,
+        }
+    }
+
     /// From now on it stands like this.
     pub(super) fn put(&self, key: Key, standing: Arc<Standing>) {
         if let Some(at) = standing.changes_at() {
             let mut watch = lock(&self.watch);
             watch.next_change = watch.next_change.into_iter().chain([at]).min();
         }
-        self.table.pin().insert(key, standing);
+        let is_of_stranger = standing.is_of_stranger();
+        let before = self.table.pin().insert(key, standing).is_some();
+        if is_of_stranger && !before {
+            self.strangers.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Replaces what is known already, all of it or nothing: what was built comes in, none of it can
@@ -230,16 +274,20 @@ impl Standings {
         }
         watch.swept = Some(now);
         drop(watch);
-        if self.table.len() < FEW {
-            return;
-        }
+        let is_crowded = self.table.len() >= FEW;
+        let mut strangers = 0_usize;
         let table = self.table.pin();
         for (key, standing) in &table {
+            let is_of_stranger = standing.is_of_stranger();
             let used = standing.used.swap(false, Ordering::Relaxed);
-            if !used && !key.username().is_some_and(&stays) {
+            let goes = is_crowded || is_of_stranger;
+            if goes && !used && !key.username().is_some_and(&stays) {
                 table.remove(key);
+            } else if is_of_stranger {
+                strangers = strangers.saturating_add(1);
             }
         }
+        self.strangers.store(strangers, Ordering::Relaxed);
     }
 }
 
@@ -260,13 +308,18 @@ impl Key {
 
 impl Standing {
     /// Just found out.
-    pub(super) fn new(says: Says, account_ends: Option<Timestamp>, unannounced: bool) -> Self {
+    pub(super) fn new(says: Says, whose: Whose, unannounced: bool) -> Self {
         Self {
             says,
-            account_ends,
+            whose,
             unannounced,
             used: AtomicBool::new(true),
         }
+    }
+
+    /// Whether it may be said of any name.
+    fn is_of_stranger(&self) -> bool {
+        self.whose.is_stranger(&self.says)
     }
 
     /// When it changes by time alone.
@@ -275,7 +328,11 @@ impl Standing {
             Says::Granted { granted, .. } => granted.rights.changes_at(),
             Says::File | Says::Refused(_) | Says::Nobody => None,
         };
-        self.account_ends.into_iter().chain(of_rights).min()
+        let of_account = match self.whose {
+            Whose::Nobodys => None,
+            Whose::Accounts { changes_at } => changes_at,
+        };
+        of_account.into_iter().chain(of_rights).min()
     }
 }
 
@@ -300,6 +357,15 @@ const MOST_EFFECTS: usize = 10;
 
 /// Fewer entries than this stay, whoever they are.
 const FEW: usize = 10_000;
+
+/// Names that nobody knows, at a few hundred bytes each.
+const MOST_STRANGERS: usize = 50_000;
+
+/// A name or client id of more bytes is found out each time.
+const LONGEST_KEPT: usize = 256;
+
+/// As many as a large fleet has devices, twice.
+const MOST: usize = 1_000_000;
 
 /// Whoever has not asked for so long, or twice that, is found out again when it asks.
 const SWEEP: Duration = Duration::from_mins(10);

@@ -224,3 +224,44 @@ fn who_asks_while_something_changes_is_found_out_again() {
     assert_eq!(publishes(&engine, Some("ann"), "old"), Permit::Deny);
     assert_eq!(publishes(&engine, Some("ann"), "new"), Permit::Allow);
 }
+
+/// Where the broker lets everybody in, names cost nothing.
+#[test]
+fn names_that_nobody_knows_are_kept_up_to_a_bound() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
+    let long = "x".repeat(300);
+    for _ in 0..2 {
+        assert_eq!(publishes(&engine, Some(&long), "a"), Permit::Deny);
+        assert_eq!(publishes(&engine, Some("eve"), "a"), Permit::Deny);
+    }
+    let asked = || granting.asked.load(Ordering::Relaxed);
+    assert_eq!(asked(), 3, "the long name each time, the short one once");
+    for number in 0..60_000 {
+        let name = number.to_string();
+        assert_eq!(publishes(&engine, Some(&name), "a"), Permit::Deny);
+    }
+    let all = engine.standings.all();
+    assert_eq!(all.len(), 50_000);
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+    assert_eq!(
+        engine.standings.all().len(),
+        50_001,
+        "there is room for who is known"
+    );
+    let before = asked();
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+    assert_eq!(asked(), before);
+    let later = |minutes: u64| {
+        let mut later = now();
+        later.mono = later
+            .mono
+            .checked_add(Duration::from_secs(60 * minutes))
+            .unwrap();
+        later
+    };
+    for minutes in [0, 11, 22] {
+        engine.beat(later(minutes));
+    }
+    assert!(engine.standings.all().is_empty(), "nobody has asked since");
+}
