@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::sessions::Session;
 use super::standing::{Says, Standing, Whose};
-use super::{Engine, lock};
+use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::config::UnknownUser;
 use crate::model::Account;
@@ -126,7 +126,10 @@ impl Engine {
     }
 
     /// Somebody logs in: from here on it stands somehow, whether it ever asks or not.
-    pub(super) fn stand_at_login(&self, client_id: &str, account: &Account, now: Timestamp) {
+    pub(super) fn stand_at_login(&self, client_id: &str, found: &Found, now: Timestamp) {
+        let Some(account) = &found.account else {
+            return;
+        };
         if self.sole_file().is_some() || !self.has_acl() {
             return;
         }
@@ -144,9 +147,8 @@ impl Engine {
         if self.standings.look(asker, is_asked) == Some(false) {
             return;
         }
-        let revision = self.revision.load(Ordering::Acquire);
-        let found = self.stand_of(Some(account), asker, now);
-        self.stand_from_now(asker, found, revision);
+        let stands = self.stand_of(Some(account), asker, now);
+        self.stand_from_now(asker, stands, found.revision);
     }
 
     /// Somebody is in who was not asked about: it has a certificate, or somebody else let it in. From
@@ -165,8 +167,7 @@ impl Engine {
             fingerprint: None,
             ends: account.valid_until,
         };
-        lock(&self.sessions).begin(connection, session);
-        self.stand_at_login(entrant.client_id, account, now.wall);
+        self.begin(connection, session, &found, now.wall);
         self.judge(vec![connection], now.wall);
     }
 
@@ -215,10 +216,11 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(Says, Whose), store::Error> {
         let account = match asker.username {
-            Some(username) => self.find(username, asker.client_id)?.account,
+            Some(username) => self.known(username, asker.client_id)?,
             None => None,
         };
-        self.stand_of(account.as_ref(), asker, now)
+        let account = account.as_ref().map(|(account, _)| account);
+        self.stand_of(account, asker, now)
     }
 
     fn stand_of(

@@ -34,9 +34,8 @@ use self::standing::Standings;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
-use crate::config::{AclSubscribe, Config, CostLimits, Hashing, UnknownUser};
+use crate::config::{Config, CostLimits, Hashing, UnknownUser};
 use crate::model::{Account, Fingerprint, StoredCredential};
-use crate::policy::acl_file::Subscriptions;
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
 use crate::store::acl_file;
@@ -137,7 +136,7 @@ impl Engine {
         let mut authorities = Vec::new();
         let mut watched = Vec::new();
         let mut file = match &config.acl_file {
-            Some(path) => Some(acl_file::open(path, subscriptions(config.acl_subscribe))?),
+            Some(path) => Some(acl_file::open(path, config.acl_subscribe.into())?),
             None => None,
         };
         for place in 0..=config.sources.len() {
@@ -378,21 +377,32 @@ impl Engine {
             is_recorded: false,
             revision: self.revision.load(Ordering::Acquire),
         };
-        for source in &self.sources {
-            let Some(account) = source.account(username, client_id)? else {
-                continue;
-            };
-            let verified = lock(&self.verified);
-            let both = [&account.credential, &account.second_credential];
-            found.fingerprints = both.map(|stored| {
-                let stored = stored.as_ref()?;
-                Some(verified.fingerprint(&account.name, stored))
-            });
-            found.is_recorded = self.record_last_login && source.keeps_logins();
-            found.account = Some(account);
-            break;
-        }
+        let Some((account, source)) = self.known(username, client_id)? else {
+            return Ok(found);
+        };
+        let verified = lock(&self.verified);
+        let both = [&account.credential, &account.second_credential];
+        found.fingerprints = both.map(|stored| {
+            let stored = stored.as_ref()?;
+            Some(verified.fingerprint(&account.name, stored))
+        });
+        found.is_recorded = self.record_last_login && source.keeps_logins();
+        found.account = Some(account);
         Ok(found)
+    }
+
+    /// The account of the first source that knows the name, and that source.
+    fn known(
+        &self,
+        username: &str,
+        client_id: Option<&str>,
+    ) -> Result<Option<(Account, &dyn Source)>, store::Error> {
+        for source in &self.sources {
+            if let Some(account) = source.account(username, client_id)? {
+                return Ok(Some((account, &**source)));
+            }
+        }
+        Ok(None)
     }
 
     fn admitted(
@@ -423,13 +433,20 @@ impl Engine {
             fingerprint,
             ends: account.valid_until,
         };
+        self.begin(connection, session, found, now);
+    }
+
+    /// Somebody is in, on the strength of what was found. If something was reported meanwhile, both
+    /// the session and how it stands are looked at again.
+    fn begin(&self, connection: ConnectionId, session: Session, found: &Found, now: Timestamp) {
+        let client_id = session.client_id.clone();
         let mut sessions = lock(&self.sessions);
         sessions.begin(connection, session);
         if self.revision.load(Ordering::Acquire) != found.revision {
             sessions.doubt(connection);
         }
         drop(sessions);
-        self.stand_at_login(client_id, account, now);
+        self.stand_at_login(&client_id, found, now);
     }
 }
 
@@ -439,13 +456,6 @@ impl Authority {
             Self::File(_) => false,
             Self::Grants(grantor) => grantor.asks_client_id(),
         }
-    }
-}
-
-fn subscriptions(option: AclSubscribe) -> Subscriptions {
-    match option {
-        AclSubscribe::AsMosquitto => Subscriptions::AsMosquitto,
-        AclSubscribe::Enforce => Subscriptions::Enforce,
     }
 }
 

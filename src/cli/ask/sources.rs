@@ -15,7 +15,7 @@ use crate::cli::exit::Failure;
 use crate::cli::place::Place;
 use crate::config::{AclSubscribe, Config, DatabaseConfig, SourceConfig, UnknownUser};
 use crate::model::Account;
-use crate::policy::acl_file::{AclFile, Subscriptions};
+use crate::policy::acl_file::AclFile;
 use crate::policy::{Asker, Rights};
 use crate::store::{self, Error, Grantor, Source};
 use crate::verdict::Reason;
@@ -158,9 +158,5 @@ impl Sources {
 
 fn acl_file(path: &Path, how: AclSubscribe) -> Result<AclFile, Failure> {
     let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    let subscriptions = match how {
-        AclSubscribe::AsMosquitto => Subscriptions::AsMosquitto,
-        AclSubscribe::Enforce => Subscriptions::Enforce,
-    };
-    Ok(store::acl_file::understand(path, &bytes, subscriptions)?)
+    Ok(store::acl_file::understand(path, &bytes, how.into())?)
 }

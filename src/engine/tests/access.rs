@@ -265,3 +265,55 @@ fn names_that_nobody_knows_are_kept_up_to_a_bound() {
     }
     assert!(engine.standings.all().is_empty(), "nobody has asked since");
 }
+
+/// An account that is switched off while its login is under way stays switched off.
+#[test]
+fn who_logs_in_while_the_account_changes_is_found_out_again() {
+    struct Turning(Arc<Held>, Mutex<Option<Weak<Engine>>>);
+    impl Source for Turning {
+        fn account(&self, name: &str, id: Option<&str>) -> Result<Option<Account>, store::Error> {
+            let found = self.0.account(name, id)?;
+            let meanwhile = self.1.lock().unwrap().take();
+            if let Some(engine) = meanwhile.and_then(|engine| engine.upgrade()) {
+                let off = Account {
+                    disabled: true,
+                    ..account("ann", "pw")
+                };
+                let news = changed(vec![off.name.clone()]);
+                self.0.hold(Ok(vec![off]));
+                engine.review(&news, Timestamp::UNIX_EPOCH);
+            }
+            Ok(found)
+        }
+
+        fn sample(&self) -> Vec<StoredCredential> {
+            Vec::new()
+        }
+
+        fn keeps_logins(&self) -> bool {
+            false
+        }
+
+        fn has_states(&self) -> bool {
+            true
+        }
+    }
+    let source = Arc::new(Turning(
+        Held::with(vec![account("ann", "pw")]),
+        Mutex::default(),
+    ));
+    let granting = Granting::new(&["ann"], &["a"]);
+    let engine = Arc::new(Engine::over(
+        vec![Arc::clone(&source) as Arc<dyn Source>],
+        vec![Authority::Grants(granting)],
+        &Config::standard(),
+        &[9; 32],
+        now,
+        Arc::default(),
+    ));
+    *source.1.lock().unwrap() = Some(Arc::downgrade(&engine));
+    assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
+    engine.beat(now());
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Deny);
+    assert_eq!(kicked(&engine), [1]);
+}

@@ -38,6 +38,7 @@ use super::question::{Asker, Message, Question};
 use super::rule::{Conditions, Permission};
 use super::template::{Level, Template};
 use super::trie::{Builder, Entry, NodeId, Search, TooMany, Trie};
+use crate::config::AclSubscribe;
 
 /// A file that was understood.
 #[derive(Debug)]
@@ -97,6 +98,15 @@ pub enum Subscriptions {
     AsMosquitto,
     /// Those whose messages the client may read.
     Enforce,
+}
+
+impl From<AclSubscribe> for Subscriptions {
+    fn from(option: AclSubscribe) -> Self {
+        match option {
+            AclSubscribe::AsMosquitto => Self::AsMosquitto,
+            AclSubscribe::Enforce => Self::Enforce,
+        }
+    }
 }
 
 /// An answer.
