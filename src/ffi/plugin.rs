@@ -4,7 +4,7 @@
 //! so comes back to us, before it returns.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::sync::{Arc, LazyLock};
 
 use super::abi;
@@ -332,59 +332,58 @@ impl Plugin {
     }
 
     fn perform(&self, main: &Main, effect: &Effect) {
-        let (connection, client_id) = match effect {
+        // Checked on the way in: no name and no id holds a NUL.
+        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
+        let pointer = |connection| main.connections.borrow().pointer(connection);
+        match effect {
             Effect::Kick {
                 connection,
                 client_id,
-            }
-            | Effect::Complete {
-                connection,
-                client_id,
-                ..
-            } => (connection, client_id),
-            Effect::Recheck { client_id } => {
-                if let Ok(id) = CString::new(client_id.as_bytes()) {
-                    main.broker.recheck(&id);
-                }
-                return;
-            }
-            Effect::KickUsername(None) => return main.broker.kick_username(None),
-            Effect::KickUsername(Some(username)) => {
-                // Checked on the way in: no username holds a NUL.
-                if let Ok(username) = CString::new(username.as_bytes()) {
-                    main.broker.kick_username(Some(&username));
-                }
-                return;
-            }
-        };
-        let client = main.connections.borrow().pointer(*connection);
-        // Checked on the way in: no id holds a NUL.
-        let (Some(client), Ok(id)) = (client, CString::new(client_id.as_bytes())) else {
-            return;
-        };
-        match effect {
-            Effect::KickUsername(_) | Effect::Recheck { .. } => {}
-            Effect::Kick { .. } => {
-                if main.broker.is_current(&id, client) {
+            } => {
+                if let Some((client, id)) = pointer(*connection).zip(in_c(client_id))
+                    && main.broker.is_current(&id, client)
+                {
                     main.broker.kick(&id);
                 }
             }
-            Effect::Complete { verdict, .. } => {
-                main.broker.complete(&id, event::code(self.api, *verdict));
-                let entered = main.broker.is_current(&id, client);
-                if *verdict == Verdict::Allow && !entered {
-                    // The broker tells nobody when a waiting client leaves.
-                    log::info!(
-                        "gone before the answer client_id={}: it left, or sent something before \
-                         it was let in (plugin_opt_hashing inline answers at once)",
-                        Shown(client_id)
-                    );
+            Effect::KickUsername(None) => main.broker.kick_username(None),
+            Effect::KickUsername(Some(username)) => {
+                if let Some(username) = in_c(username) {
+                    main.broker.kick_username(Some(&username));
                 }
-                if !entered {
-                    self.forget(main, client);
+            }
+            Effect::Recheck { client_id } => {
+                if let Some(id) = in_c(client_id) {
+                    main.broker.recheck(&id);
+                }
+            }
+            Effect::Complete {
+                connection,
+                client_id,
+                verdict,
+            } => {
+                if let Some((client, id)) = pointer(*connection).zip(in_c(client_id)) {
+                    self.complete(main, client, &id, *verdict);
                 }
             }
         }
+    }
+
+    /// Tells a client that was left waiting.
+    fn complete(&self, main: &Main, client: ClientPtr, id: &CStr, verdict: Verdict) {
+        main.broker.complete(id, event::code(self.api, verdict));
+        if main.broker.is_current(id, client) {
+            return;
+        }
+        if verdict == Verdict::Allow {
+            // The broker tells nobody when a waiting client leaves.
+            log::info!(
+                "gone before the answer client_id={}: it left, or sent something before \
+                 it was let in (plugin_opt_hashing inline answers at once)",
+                Shown(&id.to_string_lossy())
+            );
+        }
+        self.forget(main, client);
     }
 
     /// Ends all threads and waits for them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::accounts::line;
 use super::conf::conf;
+use super::roles::heard;
 use crate::support::{
     Broker, Client, Connect, Event, PATIENCE, Protocol, Startup, eventually, for_each_broker,
 };
@@ -42,12 +43,6 @@ fn as_user(broker: &Broker, username: &str) -> Client {
     named(Protocol::V311, username)
         .client_id(username)
         .accepted(broker.port())
-}
-
-/// The payloads of what has come.
-fn heard(client: &mut Client) -> Vec<String> {
-    let text = |(_, payload)| String::from_utf8(payload).unwrap();
-    client.received().into_iter().map(text).collect()
 }
 
 fn rewrite(broker: &Broker, rules: &str) {

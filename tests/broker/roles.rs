@@ -63,6 +63,7 @@ pub fn may_publish(client: &mut Client, topic: &str) -> bool {
     }
 }
 
+/// The payloads of what has come.
 pub fn heard(client: &mut Client) -> Vec<String> {
     let text = |(_, payload)| String::from_utf8(payload).unwrap();
     client.received().into_iter().map(text).collect()
