@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   engine
+//!  4   control ── engine
 //!  3   admin ── store      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
@@ -16,6 +16,7 @@ pub mod admission;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod credential;
 pub mod dynsec;
 pub mod engine;

@@ -103,6 +103,17 @@ pub struct Access<'a> {
     pub payload: u32,
 }
 
+/// A message to the control API.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// Who sends it, as what it is: a message to a topic.
+    pub access: Access<'a>,
+    /// Where from, as the broker writes it.
+    pub address: Option<&'a str>,
+    /// What is in it: perhaps a password.
+    pub payload: &'a [u8],
+}
+
 /// What a client wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {

@@ -5,7 +5,7 @@
 //! caller starts it with all signals blocked and stops it before the plugin goes.
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Logins are written down every so many looks, and at the end.
 const LOOKS_PER_RECORD: u32 = 25;
+
+/// A million accounts in a file are read in less.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the thread does with what it finds.
 pub struct Duties {
@@ -34,9 +37,25 @@ pub struct Watcher {
     thread: JoinHandle<()>,
 }
 
+/// For other threads that changed a source and want it to count.
+#[derive(Clone)]
+pub struct Looker(Sender<Order>);
+
 enum Order {
     Look,
+    /// And say when what was found is in force.
+    LookAndTell(SyncSender<()>),
     Stop,
+}
+
+impl Looker {
+    /// Has every source looked at now, and waits until what is found is in force. Says whether it is: the
+    /// thread may be gone, or take longer than anybody waits.
+    #[must_use]
+    pub fn look_and_wait(&self) -> bool {
+        let (tell, told) = sync_channel(1);
+        self.0.send(Order::LookAndTell(tell)).is_ok() && told.recv_timeout(PATIENCE).is_ok()
+    }
 }
 
 impl Watcher {
@@ -67,6 +86,12 @@ impl Watcher {
     pub fn look(&self) {
         // Fails only when the thread is gone, and then there is nobody to tell.
         self.orders.send(Order::Look).ok();
+    }
+
+    /// For others who change sources.
+    #[must_use]
+    pub fn looker(&self) -> Looker {
+        Looker(self.orders.clone())
     }
 
     /// Ends the thread and waits for it: at most as long as one load takes.
@@ -105,8 +130,13 @@ impl Round {
 
     fn run(&mut self, inbox: &mut Receiver<Order>) {
         loop {
+            let mut tell = None;
             let hurry = match inbox.recv_timeout(INTERVAL) {
                 Ok(Order::Look) => Hurry::Now,
+                Ok(Order::LookAndTell(whom)) => {
+                    tell = Some(whom);
+                    Hurry::Now
+                }
                 Err(RecvTimeoutError::Timeout) => Hurry::Settled,
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.record();
@@ -114,6 +144,10 @@ impl Round {
                 }
             };
             self.look(hurry);
+            if let Some(tell) = tell {
+                // Whoever asked may have given up.
+                tell.send(()).ok();
+            }
         }
     }
 
@@ -247,6 +281,17 @@ mod tests {
         rig.watcher.look();
         assert!(rig.asked.iter().any(|hurry| hurry == Hurry::Now));
         rig.watcher.stop();
+    }
+
+    #[test]
+    fn whoever_waits_is_told_once_the_news_are_handed_on() {
+        let rig = rig();
+        rig.tell.send(Ok(News::Everything)).unwrap();
+        assert!(rig.watcher.looker().look_and_wait());
+        assert_eq!(rig.news.try_recv(), Ok(News::Everything));
+        let looker = rig.watcher.looker();
+        rig.watcher.stop();
+        assert!(!looker.look_and_wait(), "nobody is there any more");
     }
 
     #[test]

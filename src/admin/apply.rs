@@ -126,6 +126,14 @@ impl<'a> Batch<'a> {
         Ok(self.0.roles()?)
     }
 
+    /// Whether there is such a role, even one that cannot be read.
+    ///
+    /// # Errors
+    /// When the place holds no roles, or cannot be read.
+    pub fn has_role(&mut self, name: &RoleName) -> Result<bool, Error> {
+        Ok(self.0.roles()?.has_role(name)?)
+    }
+
     /// Carries out one command.
     ///
     /// # Errors

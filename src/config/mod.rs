@@ -48,6 +48,22 @@ pub struct Config {
     pub inline_budget: Duration,
     /// How guessing is slowed down.
     pub throttle: ThrottleLimits,
+    /// Who may give orders over the broker; none: whoever the roles of a database let do it, where
+    /// there are such.
+    pub control: Option<Control>,
+    /// PBKDF2 iterations of a password that such an order sets.
+    pub control_iterations: u32,
+}
+
+/// Who may give orders over the broker, on the topics of the control API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Nobody: the topics are not ours.
+    Off,
+    /// Whoever a rule of ours lets publish to the topic.
+    On,
+    /// Whoever logged in with an account of ours.
+    AllowAuthenticated,
 }
 
 /// Whose logins have a line in the log.
@@ -296,6 +312,31 @@ impl Config {
             pending_timeout: Duration::from_secs(10),
             inline_budget: Duration::from_millis(500),
             throttle: ThrottleLimits::STANDARD,
+            control: None,
+            control_iterations: 210_000,
+        }
+    }
+
+    /// Who may give orders over the broker, and the database that they change.
+    #[must_use]
+    pub fn controlled(&self) -> Option<(Control, &DatabaseConfig)> {
+        let own = || {
+            let mut sources = self.sources.iter();
+            sources.find_map(|source| match source {
+                SourceConfig::Database(database) => Some(database),
+                SourceConfig::PasswordFile(_) | SourceConfig::Query(_) => None,
+            })
+        };
+        let with_roles = self.sources.iter().find_map(|source| match source {
+            SourceConfig::Database(database) if database.roles => Some(database),
+            SourceConfig::Database(_) | SourceConfig::PasswordFile(_) | SourceConfig::Query(_) => {
+                None
+            }
+        });
+        match self.control {
+            Some(Control::Off) => None,
+            None => with_roles.map(|database| (Control::On, database)),
+            Some(control) => with_roles.or_else(own).map(|database| (control, database)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
 use super::{
-    AclSubscribe, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser,
+    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser,
 };
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 
@@ -126,6 +126,32 @@ pub const OPTIONS: &[Opt] = &[
                 _ => return Err("accepted are as-mosquitto and enforce".to_owned()),
             };
             Ok(())
+        },
+    },
+    Opt {
+        key: "control",
+        value: "off|on|allow-authenticated",
+        default: None,
+        repeats: false,
+        help: "Who may manage the first database with doorman's own schema while the broker runs, by messages to $CONTROL/dynamic-security/v1 (mosquitto_ctrl dynsec). on: whoever an ACL of doorman's lets publish to that topic. allow-authenticated: everybody who logged in with an account, for brokers where nobody else can. off: nobody. Without the line it is on where database_roles is true, and else off.",
+        set: |draft, value| {
+            draft.config.control = Some(match value {
+                "off" => Control::Off,
+                "on" => Control::On,
+                "allow-authenticated" => Control::AllowAuthenticated,
+                _ => return Err("accepted are off, on and allow-authenticated".to_owned()),
+            });
+            Ok(())
+        },
+    },
+    Opt {
+        key: "control_iterations",
+        value: "NUMBER",
+        default: Some("210000"),
+        repeats: false,
+        help: "PBKDF2 iterations of passwords that are set by messages to the control topic. Generated device keys of 128 bits and more need no more than 101.",
+        set: |draft, value| {
+            number(value, 1, 2_000_000).map(|n| draft.config.control_iterations = n)
         },
     },
     Opt {

@@ -5,22 +5,29 @@
 
 use std::fmt;
 
+use super::fields::whole;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A value.
-pub(super) enum Json {
+pub enum Json {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number.
     Number(f64),
+    /// A text.
     Text(String),
+    /// An array.
     Array(Vec<Json>),
-    /// In the order of the file.
+    /// An object, in the order of the file.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
     /// What it is, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
@@ -31,8 +38,29 @@ impl Json {
         }
     }
 
+    /// The field of this name, if it is an object that has one.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Self> {
+        let Self::Object(fields) = self else {
+            return None;
+        };
+        let mut fields = fields.iter();
+        fields.find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// The same, taken out.
+    #[must_use]
+    pub fn into_field(self, name: &str) -> Option<Self> {
+        let Self::Object(fields) = self else {
+            return None;
+        };
+        let mut fields = fields.into_iter();
+        fields.find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
     /// The text, if it is one.
-    pub(super) fn text(&self) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self {
             return Some(text);
         }
@@ -40,15 +68,23 @@ impl Json {
     }
 
     /// The number, if it is one.
-    pub(super) fn number(&self) -> Option<f64> {
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
         if let Self::Number(number) = self {
             return Some(*number);
         }
         None
     }
 
+    /// The number without what is behind the point, if it is one.
+    #[must_use]
+    pub fn whole(&self) -> Option<i64> {
+        self.number().map(whole)
+    }
+
     /// The truth value, if it is one.
-    pub(super) fn switch(&self) -> Option<bool> {
+    #[must_use]
+    pub fn switch(&self) -> Option<bool> {
         if let Self::Bool(value) = self {
             return Some(*value);
         }

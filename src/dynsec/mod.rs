@@ -19,6 +19,7 @@ mod write;
 use std::sync::Arc;
 
 pub use self::fields::Error;
+pub use self::json::Json;
 pub use self::remark::{Remark, What};
 use crate::model::{AccountName, StoredCredential};
 use crate::policy::{Defaults, Priority, Rule, WildcardSubscriptions};

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::sessions::Session;
+use super::sessions::{Proof, Session};
 use super::standing::{Says, Standing, Whose};
 use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
@@ -166,6 +166,8 @@ impl Engine {
             ip: Fact::Is(entrant.address.ip()),
             fingerprint: None,
             ends: account.valid_until,
+            since: now.wall,
+            by: Proof::Other,
         };
         self.begin(connection, session, &found, now.wall);
         self.judge(vec![connection], now.wall);

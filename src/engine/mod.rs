@@ -7,6 +7,7 @@
 
 mod access;
 mod budget;
+mod control;
 mod decoy;
 mod offline;
 mod pending;
@@ -18,7 +19,7 @@ mod standing;
 mod tests;
 mod verification;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -26,9 +27,11 @@ use jiff::Timestamp;
 
 use self::access::Authority;
 use self::budget::Budget;
+pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::pending::Pending;
 pub use self::pending::Waiting;
+pub use self::sessions::Proof;
 use self::sessions::{Session, Sessions};
 use self::standing::Standings;
 use self::verification::{Fits, Paces};
@@ -86,6 +89,8 @@ pub struct Engine {
     revision: AtomicU64,
     /// Whether a tick has anything to do but to look whether a worker is ready.
     something_to_do: AtomicBool,
+    /// How many hold back the ends of connections.
+    held: AtomicUsize,
 }
 
 /// An engine and what its watcher has to keep fresh.
@@ -193,6 +198,7 @@ impl Engine {
             completions: Mutex::new(Vec::new()),
             revision: AtomicU64::new(0),
             something_to_do: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
         };
         engine.refresh_decoys();
         engine
@@ -254,7 +260,10 @@ impl Engine {
         lock(&self.pending).supersede(client_id);
         lock(&self.completions).retain(|effect| match effect {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
-            Effect::Kick { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => true,
+            Effect::Kick { .. }
+            | Effect::KickUsername(_)
+            | Effect::Recheck { .. }
+            | Effect::Publish { .. } => true,
         });
     }
 
@@ -348,10 +357,14 @@ impl Engine {
         }
         self.something_to_do.store(false, Ordering::Release);
         self.settle_pending(answers, now());
-        let mut effects = std::mem::take(&mut *lock(&self.completions));
         let mut sessions = lock(&self.sessions);
-        effects.extend(sessions.take_effects());
-        effects.extend(self.standings.take_effects());
+        let ends = match self.held.load(Ordering::Acquire) {
+            0 => [sessions.take_effects(), self.standings.take_effects()].concat(),
+            _ => Vec::new(),
+        };
+        // Looked at afterwards and done before: whoever held the ends back has spoken by now.
+        let mut effects = std::mem::take(&mut *lock(&self.completions));
+        effects.extend(ends);
         if sessions.has_effects() || self.standings.has_effects() || !lock(&self.pending).is_empty()
         {
             self.something_to_do.store(true, Ordering::Release);
@@ -432,6 +445,12 @@ impl Engine {
             ip: approach(connect).ip,
             fingerprint,
             ends: account.valid_until,
+            since: now,
+            by: match fingerprint {
+                None => Proof::Other,
+                Some(first) if found.fingerprints.first() == Some(&Some(first)) => Proof::Password,
+                Some(_) => Proof::SecondPassword,
+            },
         };
         self.begin(connection, session, found, now);
     }

@@ -34,6 +34,22 @@ pub(super) struct Session {
     pub(super) fingerprint: Option<Fingerprint>,
     /// When the account's validity ends.
     pub(super) ends: Option<Timestamp>,
+    /// Since when.
+    pub(super) since: Timestamp,
+    /// By what.
+    pub(super) by: Proof,
+}
+
+/// By what a client entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The account's password.
+    Password,
+    /// Its second one.
+    SecondPassword,
+    /// Something that the broker or somebody else looked at: a certificate, or a session restored from
+    /// disk.
+    Other,
 }
 
 /// All of them.
@@ -124,6 +140,11 @@ impl Sessions {
     /// The session of a connection.
     pub(super) fn find(&self, connection: ConnectionId) -> Option<Session> {
         self.by_connection.get(&connection).cloned()
+    }
+
+    /// The connection that has this client id.
+    pub(super) fn online(&self, client_id: &str) -> Option<ConnectionId> {
+        self.online.get(client_id).copied()
     }
 
     /// Whether somebody of this name is in.
@@ -238,6 +259,8 @@ mod tests {
             ip: Fact::Open,
             fingerprint: None,
             ends: ends.map(|s| Timestamp::from_second(s).unwrap()),
+            since: Timestamp::UNIX_EPOCH,
+            by: Proof::Password,
         }
     }
 

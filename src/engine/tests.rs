@@ -115,7 +115,10 @@ fn kicked(engine: &Engine) -> Vec<u64> {
     effects
         .map(|effect| match effect {
             Effect::Kick { connection, .. } => connection.0,
-            Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
+            Effect::Complete { .. }
+            | Effect::KickUsername(_)
+            | Effect::Recheck { .. }
+            | Effect::Publish { .. } => {
                 panic!("nobody waits")
             }
         })

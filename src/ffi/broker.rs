@@ -31,6 +31,15 @@ type Unregister = unsafe extern "C" fn(
     abi::MOSQ_FUNC_generic_callback,
     *const c_void,
 ) -> c_int;
+type Publish = unsafe extern "C" fn(
+    *const c_char,
+    *const c_char,
+    c_int,
+    *const c_void,
+    c_int,
+    bool,
+    *mut abi::mosquitto_property,
+) -> c_int;
 type TextOf = unsafe extern "C" fn(*const abi::mosquitto) -> *const c_char;
 type NumberOf = unsafe extern "C" fn(*const abi::mosquitto) -> c_int;
 type SetInfo =
@@ -38,6 +47,7 @@ type SetInfo =
 
 /// The functions of the broker that loaded us.
 pub(super) struct Api {
+    pub(super) broker_publish_copy: Publish,
     pub(super) callback_register: Register,
     pub(super) callback_unregister: Unregister,
     pub(super) client_address: TextOf,
@@ -94,6 +104,10 @@ impl Api {
             found.map_err(|_| Missing(name))
         }
         Ok(Self {
+            broker_publish_copy: need(
+                "broker_publish_copy",
+                found.mosquitto_broker_publish_copy,
+            )?,
             callback_register: need("callback_register", found.mosquitto_callback_register)?,
             callback_unregister: need("callback_unregister", found.mosquitto_callback_unregister)?,
             client_address: need("client_address", found.mosquitto_client_address)?,
@@ -170,21 +184,15 @@ impl Broker {
         self,
         identifier: *mut abi::mosquitto_plugin_id_t,
         event: c_int,
+        topic: Option<&'static CStr>,
         callback: Callback,
         user_data: *mut c_void,
     ) -> Result<(), Refused> {
         let register = self.api.callback_register;
-        // SAFETY: the identifier is the one init was given, and user_data stays valid until cleanup
-        // has unregistered the callback.
-        let answer = unsafe {
-            register(
-                identifier,
-                event,
-                Some(callback),
-                std::ptr::null(),
-                user_data,
-            )
-        };
+        let topic = topic.map_or(std::ptr::null(), CStr::as_ptr).cast();
+        // SAFETY: the identifier is the one init was given, a topic is a C string that the broker copies,
+        // and user_data stays valid until cleanup has unregistered the callback.
+        let answer = unsafe { register(identifier, event, Some(callback), topic, user_data) };
         match answer {
             abi::MOSQ_ERR_SUCCESS => Ok(()),
             abi::MOSQ_ERR_ALREADY_EXISTS => Err(Refused::Twice),
@@ -198,12 +206,14 @@ impl Broker {
         self,
         identifier: *mut abi::mosquitto_plugin_id_t,
         event: c_int,
+        topic: Option<&'static CStr>,
         callback: Callback,
     ) {
         let unregister = self.api.callback_unregister;
+        let topic = topic.map_or(std::ptr::null(), CStr::as_ptr).cast();
         // SAFETY: the identifier is the one init was given; an unknown callback is answered with
-        // MOSQ_ERR_NOT_FOUND (plugin_public.c).
-        unsafe { unregister(identifier, event, Some(callback), std::ptr::null()) };
+        // MOSQ_ERR_NOT_FOUND (plugin_public.c), and a topic is a C string.
+        unsafe { unregister(identifier, event, Some(callback), topic) };
     }
 
     /// Whether this is the client that the broker has under this id now. Always, as far as we know,
@@ -272,6 +282,32 @@ impl Broker {
         let answer = unsafe { kick(username, false) };
         if answer != abi::MOSQ_ERR_SUCCESS && answer != abi::MOSQ_ERR_NOT_FOUND {
             log::warn!("the broker did not end the connections of a username: {answer}");
+        }
+    }
+
+    /// Publishes a message, QoS 0 and not retained, to whoever may receive it. Asks us who that is before
+    /// it returns: no borrow of ours may be open.
+    pub(super) fn publish(self, topic: &CStr, payload: &[u8]) {
+        let publish = self.api.broker_publish_copy;
+        let Ok(length) = c_int::try_from(payload.len()) else {
+            log::error!("an answer of {} bytes is no message", payload.len());
+            return;
+        };
+        // SAFETY: the topic is a C string and the payload has that many bytes; the broker copies both.
+        // No client id is everybody, and no properties are none.
+        let answer = unsafe {
+            publish(
+                std::ptr::null(),
+                topic.as_ptr(),
+                length,
+                payload.as_ptr().cast(),
+                0,
+                false,
+                std::ptr::null_mut(),
+            )
+        };
+        if answer != abi::MOSQ_ERR_SUCCESS {
+            log::warn!("the broker did not publish an answer: {answer}");
         }
     }
 

@@ -3,13 +3,13 @@
 //! Must not: do anything outside the guard. There is one entry for all events, [`on`]; what they
 //! differ in is their [`Event`].
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 
 use super::abi;
 use super::broker::Callback;
 use super::event;
 use super::guard::{
-    ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, DISCONNECT, RELOAD, Rule, TICK, guard,
+    ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, CONTROL, DISCONNECT, RELOAD, Rule, TICK, guard,
 };
 use super::plugin::{Main, Plugin};
 
@@ -18,6 +18,8 @@ pub(super) struct Registration {
     pub(super) rule: &'static Rule,
     pub(super) callback: Callback,
     pub(super) purpose: Purpose,
+    /// Of an event that comes by topic, the topic.
+    pub(super) topic: Option<&'static CStr>,
 }
 
 /// What an event is wanted for. Being asked about what one has nothing to say to changes the broker's
@@ -30,10 +32,12 @@ pub(super) enum Purpose {
     Access,
     /// Either.
     Both,
+    /// Taking orders.
+    Control,
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 7] = [
+pub(super) const REGISTRATIONS: [Registration; 8] = [
     registration::<BasicAuth>(Purpose::Entry),
     registration::<AclCheck>(Purpose::Access),
     registration::<Reload>(Purpose::Both),
@@ -41,13 +45,21 @@ pub(super) const REGISTRATIONS: [Registration; 7] = [
     registration::<Connected>(Purpose::Entry),
     registration::<Disconnect>(Purpose::Entry),
     registration::<ClientOffline>(Purpose::Entry),
+    Registration {
+        topic: Some(CONTROL_TOPIC),
+        ..registration::<Control>(Purpose::Control)
+    },
 ];
+
+/// [`control::TOPIC`] in C.
+const CONTROL_TOPIC: &CStr = c"$CONTROL/dynamic-security/v1";
 
 const fn registration<E: Event>(purpose: Purpose) -> Registration {
     Registration {
         rule: E::RULE,
         callback: on::<E>,
         purpose,
+        topic: None,
     }
 }
 
@@ -143,6 +155,17 @@ impl Event for Disconnect {
     }
 }
 
+struct Control;
+
+impl Event for Control {
+    type Data = abi::mosquitto_evt_control;
+    const RULE: &'static Rule = &CONTROL;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| plugin.control(main, data))
+    }
+}
+
 /// Its struct is that of [`Disconnect`].
 struct ClientOffline;
 
@@ -152,5 +175,15 @@ impl Event for ClientOffline {
 
     fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
         main.map(|main| plugin.disconnected(main, data.client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_topic_is_the_one_that_answers_belong_to() {
+        assert_eq!(CONTROL_TOPIC.to_str(), Ok(crate::control::TOPIC));
     }
 }

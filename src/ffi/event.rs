@@ -6,7 +6,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
-use crate::request::{Access, Action, Address, Client, Connect, ConnectionId, Entrant, Occasion};
+use crate::request::{
+    Access, Action, Address, Client, Connect, ConnectionId, Entrant, Occasion, Order,
+};
 use crate::verdict::{Permit, Reason, Verdict};
 
 /// A BASIC_AUTH event, understood as far as it can be.
@@ -109,6 +111,36 @@ pub(super) fn acl_check<'a>(
         retain: event.retain,
         payload: event.payloadlen,
     })
+}
+
+/// Reads a CONTROL event: what it would be as an access, and its payload; none where there is no client,
+/// or where a name is no text.
+pub(super) fn control<'a>(
+    api: &Api,
+    event: &'a abi::mosquitto_evt_control,
+) -> Option<(ClientPtr, Order<'a>)> {
+    let client = ClientPtr::new(event.client)?;
+    let payload = match usize::try_from(event.payloadlen) {
+        // SAFETY: the broker's payload has that many bytes, and lives as long as the event.
+        Ok(length) if length > 0 && !event.payload.is_null() => unsafe {
+            std::slice::from_raw_parts(event.payload.cast::<u8>(), length)
+        },
+        Ok(_) | Err(_) => &[],
+    };
+    let order = Order {
+        access: Access {
+            client_id: text(event, Some(client_id(api, client))).ok()?,
+            username: text(event, Some(username(api, client))).ok()?,
+            action: Action::Publish,
+            topic: text(event, Some(event.topic)).ok()??,
+            qos: event.qos,
+            retain: event.retain,
+            payload: event.payloadlen,
+        },
+        address: text(event, Some(address_of(api, client))).ok()?,
+        payload,
+    };
+    Some((client, order))
 }
 
 fn action(access: c_int) -> Option<Action> {

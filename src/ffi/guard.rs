@@ -129,6 +129,16 @@ pub(super) const CONNECT: Rule = Rule {
     lines: Lines::Written,
 };
 
+/// CONTROL: heard, and nothing done. Anything but 0 ends the connection of whoever sent it.
+pub(super) const CONTROL: Rule = Rule {
+    event: abi::MOSQ_EVT_CONTROL,
+    name: "CONTROL",
+    denied: Denied::always(abi::MOSQ_ERR_SUCCESS),
+    nested: Nested::Refuse,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
 /// DISCONNECT reports and asks nothing.
 pub(super) const DISCONNECT: Rule = Rule {
     event: abi::MOSQ_EVT_DISCONNECT,

@@ -117,7 +117,10 @@ fn open(
     let plugin = Plugin::open(api, identifier, &config)?;
     register(&plugin)?;
     descriptors::make_room();
-    if let Err(line) = plugin.work(&config).and_then(|()| plugin.watch()) {
+    if let Err(line) = plugin
+        .work(&config)
+        .and_then(|()| plugin.watch())
+        .and_then(|()| plugin.take_orders(&config)) {
         plugin.close();
         unregister(&plugin, &REGISTRATIONS);
         return Err(line);
@@ -146,17 +149,24 @@ fn register(plugin: &Plugin) -> Result<(), String> {
             continue;
         }
         let event = registration.rule.event;
-        match main
-            .broker()
-            .register(main.identifier(), event, registration.callback, user_data)
-        {
+        let answer = main.broker().register(
+            main.identifier(),
+            event,
+            registration.topic,
+            registration.callback,
+            user_data,
+        );
+        let line = match (answer, registration.topic) {
             // CONNECT and CLIENT_OFFLINE are not known to 2.0.
-            Ok(()) | Err(Refused::Unknown) => {}
-            Err(refused) => {
-                unregister(plugin, REGISTRATIONS.get(..index).unwrap_or(&[]));
-                return Err(format!("{}: {refused}", registration.rule.name));
-            }
-        }
+            (Ok(()) | Err(Refused::Unknown), _) => continue,
+            (Err(Refused::Twice), Some(topic)) => format!(
+                "{} belongs to another plugin already: leave one of them, or plugin_opt_control off",
+                topic.to_string_lossy()
+            ),
+            (Err(refused), _) => format!("{}: {refused}", registration.rule.name),
+        };
+        unregister(plugin, REGISTRATIONS.get(..index).unwrap_or(&[]));
+        return Err(line);
     }
     Ok(())
 }
@@ -170,7 +180,11 @@ fn unregister(plugin: &Plugin, registrations: &[Registration]) {
             continue;
         }
         let event = registration.rule.event;
-        main.broker()
-            .unregister(main.identifier(), event, registration.callback);
+        main.broker().unregister(
+            main.identifier(),
+            event,
+            registration.topic,
+            registration.callback,
+        );
     }
 }

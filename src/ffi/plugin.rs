@@ -15,7 +15,9 @@ use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
 use super::signal::Waker;
 use super::{clock, logger, signal};
-use crate::config::Config;
+use crate::config::{Config, Control};
+use crate::control::{self, Desk, Letter, Place, Sender};
+use crate::credential::Recipe;
 use crate::engine::{Engine, Opened, Waiting};
 use crate::pool::Surroundings;
 use crate::request::Occasion;
@@ -50,6 +52,9 @@ pub(super) struct Main {
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
     reloading: Cell<bool>,
+    /// Who may give orders, and where they go.
+    control: Control,
+    desk: RefCell<Option<Desk>>,
 }
 
 /// The life of the watcher.
@@ -115,6 +120,8 @@ impl Plugin {
                 connections: RefCell::default(),
                 watch: RefCell::new(Watch::Waiting(watched)),
                 reloading: Cell::new(false),
+                control: config.controlled().map_or(Control::Off, |(control, _)| control),
+                desk: RefCell::new(None),
             }),
         }))
     }
@@ -159,6 +166,32 @@ impl Plugin {
         }
     }
 
+    /// Opens the desk that takes orders, where there is anything to be ordered. After the watcher, who
+    /// puts in force what was ordered.
+    ///
+    /// # Errors
+    /// One clear line; then no thread of it runs.
+    pub(super) fn take_orders(&self, config: &Config) -> Result<(), String> {
+        let Some((main, (_, database))) = self.main().zip(config.controlled()) else {
+            return Ok(());
+        };
+        let place = Place {
+            database: database.path.clone(),
+            recipe: Recipe::Pbkdf2Sha512 {
+                iterations: config.control_iterations,
+            },
+        };
+        let Watch::Running(watcher) = &*main.watch.borrow() else {
+            return Ok(());
+        };
+        let looker = watcher.looker();
+        let engine = Arc::clone(&self.engine);
+        let desk = signal::blocked(|| Desk::open(place, engine, looker, self.wake()));
+        let desk = desk.map_err(|error| format!("no thread for the control API: {error}"))?;
+        main.desk.replace(Some(desk));
+        Ok(())
+    }
+
     fn duties(&self) -> Duties {
         let (news, beat, logins) = (
             Arc::clone(&self.engine),
@@ -189,6 +222,7 @@ impl Plugin {
             Purpose::Entry => self.has_sources(),
             Purpose::Access => self.engine.has_acl(),
             Purpose::Both => self.has_sources() || self.engine.has_acl(),
+            Purpose::Control => self.main().is_some_and(|main| main.control != Control::Off),
         }
     }
 
@@ -308,6 +342,32 @@ impl Plugin {
         abi::MOSQ_ERR_SUCCESS
     }
 
+    /// CONTROL: whoever may gives an order, which is carried out elsewhere.
+    pub(super) fn control(&self, main: &Main, event: &abi::mosquitto_evt_control) -> c_int {
+        let heard = abi::MOSQ_ERR_SUCCESS;
+        let Some((client, order)) = event::control(self.api, event) else {
+            return heard;
+        };
+        let connection = main.connections.borrow().number(client);
+        if !self.engine.may_administer(&order.access, connection, main.control) {
+            return heard;
+        }
+        let letter = Letter {
+            sender: Sender {
+                username: order.access.username.map(Into::into),
+                client_id: order.access.client_id.map(Into::into),
+                address: order.address.map(Into::into),
+            },
+            payload: order.payload.to_vec().into(),
+        };
+        if let Some(desk) = &*main.desk.borrow()
+            && desk.take(letter).is_err()
+        {
+            self.engine.publish(control::RESPONSE_TOPIC, control::overflow());
+        }
+        heard
+    }
+
     /// RELOAD: the sources are looked at on the watcher's thread; the broker's goes on at once.
     pub(super) fn reload(&self, main: &Main) -> c_int {
         main.reloading.set(true);
@@ -352,6 +412,11 @@ impl Plugin {
                     main.broker.kick_username(Some(&username));
                 }
             }
+            Effect::Publish { topic, payload } => {
+                if let Some(topic) = in_c(topic) {
+                    main.broker.publish(&topic, payload);
+                }
+            }
             Effect::Recheck { client_id } => {
                 if let Some(id) = in_c(client_id) {
                     main.broker.recheck(&id);
@@ -389,6 +454,10 @@ impl Plugin {
     /// Ends all threads and waits for them.
     pub(super) fn close(&self) {
         if let Some(main) = self.main() {
+            // What is under way there still needs the watcher.
+            if let Some(desk) = main.desk.take() {
+                desk.close();
+            }
             if let Watch::Running(watcher) = main.watch.replace(Watch::Over) {
                 watcher.stop();
             }

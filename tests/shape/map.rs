@@ -47,8 +47,12 @@ impl Map {
 }
 
 /// Edges between rooms of one floor. Floor 1 is the vocabulary, whose words may use one another.
-const SAME_FLOOR: [(&str, &str); 3] =
-    [("admin", "store"), ("watch", "store"), ("dynsec", "policy")];
+const SAME_FLOOR: [(&str, &str); 4] = [
+    ("control", "engine"),
+    ("admin", "store"),
+    ("watch", "store"),
+    ("dynsec", "policy"),
+];
 
 #[test]
 fn the_map_is_read_as_it_is_drawn() {

@@ -111,7 +111,10 @@ impl House {
                     verdict,
                     ..
                 } => Some((connection.0, verdict)),
-                Effect::Kick { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => None,
+                Effect::Kick { .. }
+                | Effect::KickUsername(_)
+                | Effect::Recheck { .. }
+                | Effect::Publish { .. } => None,
             })
             .collect()
     }

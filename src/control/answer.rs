@@ -1,0 +1,90 @@
+//! What is answered.
+//!
+//! Must not: hold anything secret: an answer goes to everybody who may read the topic.
+#![forbid(unsafe_code)]
+
+use serde_json::{Map, Value, json};
+
+use crate::admin;
+
+/// The answer to one order.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The order's name.
+    pub(super) command: String,
+    /// What came of it.
+    pub(super) outcome: Result<Option<Value>, Refusal>,
+    /// What the sender wanted to find again.
+    pub(super) correlation: Option<String>,
+}
+
+/// Why an order was not carried out, in the words that clients compare.
+#[derive(Debug)]
+pub(super) struct Refusal(String);
+
+impl Refusal {
+    /// In these words.
+    pub(super) fn new(words: &str) -> Self {
+        Self(words.to_owned())
+    }
+
+    /// The words.
+    pub(super) fn words(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<admin::Error> for Refusal {
+    fn from(error: admin::Error) -> Self {
+        match error {
+            admin::Error::Missing { .. } => Self::new("Client not found"),
+            admin::Error::Exists { .. } => Self::new("Client already exists"),
+            admin::Error::RoleMissing { .. } => Self::new("Role not found"),
+            admin::Error::RoleExists { .. } => Self::new("Role already exists"),
+            admin::Error::RuleMissing { .. } => Self::new("ACL not found"),
+            admin::Error::GroupMissing { .. } => Self::new("Group not found"),
+            admin::Error::GroupExists { .. } => Self::new("Group already exists"),
+            admin::Error::AnonymousGroup { .. } => {
+                Self::new("Deleting the anonymous group is forbidden")
+            }
+            admin::Error::Store(error) => Self(format!("Internal error: {error}")),
+        }
+    }
+}
+
+impl Answer {
+    /// To what is no order.
+    pub(super) fn unnamed(words: &str) -> Self {
+        Self {
+            command: "Unknown command".to_owned(),
+            outcome: Err(Refusal::new(words)),
+            correlation: None,
+        }
+    }
+
+    fn into_json(self) -> Value {
+        let mut entry = Map::new();
+        entry.insert("command".to_owned(), json!(self.command));
+        match self.outcome {
+            Ok(None) => {}
+            Ok(Some(data)) => drop(entry.insert("data".to_owned(), data)),
+            Err(refusal) => drop(entry.insert("error".to_owned(), json!(refusal.0))),
+        }
+        if let Some(correlation) = self.correlation {
+            entry.insert("correlationData".to_owned(), json!(correlation));
+        }
+        Value::Object(entry)
+    }
+}
+
+/// The message for whoever comes while too much waits.
+#[must_use]
+pub fn overflow() -> Vec<u8> {
+    message(vec![Answer::unnamed("Too many commands are waiting")])
+}
+
+/// The message for the answers to one message, in the order of its orders.
+pub(super) fn message(answers: Vec<Answer>) -> Vec<u8> {
+    let answers: Vec<Value> = answers.into_iter().map(Answer::into_json).collect();
+    json!({ "responses": answers }).to_string().into_bytes()
+}

@@ -1,0 +1,141 @@
+//! From the bytes of a message to the orders in it.
+//!
+//! Must not: know what orders there are. Of a message that is not as it should be, what comes before the
+//! mistake counts, as with the original; a field that is missing or of the wrong kind is the order's own
+//! to refuse, in the words of whoever reads it.
+#![forbid(unsafe_code)]
+
+use serde::Deserialize;
+use serde_json::Deserializer;
+use zeroize::Zeroizing;
+
+use super::answer::{Answer, Refusal};
+use crate::dynsec::Json;
+
+/// A message and who sent it.
+pub struct Letter {
+    /// Who.
+    pub sender: Sender,
+    /// Its payload: it may hold passwords.
+    pub payload: Zeroizing<Vec<u8>>,
+}
+
+/// Who gives orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The username; none for clients without one.
+    pub username: Option<Box<str>>,
+    /// The client id.
+    pub client_id: Option<Box<str>>,
+    /// Where it is.
+    pub address: Option<Box<str>>,
+}
+
+/// One order.
+pub(super) struct Order {
+    /// Its name, as it was written.
+    pub(super) name: String,
+    /// What the sender wants to find again in the answer.
+    pub(super) correlation: Option<String>,
+    fields: Vec<(String, Json)>,
+}
+
+/// What a message holds: orders, and at the end perhaps something that is none.
+pub(super) struct Content {
+    pub(super) orders: Vec<Order>,
+    pub(super) broken: Option<Answer>,
+}
+
+impl Content {
+    /// Reads a message.
+    pub(super) fn read(payload: &[u8]) -> Self {
+        let mut content = Self {
+            orders: Vec::new(),
+            broken: None,
+        };
+        content.broken = content.fill(payload).err();
+        content
+    }
+
+    fn fill(&mut self, payload: &[u8]) -> Result<(), Answer> {
+        // What follows the first value is not looked at, as with the original.
+        let json = Json::deserialize(&mut Deserializer::from_slice(payload))
+            .map_err(|_| Answer::unnamed("Payload not valid JSON"))?;
+        let Some(Json::Array(commands)) = json.into_field("commands") else {
+            return Err(Answer::unnamed("Invalid/missing commands"));
+        };
+        for command in commands {
+            self.orders.push(Order::read(command)?);
+        }
+        Ok(())
+    }
+}
+
+impl Order {
+    fn read(json: Json) -> Result<Self, Answer> {
+        let Json::Object(fields) = json else {
+            return Err(Answer::unnamed("Command not an object"));
+        };
+        let mut order = Self {
+            name: String::new(),
+            correlation: None,
+            fields,
+        };
+        match order.field("command").and_then(Json::text) {
+            Some(name) => order.name = name.to_owned(),
+            None => return Err(Answer::unnamed("Missing command")),
+        }
+        match order.field("correlationData").map(|json| json.text().map(ToOwned::to_owned)) {
+            None => {}
+            Some(Some(text)) => order.correlation = Some(text),
+            Some(None) => {
+                return Err(order.answer(Err(Refusal::new("Invalid correlationData data type."))));
+            }
+        }
+        Ok(order)
+    }
+
+    /// The answer to it.
+    pub(super) fn answer(&self, outcome: Result<Option<serde_json::Value>, Refusal>) -> Answer {
+        Answer {
+            command: self.name.clone(),
+            outcome,
+            correlation: self.correlation.clone(),
+        }
+    }
+
+    /// A field as it is.
+    pub(super) fn field(&self, name: &str) -> Option<&Json> {
+        field(&self.fields, name)
+    }
+
+    /// A text that must be there.
+    pub(super) fn text(&self, name: &str, wrong: &str) -> Result<&str, Refusal> {
+        let text = self.field(name).and_then(Json::text);
+        text.ok_or_else(|| Refusal::new(wrong))
+    }
+
+    /// A text, or none.
+    pub(super) fn maybe_text(&self, name: &str, wrong: &str) -> Result<Option<&str>, Refusal> {
+        match self.field(name) {
+            None => Ok(None),
+            Some(json) => json.text().map(Some).ok_or_else(|| Refusal::new(wrong)),
+        }
+    }
+
+    /// A switch; one of another kind is none.
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        self.field(name).and_then(Json::switch)
+    }
+
+    /// A whole number; one of another kind is none.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.field(name).and_then(Json::whole)
+    }
+}
+
+/// Of what comes twice the first counts.
+pub(super) fn field<'a>(fields: &'a [(String, Json)], name: &str) -> Option<&'a Json> {
+    let mut fields = fields.iter();
+    fields.find(|(key, _)| key == name).map(|(_, json)| json)
+}

@@ -1,0 +1,81 @@
+//! Who and what there is: pages of names or of everything, and counts.
+//!
+//! Must not: read more than the page that is asked for.
+#![forbid(unsafe_code)]
+
+use serde_json::{Map, Value, json};
+
+use super::super::answer::Refusal;
+use super::super::hand::{Done, Hand};
+use super::super::letter::Order;
+use super::{clients, groups, roles};
+use crate::admin::Error;
+use crate::policy::{Priority, Ranked};
+use crate::store::Page;
+
+pub(super) fn details(hand: &mut Hand<'_, '_>, _: &Order) -> Done {
+    let totals = hand.roles()?.totals().map_err(Error::from)?;
+    Ok(Some(json!({
+        "clientCount": totals.accounts,
+        "groupCount": totals.groups,
+        "roleCount": totals.roles,
+        "changeIndex": totals.changes,
+    })))
+}
+
+pub(super) fn clients(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let total = hand.roles()?.totals().map_err(Error::from)?.accounts;
+    let names = hand.roles()?.account_names(page(order)).map_err(Error::from)?;
+    let items = match is_verbose(order) {
+        true => names.iter().map(|name| clients::shown(hand, name)).collect(),
+        false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
+    };
+    Ok(Some(json!({ "totalCount": total, "clients": Value::Array(items?) })))
+}
+
+pub(super) fn groups(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let total = hand.roles()?.totals().map_err(Error::from)?.groups;
+    let names = hand.roles()?.group_names(page(order)).map_err(Error::from)?;
+    let items: Result<Vec<Value>, Refusal> = match is_verbose(order) {
+        true => names.iter().map(|name| groups::shown(hand, name)).collect(),
+        false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
+    };
+    Ok(Some(json!({ "totalCount": total, "groups": Value::Array(items?) })))
+}
+
+pub(super) fn roles(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let total = hand.roles()?.totals().map_err(Error::from)?.roles;
+    let names = hand.roles()?.role_names(page(order)).map_err(Error::from)?;
+    let items: Result<Vec<Value>, Refusal> = match is_verbose(order) {
+        true => names.iter().map(|name| roles::shown(hand, name)).collect(),
+        false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
+    };
+    Ok(Some(json!({ "totalCount": total, "roles": Value::Array(items?) })))
+}
+
+/// Roles or groups, with priorities that are not the usual one.
+pub(super) fn ranked<T>(field: &str, items: &[Ranked<T>], name: fn(&T) -> &str) -> Value {
+    let items = items.iter().map(|item| {
+        let mut entry = Map::new();
+        entry.insert(field.to_owned(), json!(name(&item.name)));
+        if item.priority != Priority::MEMBER {
+            entry.insert("priority".to_owned(), json!(item.priority.number()));
+        }
+        Value::Object(entry)
+    });
+    items.collect()
+}
+
+/// The original begins to count down behind the first entry, and so shows one where none is asked for.
+fn page(order: &Order) -> Page {
+    let count = order.number("count").and_then(|count| u64::try_from(count).ok());
+    let offset = order.number("offset").and_then(|offset| u64::try_from(offset).ok());
+    Page {
+        offset: offset.unwrap_or(0),
+        count: count.map(|count| count.max(1)),
+    }
+}
+
+fn is_verbose(order: &Order) -> bool {
+    order.switch("verbose").unwrap_or(false)
+}

@@ -1,0 +1,106 @@
+//! Roles, whole.
+//!
+//! Must not: refuse a role for an ACL that is none: such entries are left out, as the original does.
+#![forbid(unsafe_code)]
+
+use serde_json::{Map, Value, json};
+
+use super::super::answer::Refusal;
+use super::super::hand::{Done, Hand};
+use super::super::letter::Order;
+use super::rules;
+use crate::admin::{Command, Error, RoleChange};
+use crate::dynsec::Json;
+use crate::engine::End;
+use crate::model::RoleName;
+use crate::policy::{StoredRole, WildcardSubscriptions};
+
+pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let name = order.rolename()?;
+    let texts = order.texts()?;
+    let wildcards = wildcards(order)?;
+    let rules = match order.field("acls") {
+        Some(Json::Array(items)) => rules::all(items),
+        Some(_) | None => Vec::new(),
+    };
+    let role = StoredRole {
+        textname: texts.name,
+        textdescription: texts.description,
+        wildcard_subscriptions: wildcards.unwrap_or_default(),
+        rules,
+        ..StoredRole::named(name)
+    };
+    hand.carry_out(&Command::AddRole(role))?;
+    Ok(None)
+}
+
+pub(super) fn delete(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let name = order.rolename()?;
+    hand.ends.push(End::Holders(name.clone()));
+    hand.carry_out(&Command::DeleteRole(name))?;
+    Ok(None)
+}
+
+pub(super) fn get(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let name = order.rolename()?;
+    let role = shown(hand, &name)?;
+    Ok(Some(json!({ "role": role })))
+}
+
+pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let name = order.rolename()?;
+    let before = hand.roles()?.role(&name).map_err(Error::from)?;
+    let before = before.ok_or_else(|| Refusal::new("Role does not exist"))?;
+    let texts = order.texts()?;
+    let wildcards = wildcards(order)?;
+    let change = RoleChange {
+        textname: texts.name.map(Some),
+        textdescription: texts.description.map(Some),
+        wildcard_subscriptions: wildcards,
+        ..RoleChange::default()
+    };
+    hand.carry_out(&Command::SetRole {
+        name: name.clone(),
+        change,
+    })?;
+    let mut is_felt = wildcards.is_some_and(|now| now != before.wildcard_subscriptions);
+    if let Some(Json::Array(items)) = order.field("acls") {
+        let after = hand.roles()?.role(&name).map_err(Error::from)?;
+        let after = after.ok_or_else(|| Refusal::new("Role does not exist"))?;
+        let rules = rules::all(items);
+        hand.carry_out(&Command::PutRole(StoredRole { rules, ..after }))?;
+        is_felt = true;
+    }
+    if is_felt {
+        hand.ends.push(End::Holders(name));
+    }
+    Ok(None)
+}
+
+/// What a role is, for whoever asks.
+pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<Value, Refusal> {
+    let found = hand.roles()?.role(name).map_err(Error::from)?;
+    let found = found.ok_or_else(|| Refusal::new("Role not found"))?;
+    let rules = rules::shown(&found);
+    let mut role = Map::new();
+    role.insert("rolename".to_owned(), json!(name.as_str()));
+    if let Some(text) = found.textname {
+        role.insert("textname".to_owned(), json!(*text));
+    }
+    if let Some(text) = found.textdescription {
+        role.insert("textdescription".to_owned(), json!(*text));
+    }
+    let wildcards = found.wildcard_subscriptions == WildcardSubscriptions::Allow;
+    role.insert("allowwildcardsubs".to_owned(), json!(wildcards));
+    role.insert("acls".to_owned(), rules);
+    Ok(Value::Object(role))
+}
+
+fn wildcards(order: &Order) -> Result<Option<WildcardSubscriptions>, Refusal> {
+    match order.field("allowwildcardsubs").map(Json::switch) {
+        None => Ok(None),
+        Some(Some(true)) => Ok(Some(WildcardSubscriptions::Allow)),
+        Some(Some(false)) => Ok(Some(WildcardSubscriptions::Deny)),
+        Some(None) => Err(Refusal::new("Invalid allowwildcardsubs")),
+    }
+}

@@ -1,0 +1,60 @@
+//! Who is connected, and ending that: orders that the original does not have.
+//!
+//! Must not: tell of clients that entered without an account of ours; nobody tells us when they go.
+#![forbid(unsafe_code)]
+
+use serde_json::{Map, Value, json};
+
+use super::super::answer::Refusal;
+use super::super::hand::{Done, Hand};
+use super::super::letter::Order;
+use crate::engine::{Connected, End, Proof};
+
+/// `listSessions`: `username`, `count` and `offset` may be given.
+pub(super) fn list(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let name = match order.field("username") {
+        Some(_) => Some(order.username()?),
+        None => None,
+    };
+    let number = |field: &str| order.number(field).and_then(|n| usize::try_from(n).ok());
+    let count = number("count").unwrap_or(usize::MAX);
+    let offset = number("offset").unwrap_or(0);
+    let (total, page) = hand.engine.connected(name.as_ref(), offset, count);
+    let sessions: Value = page.iter().map(shown).collect();
+    Ok(Some(json!({ "totalCount": total, "sessions": sessions })))
+}
+
+/// `kickClient`: of a `clientid` or a `username`.
+pub(super) fn kick(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let client_id = order.maybe_text("clientid", "Invalid/missing client ID")?;
+    let (end, is_there) = match client_id {
+        Some(id) => (End::ClientId(id.into()), hand.engine.is_connected(id)),
+        None => {
+            let name = order.username()?;
+            let (count, _) = hand.engine.connected(Some(&name), 0, 0);
+            (End::Client(name), count > 0)
+        }
+    };
+    if !is_there {
+        return Err(Refusal::new("Client not connected"));
+    }
+    hand.ends.push(end);
+    Ok(None)
+}
+
+fn shown(client: &Connected) -> Value {
+    let mut session = Map::new();
+    session.insert("username".to_owned(), json!(client.username.as_str()));
+    session.insert("clientid".to_owned(), json!(*client.client_id));
+    if let Some(address) = client.address {
+        session.insert("address".to_owned(), json!(address.to_string()));
+    }
+    session.insert("since".to_owned(), json!(client.since.to_string()));
+    let credential = match client.by {
+        Proof::Password => "password",
+        Proof::SecondPassword => "second password",
+        Proof::Other => "other",
+    };
+    session.insert("credential".to_owned(), json!(credential));
+    Value::Object(session)
+}

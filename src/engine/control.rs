@@ -1,0 +1,223 @@
+//! What administration over the broker needs to know of who is in, and to have done to them.
+//!
+//! Must not: decide what an order does. Here is only whether a client may give orders at all, whose
+//! connections an order concerns, and that they end after the answer has gone out and not before.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::sessions::Proof;
+use super::standing::{Key, Says};
+use super::{Engine, lock};
+use crate::admission::Fact;
+use crate::config::Control;
+use crate::model::{AccountName, RoleName};
+use crate::request::{Access, ConnectionId};
+use crate::show::Shown;
+use crate::verdict::{Denial, Effect, Permit};
+
+/// Whose connections an order ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Those of an account.
+    Client(AccountName),
+    /// Those of clients without a username.
+    Anonymous,
+    /// Those of whoever has this role, by itself or by a group.
+    Holders(RoleName),
+    /// That of a client id.
+    ClientId(Box<str>),
+}
+
+/// A client that is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Its account.
+    pub username: AccountName,
+    /// Its client id.
+    pub client_id: Box<str>,
+    /// Where it is; none for what is no IP address.
+    pub address: Option<IpAddr>,
+    /// Since when.
+    pub since: Timestamp,
+    /// By what it entered.
+    pub by: Proof,
+}
+
+/// Those concerned, found before a change comes into force: afterwards nobody knows who they were.
+#[derive(Debug, Default)]
+pub struct Concerned {
+    /// Usernames; none is clients without one.
+    usernames: BTreeSet<Option<Box<str>>>,
+    client_ids: BTreeSet<Box<str>>,
+}
+
+/// While it lives no connection is ended: what is published meanwhile still reaches them.
+pub struct Held<'a>(&'a Engine);
+
+impl Engine {
+    /// Whether a client may give orders on this topic. That it was let through to here says little: a
+    /// broker that asks nobody lets everybody through, so the right has to be one that we give.
+    pub fn may_administer(
+        &self,
+        access: &Access<'_>,
+        connection: Option<ConnectionId>,
+        control: Control,
+    ) -> bool {
+        match control {
+            Control::Off => false,
+            Control::On => self.may(access) == Permit::Allow,
+            Control::AllowAuthenticated => {
+                let session = connection.and_then(|id| lock(&self.sessions).find(id));
+                let is_its_own = session.is_some_and(|session| {
+                    session.fingerprint.is_some() && access.username == Some(session.name.as_str())
+                });
+                if !is_its_own {
+                    self.denials.note(access, Denial::NoRule);
+                }
+                is_its_own
+            }
+        }
+    }
+
+    /// How many clients are in with accounts, those of an account or all; and some of them, in the order
+    /// in which they came.
+    #[must_use]
+    pub fn connected(
+        &self,
+        name: Option<&AccountName>,
+        offset: usize,
+        count: usize,
+    ) -> (usize, Vec<Connected>) {
+        let mut connections = match name {
+            Some(name) => lock(&self.sessions).of_account(name.as_str()),
+            None => lock(&self.sessions).all(),
+        };
+        connections.sort_unstable();
+        let page = connections.iter().skip(offset).take(count);
+        // One by one, so that nobody who logs in has to wait for all of them.
+        let page = page.filter_map(|connection| lock(&self.sessions).find(*connection));
+        let page = page.map(|session| Connected {
+            username: session.name,
+            client_id: session.client_id,
+            address: match session.ip {
+                Fact::Is(ip) => ip,
+                Fact::Open => None,
+            },
+            since: session.since,
+            by: session.by,
+        });
+        (connections.len(), page.collect())
+    }
+
+    /// Whether a client of this id is in with an account.
+    #[must_use]
+    pub fn is_connected(&self, client_id: &str) -> bool {
+        lock(&self.sessions).online(client_id).is_some()
+    }
+
+    /// Adds those whose connections these would end now.
+    pub fn concern(&self, concerned: &mut Concerned, ends: &[End]) {
+        let mut roles: BTreeSet<&str> = BTreeSet::new();
+        for end in ends {
+            match end {
+                End::Client(name) => {
+                    concerned.usernames.insert(Some(name.as_str().into()));
+                }
+                End::Anonymous => {
+                    concerned.usernames.insert(None);
+                }
+                End::Holders(role) => {
+                    roles.insert(role.as_str());
+                }
+                End::ClientId(id) => {
+                    concerned.client_ids.insert(id.clone());
+                }
+            }
+        }
+        if !roles.is_empty() {
+            let keys = self.standings.all();
+            let holders = keys.into_iter().filter(|key| self.holds_one(key, &roles));
+            let usernames = holders.map(|key| key.username().map(Into::into));
+            concerned.usernames.extend(usernames);
+        }
+    }
+
+    fn holds_one(&self, key: &Key, roles: &BTreeSet<&str>) -> bool {
+        let Some(standing) = self.standings.get(key) else {
+            return false;
+        };
+        match &standing.says {
+            Says::Granted { granted, .. } => {
+                let rights = &granted.rights;
+                let mut grants = rights.grants().iter().chain(rights.dormant());
+                grants.any(|grant| roles.contains(&**grant.role.name()))
+            }
+            Says::File | Says::Refused(_) | Says::Nobody => false,
+        }
+    }
+
+    /// Has the connections ended of those concerned, without their wills.
+    pub fn end(&self, concerned: Concerned) {
+        for username in concerned.usernames {
+            let key = self.standings.key(crate::policy::Asker {
+                client_id: None,
+                username: username.as_deref(),
+            });
+            // Nobody tells of clients without a username.
+            let unannounced = username.is_none()
+                || self.standings.get(&key).is_some_and(|standing| standing.unannounced);
+            let mut sessions = lock(&self.sessions);
+            let connections = sessions.of_account(username.as_deref().unwrap_or_default());
+            if connections.is_empty() && !unannounced {
+                continue;
+            }
+            for connection in connections {
+                sessions.kick(connection);
+            }
+            drop(sessions);
+            if unannounced {
+                self.standings.kick(&key);
+            }
+            match key.username() {
+                Some(name) => log::info!("ending reason=control username={}", Shown(name)),
+                None => log::info!("ending reason=control: clients without a username"),
+            }
+        }
+        for client_id in concerned.client_ids {
+            let mut sessions = lock(&self.sessions);
+            if let Some(connection) = sessions.online(&client_id) {
+                sessions.kick(connection);
+                log::info!("ending reason=control client_id={}", Shown(&client_id));
+            }
+        }
+        self.something_to_do.store(true, Ordering::Release);
+    }
+
+    /// Has a message published to whoever may receive it.
+    pub fn publish(&self, topic: &str, payload: Vec<u8>) {
+        lock(&self.completions).push(Effect::Publish {
+            topic: topic.into(),
+            payload: payload.into(),
+        });
+        self.something_to_do.store(true, Ordering::Release);
+    }
+
+    /// No connection is ended while the answer lives.
+    #[must_use]
+    pub fn hold_ends(&self) -> Held<'_> {
+        self.held.fetch_add(1, Ordering::AcqRel);
+        Held(self)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::AcqRel);
+        self.0.something_to_do.store(true, Ordering::Release);
+    }
+}

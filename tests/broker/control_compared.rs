@@ -1,0 +1,466 @@
+//! The same orders to the stock dynamic-security plugin and to doorman: every answer must be the same, and
+//! the same connections must end.
+//!
+//! Orders are generated from fixed seeds over few names, so that most of them meet something that is
+//! there, and some have a field that is missing, empty or of the wrong kind. Both begin with the same
+//! file, which doorman imports. A broker of 2.0 is compared in what 2.0 knows: `allowwildcardsubs`,
+//! `connections` and `getDetails` are left out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::access_compared::Dice;
+use super::accounts::account;
+use crate::support::{
+    Answer, Broker, Client, Connect, Event, PATIENCE, Protocol, Startup, doorman, for_each_broker,
+    plugin_conf, program,
+};
+
+const SEEDS: u64 = 3;
+const MESSAGES: usize = 140;
+const TOPIC: &str = "$CONTROL/dynamic-security/v1";
+const RESPONSE: &str = "$CONTROL/dynamic-security/v1/response";
+const USERS: [&str; 4] = ["ann", "bob", "eve", "zoe"];
+const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
+const ROLES: [&str; 4] = ["r1", "r2", "r3", "admin"];
+const TYPES: [&str; 7] = [
+    "publishClientSend",
+    "publishClientReceive",
+    "subscribeLiteral",
+    "subscribePattern",
+    "unsubscribeLiteral",
+    "unsubscribePattern",
+    "publishclientsend",
+];
+
+/// A file with the three parts of a password that every version reads, and an admin.
+pub fn beginning() -> String {
+    let stored = account("ann", "pw").credential.unwrap().text;
+    let [_, _, iterations, salt, hash] = stored.split('$').collect::<Vec<_>>()[..] else {
+        panic!("no `$7$`");
+    };
+    let iterations: u32 = iterations.parse().unwrap();
+    let client = |name: &str, roles: Value| {
+        json!({
+            "username": name, "password": hash, "salt": salt, "iterations": iterations,
+            "roles": roles,
+        })
+    };
+    let acl = |acltype: &str, topic: &str| json!({"acltype": acltype, "topic": topic, "allow": true});
+    json!({
+        "defaultACLAccess": {
+            "publishClientSend": false, "publishClientReceive": true,
+            "subscribe": false, "unsubscribe": true,
+        },
+        "clients": [
+            client("admin", json!([{"rolename": "admin"}])),
+            client("ann", json!([])),
+            client("bob", json!([{"rolename": "r1"}])),
+        ],
+        "groups": [{"groupname": "g1", "roles": [], "clients": []}],
+        "roles": [
+            {
+                "rolename": "admin",
+                "acls": [
+                    acl("publishClientSend", "$CONTROL/dynamic-security/#"),
+                    acl("publishClientReceive", "$CONTROL/dynamic-security/#"),
+                    acl("subscribePattern", "$CONTROL/dynamic-security/#"),
+                ],
+            },
+            {"rolename": "r1", "acls": [acl("publishClientSend", "a/b")]},
+        ],
+    })
+    .to_string()
+}
+
+/// The stock plugin with a file.
+pub fn stock(startup: Startup, file: &str) -> Broker {
+    let plugin = startup.tree().plugin("mosquitto_dynamic_security.so");
+    let lines = format!(
+        "plugin {}\nplugin_opt_config_file {{dir}}/dynsec.json\n",
+        plugin.display()
+    );
+    startup.file("dynsec.json", file).start(&(LISTENER.to_owned() + &lines))
+}
+
+/// Doorman with the same.
+pub fn ours(startup: Startup, file: &str) -> Broker {
+    let startup = startup.file("dynsec.json", file);
+    import(startup.dir());
+    let options = plugin_conf(&["database {dir}/db", "database_roles true", "control_iterations 10"]);
+    startup.start(&(LISTENER.to_owned() + &options))
+}
+
+fn import(dir: &Path) {
+    let mut init = doorman();
+    program::finish(init.arg("init").arg("--database").arg(dir.join("db"))).succeeded();
+    let mut import = doorman();
+    import.args(["import", "--format", "dynsec", "--database"]);
+    program::finish(import.arg(dir.join("db")).arg(dir.join("dynsec.json"))).succeeded();
+}
+
+const LISTENER: &str = "listener {port} 127.0.0.1\nallow_anonymous true\n\
+                        log_type error\nlog_type warning\nlog_type information\nlog_type notice\n";
+
+/// Somebody who gives orders.
+pub struct Admin(Client);
+
+impl Admin {
+    pub fn at(broker: &Broker) -> Self {
+        let connect = Connect::new(Protocol::V311).client_id("admin");
+        let mut client = connect.credentials("admin", "pw").accepted(broker.port());
+        assert_eq!(client.subscribe(RESPONSE, 0), 0);
+        Self(client)
+    }
+
+    /// What is answered to a message.
+    pub fn ask(&mut self, payload: &str) -> Value {
+        self.0.publish(TOPIC, payload);
+        match self.0.receive(PATIENCE) {
+            Event::Publish { topic, payload } => {
+                assert_eq!(topic, RESPONSE);
+                serde_json::from_slice(&payload).unwrap()
+            }
+            other => panic!("instead of an answer to {payload}: {other:?}"),
+        }
+    }
+
+    /// Once the broker has gone round twice, connections that are to end have ended.
+    fn settle(&mut self) {
+        for _ in 0..3 {
+            assert!(self.0.is_connected());
+        }
+    }
+}
+
+/// A broker, somebody who gives it orders, and those who may lose their connection.
+struct Side {
+    broker: Broker,
+    admin: Admin,
+    watched: Vec<(Option<&'static str>, Option<Client>)>,
+}
+
+impl Side {
+    fn of(broker: Broker) -> Self {
+        let admin = Admin::at(&broker);
+        let names = USERS.iter().map(|name| Some(*name)).chain([None]);
+        Self {
+            broker,
+            admin,
+            watched: names.map(|name| (name, None)).collect(),
+        }
+    }
+
+    /// Everybody who can comes back: who did.
+    fn gather(&mut self) -> Vec<Answer> {
+        let port = self.broker.port();
+        let come = |(name, client): &mut (Option<&'static str>, Option<Client>)| {
+            if client.is_some() {
+                return Answer::Accepted;
+            }
+            let connect = Connect::new(Protocol::V311).client_id(name.unwrap_or("nobody"));
+            let connect = match *name {
+                Some(name) => connect.credentials(name, "pw"),
+                None => connect,
+            };
+            let (new, answer) = connect.open(port);
+            *client = (answer == Answer::Accepted).then_some(new);
+            answer
+        };
+        self.watched.iter_mut().map(come).collect()
+    }
+
+    /// The answer to a message, and whose connections ended.
+    fn ask(&mut self, payload: &str) -> (Value, BTreeSet<&'static str>) {
+        let answer = self.admin.ask(payload);
+        self.admin.settle();
+        let mut ended = BTreeSet::new();
+        for (name, client) in &mut self.watched {
+            if client.as_mut().is_some_and(|client| !client.is_connected()) {
+                *client = None;
+                ended.insert(name.unwrap_or("(anonymous)"));
+            }
+        }
+        (answer, ended)
+    }
+}
+
+/// Makes up orders.
+struct Orders {
+    dice: Dice,
+    since_2_1: bool,
+}
+
+impl Orders {
+    fn name(&mut self, names: &[&'static str]) -> Value {
+        match self.dice.below(24) {
+            0 => json!("nobody"),
+            1 => json!(7),
+            2 => Value::Null,
+            _ => json!(self.dice.one_of(names)),
+        }
+    }
+
+    fn text(&mut self) -> Value {
+        match self.dice.below(8) {
+            0 => json!(false),
+            1 => json!(""),
+            _ => json!(self.dice.one_of(&["one", "two", "drei"])),
+        }
+    }
+
+    fn priority(&mut self) -> Value {
+        json!(self.dice.below(4) as i64 - 1)
+    }
+
+    fn list(&mut self, key: &str, names: &[&'static str]) -> Value {
+        if self.dice.below(12) == 0 {
+            return json!("none");
+        }
+        let mut seen = BTreeSet::new();
+        let mut list = Vec::new();
+        for _ in 0..self.dice.below(4) {
+            let name = match self.dice.below(14) {
+                0 => "nobody",
+                _ => self.dice.one_of(names),
+            };
+            if seen.insert(name) {
+                let mut entry = Map::new();
+                entry.insert(key.to_owned(), json!(name));
+                if self.dice.below(2) == 0 {
+                    entry.insert("priority".to_owned(), self.priority());
+                }
+                list.push(Value::Object(entry));
+            }
+        }
+        json!(list)
+    }
+
+    fn acl(&mut self) -> Map<String, Value> {
+        let topics = ["a", "a/b", "a/#", "+", "+/b", "b/+/c", "$x/y", "a#", "bad/+x"];
+        let mut acl = Map::new();
+        let acl_type = match self.dice.below(16) {
+            0 => "subscribe",
+            _ => self.dice.one_of(&TYPES),
+        };
+        acl.insert("acltype".to_owned(), json!(acl_type));
+        acl.insert("topic".to_owned(), json!(self.dice.one_of(&topics)));
+        for (field, chance) in [("priority", 2), ("allow", 3)] {
+            if self.dice.below(4) < chance {
+                let value = match field {
+                    "allow" => json!(self.dice.below(3) > 0),
+                    _ => self.priority(),
+                };
+                acl.insert(field.to_owned(), value);
+            }
+        }
+        acl
+    }
+
+    /// One order.
+    fn order(&mut self) -> Value {
+        const NAMES: [&str; 32] = [
+            "setDefaultACLAccess", "getDefaultACLAccess", "createClient", "deleteClient",
+            "getClient", "listClients", "modifyClient", "setClientPassword", "setClientId",
+            "addClientRole", "removeClientRole", "enableClient", "disableClient", "createGroup",
+            "deleteGroup", "getGroup", "listGroups", "modifyGroup", "addGroupClient",
+            "removeGroupClient", "addGroupRole", "removeGroupRole", "setAnonymousGroup",
+            "getAnonymousGroup", "createRole", "getRole", "listRoles", "modifyRole",
+            "deleteRole", "addRoleACL", "removeRoleACL", "noSuchThing",
+        ];
+        // Whoever gives orders goes on giving them: nothing is done to it.
+        let roles = &ROLES[..3];
+        let mut order = Map::new();
+        let name = NAMES[self.dice.below(NAMES.len())];
+        let mut put = |order: &mut Map<String, Value>, field: &str, value: Value| {
+            if value != Value::Null {
+                order.insert(field.to_owned(), value);
+            }
+        };
+        put(&mut order, "command", json!(name));
+        if self.dice.below(4) == 0 {
+            put(&mut order, "correlationData", json!(format!("c{}", self.dice.below(100))));
+        }
+        if name.ends_with("Client") || name.contains("ClientR") || name.starts_with("setClient") {
+            put(&mut order, "username", self.name(&USERS));
+        }
+        if name.ends_with("Group") || name.contains("GroupClient") || name.contains("GroupRole") {
+            put(&mut order, "groupname", self.name(&GROUPS));
+        }
+        if name.ends_with("Role") || name.ends_with("RoleACL") {
+            put(&mut order, "rolename", self.name(roles));
+        }
+        for field in ["textname", "textdescription"] {
+            if ["create", "modify"].iter().any(|verb| name.starts_with(verb)) && self.dice.below(4) == 0 {
+                put(&mut order, field, self.text());
+            }
+        }
+        match name {
+            "createClient" | "modifyClient" => {
+                put(&mut order, "password", json!("pw"));
+                if self.dice.below(6) == 0 {
+                    put(&mut order, "clientid", json!(self.dice.one_of(&["ann", "other", ""])));
+                }
+                if self.dice.below(2) == 0 {
+                    put(&mut order, "roles", self.list("rolename", roles));
+                }
+                if self.dice.below(2) == 0 {
+                    put(&mut order, "groups", self.list("groupname", &GROUPS));
+                }
+            }
+            "setClientPassword" => {
+                let password = match self.dice.below(8) {
+                    0 => json!(""),
+                    1 => json!(3),
+                    _ => json!("pw"),
+                };
+                put(&mut order, "password", password);
+            }
+            "setClientId" if self.dice.below(3) > 0 => {
+                put(&mut order, "clientid", json!(self.dice.one_of(&["ann", "bob", "", "other"])));
+            }
+            "addClientRole" | "addGroupClient" | "addGroupRole" if self.dice.below(2) == 0 => {
+                put(&mut order, "priority", self.priority());
+            }
+            "createGroup" | "modifyGroup" => {
+                if self.dice.below(2) == 0 {
+                    put(&mut order, "roles", self.list("rolename", roles));
+                }
+                if name == "modifyGroup" && self.dice.below(2) == 0 {
+                    put(&mut order, "clients", self.list("username", &USERS));
+                }
+            }
+            "createRole" | "modifyRole" => {
+                if self.dice.below(3) > 0 {
+                    let acls: Vec<_> = (0..self.dice.below(5)).map(|_| self.acl()).collect();
+                    put(&mut order, "acls", json!(acls));
+                }
+                if self.since_2_1 && self.dice.below(3) == 0 {
+                    put(&mut order, "allowwildcardsubs", json!(self.dice.below(2) == 0));
+                }
+            }
+            "addRoleACL" | "removeRoleACL" => order.extend(self.acl()),
+            "setDefaultACLAccess" => {
+                let kinds = ["publishClientReceive", "unsubscribe", "subscribe", "nothing"];
+                let acls: Vec<_> = (0..self.dice.below(3))
+                    .map(|_| json!({"acltype": self.dice.one_of(&kinds), "allow": self.dice.below(2) == 0}))
+                    .collect();
+                put(&mut order, "acls", json!(acls));
+            }
+            "listClients" | "listGroups" | "listRoles" => {
+                put(&mut order, "verbose", json!(self.dice.below(2) == 0));
+                if self.dice.below(2) == 0 {
+                    put(&mut order, "count", json!(self.dice.below(5) as i64 - 1));
+                    put(&mut order, "offset", json!(self.dice.below(4)));
+                }
+            }
+            _ => {}
+        }
+        Value::Object(order)
+    }
+
+    fn message(&mut self) -> Value {
+        let orders: Vec<Value> = (0..=self.dice.below(3)).map(|_| self.order()).collect();
+        json!({ "commands": orders })
+    }
+}
+
+/// What 2.0 does not know is taken out of what is compared.
+fn without_2_1(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for field in ["allowwildcardsubs", "connections"] {
+                fields.remove(field);
+            }
+            fields.values_mut().for_each(without_2_1);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_2_1),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn orders_are_answered_as_dynamic_security_answers_them_and_end_the_same_connections() {
+    for_each_broker(|startup| {
+        let since_2_1 = startup.tree().is_2_1();
+        let file = beginning();
+        let (mut errors, mut ends, mut fine) = (BTreeSet::new(), 0, 0);
+        for seed in 1..=SEEDS {
+            let mut stock = Side::of(stock(Broker::of(startup.tree()), &file));
+            let mut ours = Side::of(ours(Broker::of(startup.tree()), &file));
+            let mut orders = Orders {
+                dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+                since_2_1,
+            };
+            for number in 0..MESSAGES {
+                let came = (stock.gather(), ours.gather());
+                assert_eq!(came.0, came.1, "before {number} of seed {seed}");
+                let message = orders.message();
+                let (mut theirs, their_ends) = stock.ask(&message.to_string());
+                let (mut mine, my_ends) = ours.ask(&message.to_string());
+                if !since_2_1 {
+                    without_2_1(&mut theirs);
+                    without_2_1(&mut mine);
+                }
+                let what = format!("seed {seed}, message {number}: {message:#}");
+                assert_eq!(mine, theirs, "{what}");
+                assert_eq!(my_ends, their_ends, "{what}\n{mine:#}");
+                ends += my_ends.len();
+                for answer in mine["responses"].as_array().unwrap() {
+                    match answer.get("error") {
+                        Some(error) => drop(errors.insert(error.to_string())),
+                        None => fine += 1,
+                    }
+                }
+            }
+        }
+        // Their agreement means something: enough was done, refused and ended.
+        assert!(fine > 300 && errors.len() > 15 && ends > 40, "{fine} {ends} {errors:#?}");
+    });
+}
+
+#[test]
+fn what_is_no_order_is_answered_as_dynamic_security_answers_it() {
+    for_each_broker(|startup| {
+        let file = beginning();
+        let stock = stock(Broker::of(startup.tree()), &file);
+        let ours = ours(Broker::of(startup.tree()), &file);
+        let (mut theirs, mut mine) = (Admin::at(&stock), Admin::at(&ours));
+        for message in [
+            "",
+            "{",
+            "[]",
+            "7",
+            "{}",
+            r#"{"commands": 1}"#,
+            r#"{"commands": []}"#,
+            r#"{"commands": []} and more"#,
+            r#"{"commands": [1]}"#,
+            r#"{"commands": [{}]}"#,
+            r#"{"commands": [{"command": 3}]}"#,
+            r#"{"commands": [{"command": "listRoles", "correlationData": 3}]}"#,
+            r#"{"commands": [{"command": "LISTroles", "correlationData": "x"}, 1, {"command": "listRoles"}]}"#,
+            r#"{"commands": [{"command": ""}]}"#,
+            r#"{"Commands": []}"#,
+            r#"{"commands": [{"command": "getRole", "rolename": "r1", "rolename": "admin"}]}"#,
+            r#"{"commands": [{"command": "createClient", "username": ""}]}"#,
+            r#"{"commands": [{"command": "createGroup", "groupname": ""}]}"#,
+            r#"{"commands": [{"command": "createRole", "rolename": ""}]}"#,
+        ] {
+            let (mut theirs, mut mine) = (theirs.ask(message), mine.ask(message));
+            if !startup.tree().is_2_1() {
+                without_2_1(&mut theirs);
+                without_2_1(&mut mine);
+            }
+            if message.contains("\"\"}]") && !startup.tree().is_2_1() {
+                // 2.0 makes things without a name.
+                continue;
+            }
+            assert_eq!(mine, theirs, "{message}");
+        }
+        assert!(!mine.0.is_closed_within(Duration::ZERO));
+    });
+}
