@@ -98,6 +98,10 @@ pub struct Account {
     pub client_id: Option<Box<str>>,
     /// The only networks it may be used from; empty for everywhere.
     pub networks: Vec<IpNet>,
+    /// A name for people.
+    pub textname: Option<Box<str>>,
+    /// What it is for.
+    pub textdescription: Option<Box<str>>,
     /// Whatever the operator wants to remember.
     pub notes: Box<str>,
     /// The last successful login, where the source records it.
@@ -117,6 +121,8 @@ impl Account {
             valid_until: None,
             client_id: None,
             networks: Vec::new(),
+            textname: None,
+            textdescription: None,
             notes: "".into(),
             last_login: None,
         }

@@ -134,12 +134,48 @@ impl<'a> Batch<'a> {
         Ok(self.0.roles()?.has_role(name)?)
     }
 
-    /// Carries out one command.
+    /// Carries out one command, and counts it if it changed anything.
     ///
     /// # Errors
     /// When it cannot be carried out; then it has done nothing.
     pub fn carry_out(&mut self, command: &Command) -> Result<Outcome, Error> {
-        carry_out(self.0.as_mut(), command)
+        let outcome = carry_out(self.0.as_mut(), command)?;
+        match outcome {
+            Outcome::Added | Outcome::Changed | Outcome::Deleted => self.0.count_change()?,
+            Outcome::Unchanged => {}
+        }
+        Ok(outcome)
+    }
+
+    /// Carries out several things that count together or not at all: where `act` fails, the batch is
+    /// as it was before, and goes on.
+    ///
+    /// # Errors
+    /// Those of `act`; and when the place cannot be changed or taken back, which ends the batch.
+    pub fn attempt<T, E: From<Error>>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.0.savepoint().map_err(Error::from)?;
+        match act(self) {
+            Ok(done) => {
+                self.0.release().map_err(Error::from)?;
+                Ok(done)
+            }
+            Err(why) => {
+                self.0.roll_back().map_err(Error::from)?;
+                Err(why)
+            }
+        }
+    }
+
+    /// Says how many changes there have been, this one not among them: a file that is imported may
+    /// have counted its own.
+    ///
+    /// # Errors
+    /// When the place counts none, or cannot be changed.
+    pub fn set_changes(&mut self, changes: u64) -> Result<(), Error> {
+        Ok(self.0.roles()?.set_changes(changes)?)
     }
 
     /// Makes it so, on the disk.
@@ -296,6 +332,12 @@ fn changed(account: &Account, fields: &Change) -> Account {
     }
     if let Some(networks) = &fields.networks {
         after.networks.clone_from(networks);
+    }
+    if let Some(textname) = &fields.textname {
+        after.textname.clone_from(textname);
+    }
+    if let Some(textdescription) = &fields.textdescription {
+        after.textdescription.clone_from(textdescription);
     }
     if let Some(notes) = &fields.notes {
         after.notes.clone_from(notes);

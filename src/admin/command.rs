@@ -146,6 +146,10 @@ pub struct Change {
     pub client_id: Option<Option<Box<str>>>,
     /// The only networks; empty for everywhere.
     pub networks: Option<Vec<IpNet>>,
+    /// The name for people.
+    pub textname: Option<Option<Box<str>>>,
+    /// What it is for.
+    pub textdescription: Option<Option<Box<str>>>,
     /// Notes.
     pub notes: Option<Box<str>>,
 }

@@ -1,4 +1,4 @@
-//! What surrounds an account's credential, as flags: validity, client id, networks, notes.
+//! What surrounds an account's credential, as flags: validity, client id, networks, texts, notes.
 //!
 //! Must not: change what was not named. A flag that is absent leaves its field alone.
 #![forbid(unsafe_code)]
@@ -11,7 +11,8 @@ use jiff::Timestamp;
 
 use super::clock::Bound;
 use super::exit::Failure;
-use crate::admin::Change;
+use super::role_details::Texts;
+use crate::admin::{Change, GroupChange};
 
 /// The flags that set an account's fields.
 #[derive(Args, Debug)]
@@ -36,6 +37,8 @@ pub(super) struct Details {
     /// Let the account be used from everywhere
     #[arg(long)]
     any_network: bool,
+    #[command(flatten)]
+    texts: Texts,
     /// Whatever is worth remembering; an empty text clears it
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
@@ -45,6 +48,10 @@ impl Details {
     /// The fields to change.
     pub(super) fn change(&self, now: Timestamp) -> Result<Change, Failure> {
         let [valid_from, valid_until] = window(self.valid_from, self.valid_until, now)?;
+        let GroupChange {
+            textname,
+            textdescription,
+        } = self.texts.change();
         Ok(Change {
             disabled: None,
             valid_from,
@@ -59,6 +66,8 @@ impl Details {
             } else {
                 self.networks.clone()
             },
+            textname,
+            textdescription,
             notes: self.notes.as_deref().map(Into::into),
         })
     }

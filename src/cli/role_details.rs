@@ -1,4 +1,5 @@
-//! What surrounds a role's rules and a group's members, as flags.
+//! What surrounds a role's rules and a group's members, as flags; and the texts of all of them and of
+//! accounts.
 //!
 //! Must not: change what was not named. A flag that is absent leaves its field alone.
 #![forbid(unsafe_code)]
@@ -12,7 +13,7 @@ use super::exit::Failure;
 use crate::admin::{GroupChange, RoleChange};
 use crate::policy::WildcardSubscriptions;
 
-/// What people read about a role or group.
+/// What people read about an account, role or group.
 #[derive(Args, Debug)]
 pub(super) struct Texts {
     /// A name for people, as dynamic-security keeps it; an empty text clears it
@@ -43,7 +44,7 @@ pub(super) struct RoleDetails {
 }
 
 impl Texts {
-    /// The fields of a group to change.
+    /// The fields to change, as of a group, which has no others.
     pub(super) fn change(&self) -> GroupChange {
         let field = |text: &Option<String>| {
             let text = text.as_deref();

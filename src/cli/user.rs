@@ -53,7 +53,7 @@ enum Verb {
     Enable(NamesArg),
     /// Switch accounts off; doorman ends their connections within a second
     Disable(NamesArg),
-    /// Change validity, client id, networks or notes
+    /// Change validity, client id, networks, texts or notes
     Set(SetArgs),
     /// Give an account roles, or give roles it has another priority
     Grant(UserGrantArgs),
@@ -277,7 +277,8 @@ fn set(place: &PlaceArgs, printer: &mut Printer, args: &SetArgs) -> Result<Exit,
     let fields = args.details.change(clock::now())?;
     if fields == Change::default() {
         return Err(Failure::usage(
-            "nothing to set; give --valid-from, --valid-until, --client-id, --networks or --notes",
+            "nothing to set; give --valid-from, --valid-until, --client-id, --networks, --textname, \
+             --textdescription or --notes",
         ));
     }
     let name = args.name.name.clone();

@@ -23,8 +23,10 @@ pub(super) struct AccountView {
     disabled: bool,
     valid_from: Option<String>,
     valid_until: Option<String>,
-    client_id: Option<String>,
+    client_id: Option<Box<str>>,
     networks: Vec<String>,
+    textname: Option<Box<str>>,
+    textdescription: Option<Box<str>>,
     notes: String,
     last_login: Option<String>,
     credential: Option<CredentialView>,
@@ -54,8 +56,10 @@ impl AccountView {
             disabled: account.disabled,
             valid_from: account.valid_from.map(|at| at.to_string()),
             valid_until: account.valid_until.map(|at| at.to_string()),
-            client_id: account.client_id.as_deref().map(str::to_owned),
+            client_id: account.client_id.clone(),
             networks: account.networks.iter().map(ToString::to_string).collect(),
+            textname: account.textname.clone(),
+            textdescription: account.textdescription.clone(),
             notes: account.notes.to_string(),
             last_login: account.last_login.map(|at| at.to_string()),
             credential: account.credential.as_ref().map(CredentialView::new),
@@ -130,8 +134,14 @@ impl Answer for AccountView {
                 line(label, text)?;
             }
         }
-        if let Some(client_id) = &self.client_id {
-            line("client id", &plain(client_id))?;
+        for (label, text) in [
+            ("text name", &self.textname),
+            ("description", &self.textdescription),
+            ("client id", &self.client_id),
+        ] {
+            if let Some(text) = text {
+                line(label, &plain(text))?;
+            }
         }
         if !self.networks.is_empty() {
             line("networks", &self.networks.join(", "))?;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
 use super::{
-    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, SourceConfig, UnknownUser,
+    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, SourceConfig,
+    UnknownUser,
 };
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 

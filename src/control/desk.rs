@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use super::RESPONSE_TOPIC;
 use super::answer::{Answer, Refusal, message};
 use super::hand::Hand;
 use super::letter::{Content, Letter, Order, Sender};
 use super::verbs::{reads_only, takes_password, verb};
-use super::RESPONSE_TOPIC;
 use crate::admin::{self, Batch};
 use crate::credential::{Recipe, Salt, hash};
 use crate::dynsec::Json;
@@ -183,7 +183,10 @@ impl Clerk {
     }
 
     fn turn(&self, letters: Vec<Letter>) {
-        let tasks: Vec<Task> = letters.into_iter().map(|letter| self.read(letter)).collect();
+        let tasks: Vec<Task> = letters
+            .into_iter()
+            .map(|letter| self.read(letter))
+            .collect();
         let held = self.engine.hold_ends();
         let mut concerned = Concerned::default();
         let outcome = match self.carry_out(tasks, &mut concerned) {
@@ -253,7 +256,8 @@ impl Clerk {
             .iter()
             .map(|task| {
                 let orders = task.orders.iter();
-                let names = orders.map(|(order, _)| (order.name.clone(), order.correlation.clone()));
+                let names =
+                    orders.map(|(order, _)| (order.name.clone(), order.correlation.clone()));
                 names.collect()
             })
             .collect();
@@ -272,11 +276,7 @@ impl Clerk {
         })
     }
 
-    fn in_one(
-        &self,
-        tasks: Vec<Task>,
-        concerned: &mut Concerned,
-    ) -> Result<Outcome, admin::Error> {
+    fn in_one(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Result<Outcome, admin::Error> {
         let mut database = Database::open(&self.place.database)?;
         let mut batch = Batch::begin(&mut database)?;
         let mut outcome = Outcome::default();
@@ -327,7 +327,9 @@ impl Clerk {
             [&sender.username, &sender.client_id, &sender.address].map(text);
         let object = ["username", "groupname", "rolename"].into_iter();
         let object = object.filter_map(|field| order.field(field).and_then(Json::text));
-        let object = object.map(|name| Shown(name).to_string()).collect::<Vec<_>>();
+        let object = object
+            .map(|name| Shown(name).to_string())
+            .collect::<Vec<_>>();
         let object = object.join(",");
         let outcome = match done {
             Ok(_) => "done",

@@ -25,14 +25,14 @@ pub(super) struct Hand<'a, 'b> {
 }
 
 impl Hand<'_, '_> {
-    /// Carries out a command.
-    pub(super) fn carry_out(&mut self, command: &Command) -> Result<Outcome, Refusal> {
-        Ok(self.batch.carry_out(command)?)
+    /// Carries out a command, whether it changes anything or not.
+    pub(super) fn carry_out(&mut self, command: &Command) -> Result<(), Refusal> {
+        Ok(self.batch.carry_out(command).map(drop)?)
     }
 
     /// Carries out a command that must make something new.
     pub(super) fn add(&mut self, command: &Command, there_already: &str) -> Result<(), Refusal> {
-        match self.carry_out(command)? {
+        match self.batch.carry_out(command)? {
             Outcome::Added => Ok(()),
             Outcome::Changed | Outcome::Deleted | Outcome::Unchanged => {
                 Err(Refusal::new(there_already))

@@ -85,7 +85,10 @@ impl Order {
             Some(name) => order.name = name.to_owned(),
             None => return Err(Answer::unnamed("Missing command")),
         }
-        match order.field("correlationData").map(|json| json.text().map(ToOwned::to_owned)) {
+        match order
+            .field("correlationData")
+            .map(|json| json.text().map(ToOwned::to_owned))
+        {
             None => {}
             Some(Some(text)) => order.correlation = Some(text),
             Some(None) => {

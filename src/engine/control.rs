@@ -170,7 +170,10 @@ impl Engine {
             });
             // Nobody tells of clients without a username.
             let unannounced = username.is_none()
-                || self.standings.get(&key).is_some_and(|standing| standing.unannounced);
+                || self
+                    .standings
+                    .get(&key)
+                    .is_some_and(|standing| standing.unannounced);
             let mut sessions = lock(&self.sessions);
             let connections = sessions.of_account(username.as_deref().unwrap_or_default());
             if connections.is_empty() && !unannounced {

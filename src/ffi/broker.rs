@@ -104,10 +104,7 @@ impl Api {
             found.map_err(|_| Missing(name))
         }
         Ok(Self {
-            broker_publish_copy: need(
-                "broker_publish_copy",
-                found.mosquitto_broker_publish_copy,
-            )?,
+            broker_publish_copy: need("broker_publish_copy", found.mosquitto_broker_publish_copy)?,
             callback_register: need("callback_register", found.mosquitto_callback_register)?,
             callback_unregister: need("callback_unregister", found.mosquitto_callback_unregister)?,
             client_address: need("client_address", found.mosquitto_client_address)?,

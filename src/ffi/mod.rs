@@ -120,7 +120,8 @@ fn open(
     if let Err(line) = plugin
         .work(&config)
         .and_then(|()| plugin.watch())
-        .and_then(|()| plugin.take_orders(&config)) {
+        .and_then(|()| plugin.take_orders(&config))
+    {
         plugin.close();
         unregister(&plugin, &REGISTRATIONS);
         return Err(line);

@@ -120,7 +120,9 @@ impl Plugin {
                 connections: RefCell::default(),
                 watch: RefCell::new(Watch::Waiting(watched)),
                 reloading: Cell::new(false),
-                control: config.controlled().map_or(Control::Off, |(control, _)| control),
+                control: config
+                    .controlled()
+                    .map_or(Control::Off, |(control, _)| control),
                 desk: RefCell::new(None),
             }),
         }))
@@ -349,7 +351,10 @@ impl Plugin {
             return heard;
         };
         let connection = main.connections.borrow().number(client);
-        if !self.engine.may_administer(&order.access, connection, main.control) {
+        if !self
+            .engine
+            .may_administer(&order.access, connection, main.control)
+        {
             return heard;
         }
         let letter = Letter {
@@ -363,7 +368,8 @@ impl Plugin {
         if let Some(desk) = &*main.desk.borrow()
             && desk.take(letter).is_err()
         {
-            self.engine.publish(control::RESPONSE_TOPIC, control::overflow());
+            self.engine
+                .publish(control::RESPONSE_TOPIC, control::overflow());
         }
         heard
     }

@@ -86,6 +86,18 @@ unsafe extern "C" fn client_username(client: *const abi::mosquitto) -> *const c_
         .map_or(ptr::null(), |username| username.as_ptr())
 }
 
+unsafe extern "C" fn publish(
+    _: *const c_char,
+    _: *const c_char,
+    _: c_int,
+    _: *const c_void,
+    _: c_int,
+    _: bool,
+    _: *mut abi::mosquitto_property,
+) -> c_int {
+    abi::MOSQ_ERR_SUCCESS
+}
+
 unsafe extern "C" fn kick(id: *const c_char, with_will: bool) -> c_int {
     assert!(!id.is_null() && !with_will);
     // SAFETY: a C string of ours.
@@ -124,6 +136,7 @@ fn api(since_2_1: bool) -> &'static Api {
         client_username,
         kick_client_by_clientid: kick,
         kick_client_by_username: kick,
+        broker_publish_copy: publish,
         // Of the same shape; only the installed logger calls it, and tests install none.
         log_printf: libc::syslog,
         client: None,

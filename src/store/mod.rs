@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use file::Owner;
-pub use roles::{Holders, RoleChanges, Roles, Wanted};
+pub use roles::{Holders, Page, RoleChanges, Roles, Totals, Wanted};
 
 use jiff::Timestamp;
 
@@ -245,6 +245,30 @@ pub trait Transaction {
     /// # Errors
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error>;
+
+    /// Counts one administrative change, where the place counts them.
+    ///
+    /// # Errors
+    /// When the place cannot be changed.
+    fn count_change(&mut self) -> Result<(), Error>;
+
+    /// Remembers how the change is now; of several, the last one is released or gone back to first.
+    ///
+    /// # Errors
+    /// When that cannot be remembered.
+    fn savepoint(&mut self) -> Result<(), Error>;
+
+    /// Forgets the last savepoint and keeps what was done since.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn release(&mut self) -> Result<(), Error>;
+
+    /// Goes back to the last savepoint, and forgets it.
+    ///
+    /// # Errors
+    /// When there is none: then all of the change must be given up.
+    fn roll_back(&mut self) -> Result<(), Error>;
 
     /// Makes it so, on the disk.
     ///

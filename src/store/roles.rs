@@ -41,6 +41,36 @@ pub enum Wanted {
     All,
 }
 
+/// How many there are of each, and how often anything was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Accounts.
+    pub accounts: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Roles.
+    pub roles: u64,
+    /// Administrative changes so far: dynamic-security's `changeIndex`.
+    pub changes: u64,
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// So many are passed over.
+    pub offset: u64,
+    /// At most so many are wanted; none for all that follow.
+    pub count: Option<u64>,
+}
+
+impl Page {
+    /// The whole list.
+    pub const ALL: Self = Self {
+        offset: 0,
+        count: None,
+    };
+}
+
 /// A place with roles and groups, being read.
 pub trait Roles {
     /// The role of this name, with its rules.
@@ -97,6 +127,30 @@ pub trait Roles {
     /// # Errors
     /// When the place or one of the names cannot be read.
     fn members(&mut self, group: &GroupName, wanted: Wanted) -> Result<Holders, Error>;
+
+    /// How many accounts, groups and roles there are, and how many changes there have been.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    fn totals(&mut self) -> Result<Totals, Error>;
+
+    /// Names of accounts, by their bytes. Nothing else is read of them.
+    ///
+    /// # Errors
+    /// When the place or one of these names cannot be read.
+    fn account_names(&mut self, page: Page) -> Result<Vec<AccountName>, Error>;
+
+    /// Names of groups, as [`Roles::account_names`].
+    ///
+    /// # Errors
+    /// When the place or one of these names cannot be read.
+    fn group_names(&mut self, page: Page) -> Result<Vec<GroupName>, Error>;
+
+    /// Names of roles, as [`Roles::account_names`].
+    ///
+    /// # Errors
+    /// When the place or one of these names cannot be read.
+    fn role_names(&mut self, page: Page) -> Result<Vec<RoleName>, Error>;
 
     /// What happens where no rule answers.
     ///
@@ -247,4 +301,10 @@ pub trait RoleChanges: Roles {
     /// # Errors
     /// When the place cannot be changed.
     fn set_anonymous_group(&mut self, group: Option<&GroupName>) -> Result<(), Error>;
+
+    /// Says how many changes there have been.
+    ///
+    /// # Errors
+    /// When the place cannot be changed.
+    fn set_changes(&mut self, changes: u64) -> Result<(), Error>;
 }

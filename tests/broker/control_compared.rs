@@ -49,7 +49,8 @@ pub fn beginning() -> String {
             "roles": roles,
         })
     };
-    let acl = |acltype: &str, topic: &str| json!({"acltype": acltype, "topic": topic, "allow": true});
+    let acl =
+        |acltype: &str, topic: &str| json!({"acltype": acltype, "topic": topic, "allow": true});
     json!({
         "defaultACLAccess": {
             "publishClientSend": false, "publishClientReceive": true,
@@ -83,14 +84,20 @@ pub fn stock(startup: Startup, file: &str) -> Broker {
         "plugin {}\nplugin_opt_config_file {{dir}}/dynsec.json\n",
         plugin.display()
     );
-    startup.file("dynsec.json", file).start(&(LISTENER.to_owned() + &lines))
+    startup
+        .file("dynsec.json", file)
+        .start(&(LISTENER.to_owned() + &lines))
 }
 
 /// Doorman with the same.
 pub fn ours(startup: Startup, file: &str) -> Broker {
     let startup = startup.file("dynsec.json", file);
     import(startup.dir());
-    let options = plugin_conf(&["database {dir}/db", "database_roles true", "control_iterations 10"]);
+    let options = plugin_conf(&[
+        "database {dir}/db",
+        "database_roles true",
+        "control_iterations 10",
+    ]);
     startup.start(&(LISTENER.to_owned() + &options))
 }
 
@@ -240,7 +247,9 @@ impl Orders {
     }
 
     fn acl(&mut self) -> Map<String, Value> {
-        let topics = ["a", "a/b", "a/#", "+", "+/b", "b/+/c", "$x/y", "a#", "bad/+x"];
+        let topics = [
+            "a", "a/b", "a/#", "+", "+/b", "b/+/c", "$x/y", "a#", "bad/+x",
+        ];
         let mut acl = Map::new();
         let acl_type = match self.dice.below(16) {
             0 => "subscribe",
@@ -263,26 +272,55 @@ impl Orders {
     /// One order.
     fn order(&mut self) -> Value {
         const NAMES: [&str; 32] = [
-            "setDefaultACLAccess", "getDefaultACLAccess", "createClient", "deleteClient",
-            "getClient", "listClients", "modifyClient", "setClientPassword", "setClientId",
-            "addClientRole", "removeClientRole", "enableClient", "disableClient", "createGroup",
-            "deleteGroup", "getGroup", "listGroups", "modifyGroup", "addGroupClient",
-            "removeGroupClient", "addGroupRole", "removeGroupRole", "setAnonymousGroup",
-            "getAnonymousGroup", "createRole", "getRole", "listRoles", "modifyRole",
-            "deleteRole", "addRoleACL", "removeRoleACL", "noSuchThing",
+            "setDefaultACLAccess",
+            "getDefaultACLAccess",
+            "createClient",
+            "deleteClient",
+            "getClient",
+            "listClients",
+            "modifyClient",
+            "setClientPassword",
+            "setClientId",
+            "addClientRole",
+            "removeClientRole",
+            "enableClient",
+            "disableClient",
+            "createGroup",
+            "deleteGroup",
+            "getGroup",
+            "listGroups",
+            "modifyGroup",
+            "addGroupClient",
+            "removeGroupClient",
+            "addGroupRole",
+            "removeGroupRole",
+            "setAnonymousGroup",
+            "getAnonymousGroup",
+            "createRole",
+            "getRole",
+            "listRoles",
+            "modifyRole",
+            "deleteRole",
+            "addRoleACL",
+            "removeRoleACL",
+            "noSuchThing",
         ];
         // Whoever gives orders goes on giving them: nothing is done to it.
         let roles = &ROLES[..3];
         let mut order = Map::new();
         let name = NAMES[self.dice.below(NAMES.len())];
-        let mut put = |order: &mut Map<String, Value>, field: &str, value: Value| {
+        let put = |order: &mut Map<String, Value>, field: &str, value: Value| {
             if value != Value::Null {
                 order.insert(field.to_owned(), value);
             }
         };
         put(&mut order, "command", json!(name));
         if self.dice.below(4) == 0 {
-            put(&mut order, "correlationData", json!(format!("c{}", self.dice.below(100))));
+            put(
+                &mut order,
+                "correlationData",
+                json!(format!("c{}", self.dice.below(100))),
+            );
         }
         if name.ends_with("Client") || name.contains("ClientR") || name.starts_with("setClient") {
             put(&mut order, "username", self.name(&USERS));
@@ -294,7 +332,11 @@ impl Orders {
             put(&mut order, "rolename", self.name(roles));
         }
         for field in ["textname", "textdescription"] {
-            if ["create", "modify"].iter().any(|verb| name.starts_with(verb)) && self.dice.below(4) == 0 {
+            if ["create", "modify"]
+                .iter()
+                .any(|verb| name.starts_with(verb))
+                && self.dice.below(4) == 0
+            {
                 put(&mut order, field, self.text());
             }
         }
@@ -302,7 +344,11 @@ impl Orders {
             "createClient" | "modifyClient" => {
                 put(&mut order, "password", json!("pw"));
                 if self.dice.below(6) == 0 {
-                    put(&mut order, "clientid", json!(self.dice.one_of(&["ann", "other", ""])));
+                    put(
+                        &mut order,
+                        "clientid",
+                        json!(self.dice.one_of(&["ann", "other", ""])),
+                    );
                 }
                 if self.dice.below(2) == 0 {
                     put(&mut order, "roles", self.list("rolename", roles));
@@ -320,7 +366,11 @@ impl Orders {
                 put(&mut order, "password", password);
             }
             "setClientId" if self.dice.below(3) > 0 => {
-                put(&mut order, "clientid", json!(self.dice.one_of(&["ann", "bob", "", "other"])));
+                put(
+                    &mut order,
+                    "clientid",
+                    json!(self.dice.one_of(&["ann", "bob", "", "other"])),
+                );
             }
             "addClientRole" | "addGroupClient" | "addGroupRole" if self.dice.below(2) == 0 => {
                 put(&mut order, "priority", self.priority());
@@ -339,12 +389,21 @@ impl Orders {
                     put(&mut order, "acls", json!(acls));
                 }
                 if self.since_2_1 && self.dice.below(3) == 0 {
-                    put(&mut order, "allowwildcardsubs", json!(self.dice.below(2) == 0));
+                    put(
+                        &mut order,
+                        "allowwildcardsubs",
+                        json!(self.dice.below(2) == 0),
+                    );
                 }
             }
             "addRoleACL" | "removeRoleACL" => order.extend(self.acl()),
             "setDefaultACLAccess" => {
-                let kinds = ["publishClientReceive", "unsubscribe", "subscribe", "nothing"];
+                let kinds = [
+                    "publishClientReceive",
+                    "unsubscribe",
+                    "subscribe",
+                    "nothing",
+                ];
                 let acls: Vec<_> = (0..self.dice.below(3))
                     .map(|_| json!({"acltype": self.dice.one_of(&kinds), "allow": self.dice.below(2) == 0}))
                     .collect();
@@ -418,7 +477,10 @@ fn orders_are_answered_as_dynamic_security_answers_them_and_end_the_same_connect
             }
         }
         // Their agreement means something: enough was done, refused and ended.
-        assert!(fine > 300 && errors.len() > 15 && ends > 40, "{fine} {ends} {errors:#?}");
+        assert!(
+            fine > 300 && errors.len() > 15 && ends > 40,
+            "{fine} {ends} {errors:#?}"
+        );
     });
 }
 

@@ -90,6 +90,8 @@ fn beyond_words() -> Desk {
     desk.on(&["import", "in.csv"]);
     desk.on(&["user", "set", "bound", "--networks", "10.0.0.0/8"])
         .code(0);
+    desk.on(&["user", "set", "twice", "--notes", "by the door"])
+        .code(0);
     for args in [
         &["role", "add", "r"][..],
         &[
@@ -118,6 +120,7 @@ fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
     let ran = ran
         .code(1)
         .says("account twice: the second password was left out")
+        .says("account twice: the notes were left out")
         .says("account bound: it is bound to networks or a time")
         .says("account slow: dynamic-security cannot read this kind of hash")
         .says("role r: publishClientSend small: the rule has conditions")

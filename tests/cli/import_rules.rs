@@ -222,6 +222,7 @@ pub(super) fn example() -> Value {
             },
         ],
         "anonymousGroup": "nobody",
+        "changeIndex": 41,
     })
 }
 
@@ -231,11 +232,14 @@ fn a_file_of_dynamic_security_becomes_accounts_groups_and_roles() {
     let ran = dynsec(&desk, &example(), &[]).code(0);
     ran.tells("no answer differs")
         .tells("accounts: 3 added")
-        .tells("groups: 2 added")
-        .says("kept as notes");
+        .tells("groups: 2 added");
     let off = desk.on(&["user", "show", "off", "--json"]).code(0).json();
     assert_eq!(
-        (&off[0]["client_id"], &off[0]["disabled"], &off[0]["notes"]),
+        (
+            &off[0]["client_id"],
+            &off[0]["disabled"],
+            &off[0]["textname"]
+        ),
         (&json!("c1"), &json!(true), &json!("Off"))
     );
     desk.on(&["role", "show", "a"]).code(0).tells("z/%u/#");
@@ -246,6 +250,44 @@ fn a_file_of_dynamic_security_becomes_accounts_groups_and_roles() {
         assert_eq!(again[0][what]["changed"], 0);
     }
     assert_eq!(again[0]["holdings"]["unchanged"], 5);
+}
+
+#[test]
+fn texts_and_the_change_index_are_those_of_the_file_and_notes_stay() {
+    let desk = Desk::database();
+    dynsec(&desk, &example(), &[]).code(0);
+    desk.on(&["user", "set", "off", "--notes", "the ferry"])
+        .code(0);
+    desk.on(&["user", "set", "off", "--textname", "x"]).code(0);
+    let index = || {
+        let args = ["export", "--format", "dynsec", "--for", "2.1"];
+        let file: Value = serde_json::from_str(&desk.on(&args).out).unwrap();
+        file["changeIndex"].clone()
+    };
+    assert_eq!(index(), 43);
+    let mut file = example();
+    file["clients"][1]["textname"] = json!("On");
+    dynsec(&desk, &file, &[]).code(4);
+    assert_eq!(index(), 43, "nothing was changed");
+    dynsec(&desk, &file, &["--replace"]).code(0);
+    let off = desk.on(&["user", "show", "off", "--json"]).code(0).json();
+    assert_eq!(
+        (&off[0]["textname"], &off[0]["notes"]),
+        (&json!("On"), &json!("the ferry"))
+    );
+    assert_eq!(index(), 41);
+    dynsec(&desk, &file, &[]).code(0);
+    assert_eq!(index(), 41);
+}
+
+#[test]
+fn the_change_index_of_a_database_in_use_only_grows() {
+    let desk = people(&["ann"]);
+    let file = json!({"clients": [{"username": "bob"}], "changeIndex": 1});
+    dynsec(&desk, &file, &[]).code(0);
+    let args = ["export", "--format", "dynsec", "--for", "2.1"];
+    let file: Value = serde_json::from_str(&desk.on(&args).out).unwrap();
+    assert_eq!(file["changeIndex"], 3);
 }
 
 #[test]

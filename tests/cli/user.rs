@@ -184,6 +184,30 @@ fn bounds_are_set_shown_checked_and_cleared() {
 }
 
 #[test]
+fn texts_are_set_shown_and_cleared() {
+    let desk = Desk::database();
+    let add = ["user", "add", "roger", "--generate", "--textname", "Roger"];
+    desk.on(&add).code(0);
+    desk.on(&["user", "set", "roger", "--textdescription", "on the ferry"])
+        .code(0);
+    desk.on(&["user", "show", "roger"])
+        .code(0)
+        .tells("text name         Roger\ndescription       \"on the ferry\"\n");
+    let texts = || {
+        let shown = desk.on(&["user", "show", "roger", "--json"]).code(0).json();
+        [&shown[0]["textname"], &shown[0]["textdescription"]].map(Clone::clone)
+    };
+    assert_eq!(texts(), ["Roger", "on the ferry"]);
+    let clear = ["--textname", "", "--textdescription", ""];
+    desk.on(&[&["user", "set", "roger"][..], &clear].concat())
+        .code(0);
+    assert_eq!(texts(), [serde_json::Value::Null, serde_json::Value::Null]);
+    let file = Desk::file();
+    file.on(&add).code(1).says("text or note: use a database");
+    file.on(&["user", "show", "roger"]).code(3);
+}
+
+#[test]
 fn an_account_outside_its_time_is_refused() {
     let desk = Desk::database();
     desk.add("roger", "tulip-garden").code(0);

@@ -81,7 +81,7 @@ pub(super) fn read(store: &mut dyn Store, args: &ExportArgs) -> Result<Made, Fai
             anonymous_group: anonymous.map(|name| name.as_str().into()),
             groups,
             roles,
-            change_index: None,
+            change_index: Some(place.totals()?.changes),
         },
         told: maker.told,
     })
@@ -189,6 +189,11 @@ impl Maker<'_> {
         if account.second_credential.is_some() {
             self.tell(&account.name, "the second password was left out");
         }
+        if !account.notes.is_empty() {
+            let why = "the notes were left out: dynamic-security has a textname and a \
+                       textdescription, and no place for them";
+            self.tell(&account.name, why);
+        }
         let credential = account.credential.clone();
         let credential = credential.filter(|credential| {
             let reads = self.reads(credential);
@@ -200,7 +205,7 @@ impl Maker<'_> {
             reads
         });
         Account {
-            texts: texts_of(&account.notes),
+            texts: texts(account.textname, account.textdescription),
             disabled,
             client_id: account.client_id,
             credential,
@@ -252,16 +257,4 @@ impl Maker<'_> {
 
 fn texts(name: Option<Box<str>>, description: Option<Box<str>>) -> Texts {
     Texts { name, description }
-}
-
-/// The first line of the notes is a name for people; what is below it says more.
-fn texts_of(notes: &str) -> Texts {
-    let (name, description) = match notes.split_once('\n') {
-        Some((name, description)) => (name, Some(description)),
-        None => (notes, None),
-    };
-    Texts {
-        name: (!name.is_empty()).then(|| name.into()),
-        description: description.map(Into::into),
-    }
 }

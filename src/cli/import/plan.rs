@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) accounts: Vec<Wanted>,
     pub(super) defaults: Defaults,
     pub(super) anonymous: Option<GroupName>,
+    /// How many changes its file has counted.
+    pub(super) changes: Option<u64>,
     /// Roles with names like these are of an earlier import; what replaces it takes them away.
     pub(super) is_ours: fn(&RoleName) -> bool,
 }
@@ -44,7 +46,8 @@ pub(super) struct Imported {
     pub(super) credential: Option<StoredCredential>,
     pub(super) disabled: bool,
     pub(super) client_id: Option<Box<str>>,
-    pub(super) notes: Option<Box<str>>,
+    pub(super) textname: Option<Box<str>>,
+    pub(super) textdescription: Option<Box<str>>,
 }
 
 /// How many of a kind came to be what.
@@ -91,9 +94,8 @@ impl Imported {
         }
         account.disabled = self.disabled;
         account.client_id.clone_from(&self.client_id);
-        if let Some(notes) = &self.notes {
-            account.notes.clone_from(notes);
-        }
+        account.textname.clone_from(&self.textname);
+        account.textdescription.clone_from(&self.textdescription);
         account
     }
 }
@@ -101,6 +103,7 @@ impl Imported {
 impl Plan {
     /// Lays it over what is there.
     pub(super) fn lay(&self, batch: &mut Batch<'_>, replace: bool) -> Result<Laid, Error> {
+        let uncounted = batch.roles()?.totals()?.changes == 0;
         let mut laying = Laying {
             batch,
             replace,
@@ -113,7 +116,12 @@ impl Plan {
         for wanted in &self.accounts {
             laying.account(wanted)?;
         }
-        Ok(laying.laid)
+        let Laying { batch, laid, .. } = laying;
+        // Of a database that was in use before, the number grows.
+        if let Some(changes) = self.changes.filter(|_| uncounted || replace) {
+            batch.set_changes(changes)?;
+        }
+        Ok(laid)
     }
 }
 

@@ -54,7 +54,9 @@ fn moment(order: &Order, field: &str, wrong: &str) -> Result<Option<Option<Times
         Some(Json::Null) => Ok(Some(None)),
         Some(json) => {
             let moment = json.text().and_then(|text| text.parse().ok());
-            moment.map(|at| Some(Some(at))).ok_or_else(|| Refusal::new(wrong))
+            moment
+                .map(|at| Some(Some(at)))
+                .ok_or_else(|| Refusal::new(wrong))
         }
     }
 }

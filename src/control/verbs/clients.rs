@@ -141,7 +141,10 @@ const MOST_CONNECTIONS: usize = 1_000;
 pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &AccountName) -> Result<Value, Refusal> {
     let account = hand.batch.account(name)?;
     let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
-    let holdings = hand.roles()?.holdings(name).map_err(crate::admin::Error::from)?;
+    let holdings = hand
+        .roles()?
+        .holdings(name)
+        .map_err(crate::admin::Error::from)?;
     let mut client = Map::new();
     client.insert("username".to_owned(), json!(name.as_str()));
     let texts = [
@@ -205,7 +208,10 @@ fn replace_roles(
     name: &AccountName,
     roles: Vec<Ranked<RoleName>>,
 ) -> Result<(), Refusal> {
-    let before = hand.roles()?.holdings(name).map_err(crate::admin::Error::from)?;
+    let before = hand
+        .roles()?
+        .holdings(name)
+        .map_err(crate::admin::Error::from)?;
     for held in before.roles {
         if roles.iter().all(|role| role.name != held.name) {
             hand.carry_out(&Command::RevokeRole {
@@ -231,7 +237,10 @@ fn replace_groups(
     for item in items {
         let group = named(item, "groupname").ok_or_else(|| Refusal::new(invalid))?;
         let group = GroupName::new(group).map_err(|_| Refusal::new(unknown))?;
-        let known = hand.roles()?.group(&group).map_err(crate::admin::Error::from)?;
+        let known = hand
+            .roles()?
+            .group(&group)
+            .map_err(crate::admin::Error::from)?;
         if known.is_none() {
             return Err(Refusal::new(unknown));
         }
@@ -242,7 +251,10 @@ fn replace_groups(
             });
         }
     }
-    let before = hand.roles()?.holdings(name).map_err(crate::admin::Error::from)?;
+    let before = hand
+        .roles()?
+        .holdings(name)
+        .map_err(crate::admin::Error::from)?;
     for held in before.groups {
         if groups.iter().all(|group| group.name != held.name) {
             hand.carry_out(&Command::LeaveGroup {

@@ -98,7 +98,9 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Value, 
     if let Some(text) = found.textdescription {
         group.insert("textdescription".to_owned(), json!(*text));
     }
-    let members = members.iter().map(|name| json!({ "username": name.as_str() }));
+    let members = members
+        .iter()
+        .map(|name| json!({ "username": name.as_str() }));
     group.insert("clients".to_owned(), members.collect());
     let roles = ranked("rolename", &found.roles, RoleName::as_str);
     group.insert("roles".to_owned(), roles);
@@ -117,8 +119,15 @@ pub(super) fn end_members(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<(
 }
 
 fn members(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Vec<AccountName>, Refusal> {
-    let holders = hand.roles()?.members(name, Wanted::All).map_err(Error::from)?;
-    Ok(holders.first.into_iter().map(|member| member.name).collect())
+    let holders = hand
+        .roles()?
+        .members(name, Wanted::All)
+        .map_err(Error::from)?;
+    Ok(holders
+        .first
+        .into_iter()
+        .map(|member| member.name)
+        .collect())
 }
 
 fn grant(name: &GroupName, role: Ranked<RoleName>) -> Command {

@@ -25,22 +25,35 @@ pub(super) fn details(hand: &mut Hand<'_, '_>, _: &Order) -> Done {
 
 pub(super) fn clients(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let total = hand.roles()?.totals().map_err(Error::from)?.accounts;
-    let names = hand.roles()?.account_names(page(order)).map_err(Error::from)?;
+    let names = hand
+        .roles()?
+        .account_names(page(order))
+        .map_err(Error::from)?;
     let items = match is_verbose(order) {
-        true => names.iter().map(|name| clients::shown(hand, name)).collect(),
+        true => names
+            .iter()
+            .map(|name| clients::shown(hand, name))
+            .collect(),
         false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
     };
-    Ok(Some(json!({ "totalCount": total, "clients": Value::Array(items?) })))
+    Ok(Some(
+        json!({ "totalCount": total, "clients": Value::Array(items?) }),
+    ))
 }
 
 pub(super) fn groups(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let total = hand.roles()?.totals().map_err(Error::from)?.groups;
-    let names = hand.roles()?.group_names(page(order)).map_err(Error::from)?;
+    let names = hand
+        .roles()?
+        .group_names(page(order))
+        .map_err(Error::from)?;
     let items: Result<Vec<Value>, Refusal> = match is_verbose(order) {
         true => names.iter().map(|name| groups::shown(hand, name)).collect(),
         false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
     };
-    Ok(Some(json!({ "totalCount": total, "groups": Value::Array(items?) })))
+    Ok(Some(
+        json!({ "totalCount": total, "groups": Value::Array(items?) }),
+    ))
 }
 
 pub(super) fn roles(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
@@ -50,7 +63,9 @@ pub(super) fn roles(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         true => names.iter().map(|name| roles::shown(hand, name)).collect(),
         false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
     };
-    Ok(Some(json!({ "totalCount": total, "roles": Value::Array(items?) })))
+    Ok(Some(
+        json!({ "totalCount": total, "roles": Value::Array(items?) }),
+    ))
 }
 
 /// Roles or groups, with priorities that are not the usual one.
@@ -68,8 +83,12 @@ pub(super) fn ranked<T>(field: &str, items: &[Ranked<T>], name: fn(&T) -> &str) 
 
 /// The original begins to count down behind the first entry, and so shows one where none is asked for.
 fn page(order: &Order) -> Page {
-    let count = order.number("count").and_then(|count| u64::try_from(count).ok());
-    let offset = order.number("offset").and_then(|offset| u64::try_from(offset).ok());
+    let count = order
+        .number("count")
+        .and_then(|count| u64::try_from(count).ok());
+    let offset = order
+        .number("offset")
+        .and_then(|offset| u64::try_from(offset).ok());
     Page {
         offset: offset.unwrap_or(0),
         count: count.map(|count| count.max(1)),

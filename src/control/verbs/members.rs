@@ -3,7 +3,6 @@
 //! Must not: give another priority to what is held: such an order is refused, as the original does.
 #![forbid(unsafe_code)]
 
-use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::groups::end_members;
@@ -67,7 +66,7 @@ pub(super) fn add_group_role(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     Ok(None)
 }
 
-pub(super) fn remove_group_role(hand: &mut Hand<'_, '_>, order: &Order) -> Result<Option<serde_json::Value>, Refusal> {
+pub(super) fn remove_group_role(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let (group, role) = (order.groupname()?, order.rolename()?);
     let command = Command::RevokeRole {
         from: Grantee::Group(group.clone()),

@@ -36,9 +36,7 @@ pub(super) fn takes_password(name: &str) -> bool {
         "setClientPassword",
         "rotatePassword",
     ];
-    names
-        .iter()
-        .any(|word| word.eq_ignore_ascii_case(name))
+    names.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// Whether the order of this name only asks.

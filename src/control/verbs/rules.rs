@@ -22,7 +22,9 @@ pub(super) fn add(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let (role, acl_type, topic) = named(hand, order)?;
     let allow = permission(order.switch("allow").unwrap_or(false));
     let rule = Rule::new(acl_type, allow, topic).map_err(|_| Refusal::new("Invalid ACL topic"))?;
-    let priority = order.number("priority").map_or(Priority::RULE, Priority::clamped);
+    let priority = order
+        .number("priority")
+        .map_or(Priority::RULE, Priority::clamped);
     let command = Command::PutRule {
         role: role.clone(),
         rule,

@@ -26,6 +26,7 @@ fn newer() -> &'static Api {
         client_username: older.client_username,
         kick_client_by_clientid: older.kick_client_by_clientid,
         kick_client_by_username: older.kick_client_by_username,
+        broker_publish_copy: older.broker_publish_copy,
         log_printf: older.log_printf,
         client: Some(find),
         client_port: None,

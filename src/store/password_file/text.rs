@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use super::line::{Line, split};
 
 /// The lines of a password file and an index of the names in them.
+#[derive(Clone)]
 pub(super) struct Text {
     bytes: Vec<u8>,
     /// What stands before the first line: a byte order mark or nothing.
@@ -27,6 +28,7 @@ pub(super) struct Text {
 }
 
 /// A line with its ending.
+#[derive(Clone)]
 enum Piece {
     Kept(Range<usize>),
     Written(Box<str>),

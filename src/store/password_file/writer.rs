@@ -91,6 +91,8 @@ struct Change {
     locked: File,
     seen: Seen,
     text: Text,
+    /// How it was at each savepoint.
+    before: Vec<Text>,
 }
 
 impl Change {
@@ -108,6 +110,7 @@ impl Change {
             return Ok(Self {
                 seen: Seen::of(&metadata),
                 text: Text::parse(bytes),
+                before: Vec::new(),
                 path,
                 locked,
             });
@@ -195,6 +198,31 @@ impl Transaction for Change {
         Err(no_roles(&self.path))
     }
 
+    /// A password file has no place for a number.
+    fn count_change(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn savepoint(&mut self) -> Result<(), Error> {
+        self.before.push(self.text.clone());
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        match self.before.pop() {
+            Some(_) => Ok(()),
+            None => Err(self.invalid(NO_SAVEPOINT)),
+        }
+    }
+
+    fn roll_back(&mut self) -> Result<(), Error> {
+        self.text = self
+            .before
+            .pop()
+            .ok_or_else(|| self.invalid(NO_SAVEPOINT))?;
+        Ok(())
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
         if self.text.is_changed() {
             self.write()
@@ -223,6 +251,8 @@ impl Seen {
         }
     }
 }
+
+const NO_SAVEPOINT: &str = "there is no savepoint to go back to";
 
 fn no_roles(path: &Path) -> Error {
     Error::Invalid {
@@ -258,12 +288,13 @@ fn holdable(account: &Account) -> Result<&str, &'static str> {
         account.disabled,
         account.valid_from.is_some() || account.valid_until.is_some(),
         account.client_id.is_some() || !account.networks.is_empty(),
+        account.textname.is_some() || account.textdescription.is_some(),
         !account.notes.is_empty(),
     ];
     if extras.contains(&true) {
         return Err(
             "a password file holds a username and one credential, and no second \
-                    credential, switch, validity, client id, network or note: use a database",
+                    credential, switch, validity, client id, network, text or note: use a database",
         );
     }
     let credential = account

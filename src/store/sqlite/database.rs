@@ -58,6 +58,20 @@ impl Database {
         }
     }
 
+    /// Counts the steps that SQLite takes from now on.
+    #[cfg(test)]
+    pub(crate) fn count_steps(&mut self) -> std::sync::Arc<std::sync::atomic::AtomicU32> {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let steps = std::sync::Arc::new(AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&steps);
+        let step = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        self.connection.progress_handler(1, Some(step)).unwrap();
+        steps
+    }
+
     fn corrupt(&self, why: String) -> Error {
         Error::Corrupt {
             path: self.path.clone(),
@@ -127,6 +141,24 @@ struct Change<'a> {
     transaction: rusqlite::Transaction<'a>,
 }
 
+impl Change<'_> {
+    /// The connection, within the transaction. An error that takes all of it back (a full disk) leaves
+    /// the connection without one, and what is written then would count at once.
+    fn connection(&self) -> Result<&Connection, Error> {
+        match self.transaction.is_autocommit() {
+            false => Ok(&self.transaction),
+            true => Err(Error::Unavailable {
+                path: self.path.to_owned(),
+                why: "an error before this one has ended the transaction".to_owned(),
+            }),
+        }
+    }
+
+    fn ask<T>(&self, question: fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        question(self.connection()?).map_err(|error| failure(self.path, &error))
+    }
+}
+
 impl Transaction for Change<'_> {
     fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error> {
         account(self.path, &self.transaction, name)
@@ -140,15 +172,32 @@ impl Transaction for Change<'_> {
                     .to_owned(),
             });
         }
-        put(&self.transaction, account).map_err(|error| failure(self.path, &error))
+        put(self.connection()?, account).map_err(|error| failure(self.path, &error))
     }
 
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
-        query::delete(&self.transaction, name.as_str()).map_err(|error| failure(self.path, &error))
+        query::delete(self.connection()?, name.as_str()).map_err(|error| failure(self.path, &error))
     }
 
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
-        Ok(Box::new(Tables::new(self.path, &self.transaction)))
+        Ok(Box::new(Tables::new(self.path, self.connection()?)))
+    }
+
+    fn count_change(&mut self) -> Result<(), Error> {
+        self.ask(query::names::count_change)
+    }
+
+    fn savepoint(&mut self) -> Result<(), Error> {
+        self.ask(query::savepoint)
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        self.ask(query::release)
+    }
+
+    fn roll_back(&mut self) -> Result<(), Error> {
+        self.ask(query::roll_back)?;
+        self.ask(query::release)
     }
 
     fn commit(self: Box<Self>) -> Result<(), Error> {

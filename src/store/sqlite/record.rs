@@ -25,6 +25,8 @@ pub(super) fn account(row: &Row<'_>) -> Result<Account, String> {
         notes: text(row, 7).map_err(wrong)?.unwrap_or_default().into(),
         networks: networks(row, 8).map_err(wrong)?,
         last_login: moment(row, 9).map_err(wrong)?,
+        textname: text(row, 10).map_err(wrong)?.map(Into::into),
+        textdescription: text(row, 11).map_err(wrong)?.map(Into::into),
     })
 }
 

@@ -8,12 +8,12 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::failure;
-use super::query::{self, holders, roles};
-use crate::model::{AccountName, GroupName, RoleName};
+use super::query::{self, holders, names, roles};
+use crate::model::{AccountName, GroupName, NameError, RoleName};
 use crate::policy::{
     AclType, Defaults, Grantee, Holdings, Priority, Ranked, Rule, StoredGroup, StoredRole,
 };
-use crate::store::{Error, Holders, RoleChanges, Roles, Wanted};
+use crate::store::{Error, Holders, Page, RoleChanges, Roles, Totals, Wanted};
 
 /// The tables of one database.
 pub(super) struct Tables<'a> {
@@ -53,6 +53,18 @@ impl<'a> Tables<'a> {
     fn readable<T>(&self, rows: Vec<Result<T, String>>, whose: &str) -> Result<Vec<T>, Error> {
         rows.into_iter()
             .map(|row| row.map_err(|why| self.corrupt(format!("{whose}: {why}"))))
+            .collect()
+    }
+
+    fn named<T>(
+        &self,
+        names: &[String],
+        what: &str,
+        check: fn(&str) -> Result<T, NameError>,
+    ) -> Result<Vec<T>, Error> {
+        let names = names.iter();
+        names
+            .map(|name| check(name).map_err(|why| self.corrupt(format!("{what} {name:?}: {why}"))))
             .collect()
     }
 
@@ -200,6 +212,25 @@ impl Roles for Tables<'_> {
             accounts: self.ask(|connection| holders::count_members(connection, id))?,
             first: self.readable(first, &format!("group {:?}", group.as_str()))?,
         })
+    }
+
+    fn totals(&mut self) -> Result<Totals, Error> {
+        self.ask(names::totals)
+    }
+
+    fn account_names(&mut self, page: Page) -> Result<Vec<AccountName>, Error> {
+        let names = self.ask(|connection| names::accounts(connection, page))?;
+        self.named(&names, "account", AccountName::new)
+    }
+
+    fn group_names(&mut self, page: Page) -> Result<Vec<GroupName>, Error> {
+        let names = self.ask(|connection| names::groups(connection, page))?;
+        self.named(&names, "group", GroupName::new)
+    }
+
+    fn role_names(&mut self, page: Page) -> Result<Vec<RoleName>, Error> {
+        let names = self.ask(|connection| names::roles(connection, page))?;
+        self.named(&names, "role", RoleName::new)
     }
 
     fn defaults(&mut self) -> Result<Defaults, Error> {
@@ -397,6 +428,11 @@ impl RoleChanges for Tables<'_> {
             },
         };
         self.ask(|connection| roles::set_anonymous_group(connection, id))
+    }
+
+    fn set_changes(&mut self, changes: u64) -> Result<(), Error> {
+        let changes = i64::try_from(changes).unwrap_or(i64::MAX);
+        self.ask(|connection| names::set_changes(connection, changes))
     }
 }
 

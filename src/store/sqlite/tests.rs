@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod changes;
+mod names;
 mod own;
 mod query;
 mod replaced;
@@ -91,6 +92,8 @@ fn full(text: &str) -> Account {
         valid_until: moment(2_000_000_000),
         client_id: Some("kitchen".into()),
         networks: vec!["10.0.0.0/8".parse().unwrap(), "fe80::/10".parse().unwrap()],
+        textname: Some("Roger".into()),
+        textdescription: Some("the ferry".into()),
         notes: "by the door".into(),
         ..plain(text)
     }

@@ -117,6 +117,7 @@ impl Draft<'_> {
             roles,
             groups,
             defaults: self.converted.defaults,
+            changes: None,
             is_ours: |name| {
                 let name = name.as_str();
                 name.starts_with(USER_ROLE) || [ANONYMOUS_ROLE, PATTERN_ROLE].contains(&name)

@@ -15,7 +15,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::Printer;
 use crate::config::CostLimits;
 use crate::credential::{Credential, ParseError};
-use crate::dynsec::{self, Document, Texts};
+use crate::dynsec::{self, Document};
 use crate::model::{GroupName, NameError, RoleName, StoredCredential};
 use crate::policy::{Holdings, Ranked, StoredGroup, StoredRole};
 use crate::store::Store;
@@ -87,25 +87,13 @@ fn plan(document: &Document, input: &str, told: &mut Vec<Told>) -> Result<Plan, 
             },
         });
     }
-    let with_texts = document.accounts.iter();
-    let with_texts = with_texts.filter(|account| account.texts != Texts::default());
-    let with_texts = with_texts.count();
-    if with_texts > 0 {
-        told.push(Told {
-            place: input.to_owned(),
-            why: format!(
-                "of {with_texts} clients the textname and textdescription are kept as notes: the \
-                 first line, and those below it"
-            ),
-            is_loss: false,
-        });
-    }
     let anonymous = document.anonymous_group.as_deref();
     Ok(Plan {
         roles: roles.collect::<Result<_, _>>()?,
         groups,
         accounts,
         defaults: document.defaults,
+        changes: document.change_index,
         anonymous: anonymous.map(group_name).transpose()?,
         is_ours: |_| false,
     })
@@ -127,7 +115,8 @@ fn imported(account: &dynsec::Account, input: &str, told: &mut Vec<Told>) -> Imp
         credential,
         disabled: account.disabled,
         client_id: account.client_id.clone(),
-        notes: notes(&account.texts),
+        textname: account.texts.name.clone(),
+        textdescription: account.texts.description.clone(),
     }
 }
 
@@ -153,14 +142,5 @@ fn unusable(credential: &StoredCredential) -> Option<String> {
         Ok(_) => None,
         Err(ParseError::Cleartext) => Some("the password is not a hash".to_owned()),
         Err(why) => Some(format!("the password was left out: {why}")),
-    }
-}
-
-/// What is for people, in the one field that an account has for it.
-fn notes(texts: &Texts) -> Option<Box<str>> {
-    let name = texts.name.as_deref().unwrap_or_default().replace('\n', " ");
-    match &texts.description {
-        Some(description) => Some(format!("{name}\n{description}").into()),
-        None => texts.name.is_some().then(|| name.into()),
     }
 }

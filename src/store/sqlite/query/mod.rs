@@ -6,6 +6,7 @@
 
 pub(super) mod grants;
 pub(super) mod holders;
+pub(super) mod names;
 pub(super) mod roles;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
@@ -104,7 +105,8 @@ pub(super) fn account(
                     client_id, notes,
                     (SELECT group_concat(network, ' ') FROM account_network
                      WHERE account_id = account.id),
-                    (SELECT at FROM account_login WHERE account_id = account.id)
+                    (SELECT at FROM account_login WHERE account_id = account.id),
+                    textname, textdescription
              FROM account WHERE username = ?1",
         )?
         .query_row([username], |row| Ok(record::account(row)))
@@ -121,7 +123,8 @@ pub(super) fn accounts<E: From<rusqlite::Error>>(
                 client_id, notes,
                 (SELECT group_concat(network, ' ') FROM account_network
                  WHERE account_id = account.id),
-                (SELECT at FROM account_login WHERE account_id = account.id)
+                (SELECT at FROM account_login WHERE account_id = account.id),
+                textname, textdescription
          FROM account ORDER BY id",
     )?;
     let mut rows = statement.query([])?;
@@ -176,7 +179,8 @@ pub(super) fn update(connection: &Connection, id: i64, account: &Account) -> Res
     connection
         .prepare_cached(
             "UPDATE account SET credential = ?2, second_credential = ?3, disabled = ?4,
-                    valid_from = ?5, valid_until = ?6, client_id = ?7, notes = ?8
+                    valid_from = ?5, valid_until = ?6, client_id = ?7, notes = ?8,
+                    textname = ?9, textdescription = ?10
              WHERE id = ?1",
         )?
         .execute(params![
@@ -191,6 +195,8 @@ pub(super) fn update(connection: &Connection, id: i64, account: &Account) -> Res
             account.valid_until.map(jiff::Timestamp::as_second),
             account.client_id.as_deref(),
             &*account.notes,
+            account.textname,
+            account.textdescription,
         ])
         .map(drop)
 }
@@ -200,8 +206,8 @@ pub(super) fn insert(connection: &Connection, account: &Account) -> Result<i64> 
     connection
         .prepare_cached(
             "INSERT INTO account (username, credential, second_credential, disabled, valid_from,
-                                  valid_until, client_id, notes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                  valid_until, client_id, notes, textname, textdescription)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .insert(params![
             account.name.as_str(),
@@ -215,6 +221,8 @@ pub(super) fn insert(connection: &Connection, account: &Account) -> Result<i64> 
             account.valid_until.map(jiff::Timestamp::as_second),
             account.client_id.as_deref(),
             &*account.notes,
+            account.textname,
+            account.textdescription,
         ])
 }
 
@@ -299,6 +307,25 @@ pub(super) fn prune_changes(connection: &Connection, keep: i64) -> Result<()> {
         .prepare_cached("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?1")?
         .execute([keep])
         .map(drop)
+}
+
+/// Remembers how a transaction is now.
+pub(super) fn savepoint(connection: &Connection) -> Result<()> {
+    execute(connection, "SAVEPOINT attempt")
+}
+
+/// Forgets the last savepoint.
+pub(super) fn release(connection: &Connection) -> Result<()> {
+    execute(connection, "RELEASE attempt")
+}
+
+/// Goes back to the last savepoint, which stays.
+pub(super) fn roll_back(connection: &Connection) -> Result<()> {
+    execute(connection, "ROLLBACK TO attempt")
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// How SQLite would carry out the operator's statement, step by step.

@@ -19,10 +19,12 @@ fn a_change_and_a_removal_are_news_once() {
 }
 
 #[test]
-fn a_new_account_the_same_again_and_notes_concern_nobody_who_is_connected() {
+fn a_new_account_the_same_again_texts_and_notes_concern_nobody_who_is_connected() {
     let place = Place::of(&[full("roger")]);
     let mut watched = watched(&place);
     let noted = Account {
+        textname: None,
+        textdescription: Some("other".into()),
         notes: "other".into(),
         ..full("roger")
     };
