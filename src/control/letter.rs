@@ -137,8 +137,9 @@ impl Order {
     }
 }
 
-/// Of what comes twice the first counts.
+/// A field whose name is written in whatever case; of what comes twice the first counts.
 pub(super) fn field<'a>(fields: &'a [(String, Json)], name: &str) -> Option<&'a Json> {
     let mut fields = fields.iter();
-    fields.find(|(key, _)| key == name).map(|(_, json)| json)
+    let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, json)| json)
 }

@@ -3,13 +3,14 @@
 //! It is the API of Mosquitto's dynamic-security plugin, so that `mosquitto_ctrl dynsec` and whatever
 //! else speaks it works unmodified: names, texts of errors, what is left out of an answer, whose
 //! connections end. A message becomes orders ([`letter`]), an order becomes admin commands ([`verbs`]),
-//! and a thread of its own carries them out ([`desk`]). Must not: run on the broker's thread, where
+//! and somebody on a thread of its own carries them out ([`clerk`]). Must not: run on the broker's thread, where
 //! nothing waits for a disk; decide who may give orders, which the engine does before a message comes
 //! here; or have a way of its own to change the database: what the command line does and what a
 //! message does are the same admin commands.
 #![forbid(unsafe_code)]
 
 mod answer;
+mod clerk;
 mod desk;
 mod hand;
 mod letter;

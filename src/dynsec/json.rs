@@ -38,14 +38,15 @@ impl Json {
         }
     }
 
-    /// The field of this name, if it is an object that has one.
+    /// The field of this name in any case, if it is an object that has one.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Self> {
         let Self::Object(fields) = self else {
             return None;
         };
         let mut fields = fields.iter();
-        fields.find(|(key, _)| key == name).map(|(_, value)| value)
+        let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
     }
 
     /// The same, taken out.
@@ -55,7 +56,8 @@ impl Json {
             return None;
         };
         let mut fields = fields.into_iter();
-        fields.find(|(key, _)| key == name).map(|(_, value)| value)
+        let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
     }
 
     /// The text, if it is one.

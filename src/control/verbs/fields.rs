@@ -58,6 +58,15 @@ impl Order {
         })
     }
 
+    /// The same, where what is of the wrong kind is none.
+    pub(super) fn texts_if_any(&self) -> Texts {
+        let text = |name| self.field(name).and_then(Json::text).map(Into::into);
+        Texts {
+            name: text("textname"),
+            description: text("textdescription"),
+        }
+    }
+
     /// `priority`, of a role or a group.
     pub(super) fn rank(&self) -> Priority {
         self.number("priority")

@@ -36,8 +36,9 @@ pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
 pub(super) fn delete(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let name = order.groupname()?;
     // Afterwards nobody knows who was in it.
-    end_members(hand, &name)?;
+    let ends = ends_of(hand, &name)?;
     hand.carry_out(&Command::DeleteGroup(name))?;
+    hand.ends.extend(ends);
     Ok(None)
 }
 
@@ -51,8 +52,8 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let name = order.groupname()?;
     let before = hand.roles()?.group(&name).map_err(Error::from)?;
     let before = before.ok_or_else(|| Refusal::new("Group not found"))?;
-    let texts = order.texts()?;
-    end_members(hand, &name)?;
+    let texts = order.texts_if_any();
+    let ends = ends_of(hand, &name)?;
     let change = GroupChange {
         textname: texts.name.map(Some),
         textdescription: texts.description.map(Some),
@@ -68,6 +69,7 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         replace_members(hand, &name, items)?;
         end_members(hand, &name)?;
     }
+    hand.ends.extend(ends);
     Ok(None)
 }
 
@@ -109,13 +111,17 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Value, 
 
 /// Has the connections ended of whoever is in a group.
 pub(super) fn end_members(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<(), Refusal> {
-    let anonymous = hand.roles()?.anonymous_group().map_err(Error::from)?;
-    if anonymous.as_ref() == Some(name) {
-        hand.ends.push(End::Anonymous);
-    }
-    let members = members(hand, name)?;
-    hand.ends.extend(members.into_iter().map(End::Client));
+    let ends = ends_of(hand, name)?;
+    hand.ends.extend(ends);
     Ok(())
+}
+
+fn ends_of(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Vec<End>, Refusal> {
+    let anonymous = hand.roles()?.anonymous_group().map_err(Error::from)?;
+    let of_nobody = (anonymous.as_ref() == Some(name)).then_some(End::Anonymous);
+    let members = members(hand, name)?;
+    let members = members.into_iter().map(End::Client);
+    Ok(of_nobody.into_iter().chain(members).collect())
 }
 
 fn members(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Vec<AccountName>, Refusal> {

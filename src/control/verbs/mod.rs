@@ -18,73 +18,94 @@ mod sessions;
 use super::hand::{Done, Hand};
 use super::letter::Order;
 
-/// Carries out one order.
-pub(super) type Verb = fn(&mut Hand<'_, '_>, &Order) -> Done;
+/// One kind of order.
+#[derive(Debug)]
+pub(super) struct Verb {
+    /// Its name.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Carries one out.
+    pub(super) act: fn(&mut Hand<'_, '_>, &Order) -> Done,
+}
+
+/// What an order does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It asks.
+    Asks,
+    /// It changes something.
+    Changes,
+    /// It may come with a password, which is hashed before it is carried out.
+    SetsPassword,
+}
 
 /// The verb of this name, written in whatever case.
-pub(super) fn verb(name: &str) -> Option<Verb> {
+pub(super) fn verb(name: &str) -> Option<&'static Verb> {
     let mut verbs = VERBS.iter();
-    let found = verbs.find(|(word, _)| word.eq_ignore_ascii_case(name));
-    found.map(|(_, verb)| *verb)
+    verbs.find(|verb| verb.name.eq_ignore_ascii_case(name))
 }
 
-/// Whether the order of this name comes with a password to be hashed.
-pub(super) fn takes_password(name: &str) -> bool {
-    let names = [
-        "createClient",
-        "modifyClient",
-        "setClientPassword",
-        "rotatePassword",
-    ];
-    names.iter().any(|word| word.eq_ignore_ascii_case(name))
+const fn asks(name: &'static str, act: fn(&mut Hand<'_, '_>, &Order) -> Done) -> Verb {
+    Verb {
+        name,
+        kind: Kind::Asks,
+        act,
+    }
 }
 
-/// Whether the order of this name only asks.
-pub(super) fn reads_only(name: &str) -> bool {
-    let mut beginnings = ["get", "list"].iter();
-    beginnings.any(|word| {
-        name.get(..word.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(word))
-    })
+const fn changes(name: &'static str, act: fn(&mut Hand<'_, '_>, &Order) -> Done) -> Verb {
+    Verb {
+        name,
+        kind: Kind::Changes,
+        act,
+    }
+}
+
+const fn sets_password(name: &'static str, act: fn(&mut Hand<'_, '_>, &Order) -> Done) -> Verb {
+    Verb {
+        name,
+        kind: Kind::SetsPassword,
+        act,
+    }
 }
 
 /// All of them: those of dynamic-security 2.1, and behind them our own.
-const VERBS: &[(&str, Verb)] = &[
-    ("addClientRole", members::add_client_role),
-    ("addGroupClient", members::add_group_client),
-    ("addGroupRole", members::add_group_role),
-    ("addRoleACL", rules::add),
-    ("createClient", clients::create),
-    ("createGroup", groups::create),
-    ("createRole", roles::create),
-    ("deleteClient", clients::delete),
-    ("deleteGroup", groups::delete),
-    ("deleteRole", roles::delete),
-    ("disableClient", clients::disable),
-    ("enableClient", clients::enable),
-    ("getAnonymousGroup", groups::get_anonymous),
-    ("getClient", clients::get),
-    ("getDefaultACLAccess", defaults::get),
-    ("getDetails", lists::details),
-    ("getGroup", groups::get),
-    ("getRole", roles::get),
-    ("listClients", lists::clients),
-    ("listGroups", lists::groups),
-    ("listRoles", lists::roles),
-    ("modifyClient", clients::modify),
-    ("modifyGroup", groups::modify),
-    ("modifyRole", roles::modify),
-    ("removeClientRole", members::remove_client_role),
-    ("removeGroupClient", members::remove_group_client),
-    ("removeGroupRole", members::remove_group_role),
-    ("removeRoleACL", rules::remove),
-    ("setAnonymousGroup", groups::set_anonymous),
-    ("setClientId", clients::set_client_id),
-    ("setClientPassword", clients::set_password),
-    ("setDefaultACLAccess", defaults::set),
-    ("dropSecondPassword", accounts::drop_second),
-    ("kickClient", sessions::kick),
-    ("listSessions", sessions::list),
-    ("rotatePassword", accounts::rotate),
-    ("setClientValidity", accounts::set_validity),
+const VERBS: &[Verb] = &[
+    changes("addClientRole", members::add_client_role),
+    changes("addGroupClient", members::add_group_client),
+    changes("addGroupRole", members::add_group_role),
+    changes("addRoleACL", rules::add),
+    sets_password("createClient", clients::create),
+    changes("createGroup", groups::create),
+    changes("createRole", roles::create),
+    changes("deleteClient", clients::delete),
+    changes("deleteGroup", groups::delete),
+    changes("deleteRole", roles::delete),
+    changes("disableClient", clients::disable),
+    changes("enableClient", clients::enable),
+    asks("getAnonymousGroup", groups::get_anonymous),
+    asks("getClient", clients::get),
+    asks("getDefaultACLAccess", defaults::get),
+    asks("getDetails", lists::details),
+    asks("getGroup", groups::get),
+    asks("getRole", roles::get),
+    asks("listClients", lists::clients),
+    asks("listGroups", lists::groups),
+    asks("listRoles", lists::roles),
+    sets_password("modifyClient", clients::modify),
+    changes("modifyGroup", groups::modify),
+    changes("modifyRole", roles::modify),
+    changes("removeClientRole", members::remove_client_role),
+    changes("removeGroupClient", members::remove_group_client),
+    changes("removeGroupRole", members::remove_group_role),
+    changes("removeRoleACL", rules::remove),
+    changes("setAnonymousGroup", groups::set_anonymous),
+    changes("setClientId", clients::set_client_id),
+    sets_password("setClientPassword", clients::set_password),
+    changes("setDefaultACLAccess", defaults::set),
+    changes("dropSecondPassword", accounts::drop_second),
+    changes("kickClient", sessions::kick),
+    asks("listSessions", sessions::list),
+    sets_password("rotatePassword", accounts::rotate),
+    changes("setClientValidity", accounts::set_validity),
 ];

@@ -12,7 +12,7 @@ use super::rules;
 use crate::admin::{Command, Error, RoleChange};
 use crate::dynsec::Json;
 use crate::engine::End;
-use crate::model::RoleName;
+use crate::model::{GroupName, RoleName};
 use crate::policy::{StoredRole, WildcardSubscriptions};
 
 pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
@@ -36,8 +36,10 @@ pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
 
 pub(super) fn delete(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let name = order.rolename()?;
-    hand.ends.push(End::Holders(name.clone()));
+    // Afterwards nobody knows who had it.
+    let ends = ends_of(hand, &name)?;
     hand.carry_out(&Command::DeleteRole(name))?;
+    hand.ends.extend(ends);
     Ok(None)
 }
 
@@ -51,7 +53,7 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let name = order.rolename()?;
     let before = hand.roles()?.role(&name).map_err(Error::from)?;
     let before = before.ok_or_else(|| Refusal::new("Role does not exist"))?;
-    let texts = order.texts()?;
+    let texts = order.texts_if_any();
     let wildcards = wildcards(order)?;
     let change = RoleChange {
         textname: texts.name.map(Some),
@@ -72,9 +74,27 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         is_felt = true;
     }
     if is_felt {
-        hand.ends.push(End::Holders(name));
+        end_holders(hand, &name)?;
     }
     Ok(None)
+}
+
+/// Has the connections ended of whoever has a role.
+pub(super) fn end_holders(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<(), Refusal> {
+    let ends = ends_of(hand, name)?;
+    hand.ends.extend(ends);
+    Ok(())
+}
+
+/// Clients without a username are not asked by name what they have.
+fn ends_of(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<Vec<End>, Refusal> {
+    let mut roles = hand.roles()?;
+    let anonymous = roles.anonymous_group().map_err(Error::from)?;
+    let groups = roles.groups_with(name).map_err(Error::from)?;
+    let has_it = |anonymous: GroupName| groups.iter().any(|group| group.name == anonymous);
+    let of_nobody = anonymous.is_some_and(has_it).then_some(End::Anonymous);
+    let all = [End::Holders(name.clone())].into_iter().chain(of_nobody);
+    Ok(all.collect())
 }
 
 /// What a role is, for whoever asks.

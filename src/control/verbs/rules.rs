@@ -12,38 +12,34 @@ use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::fields::permission;
+use super::roles::end_holders;
 use crate::admin::Command;
 use crate::dynsec::Json;
-use crate::engine::End;
 use crate::model::RoleName;
 use crate::policy::{AclType, Permission, Priority, Rule, StoredRole};
 
 pub(super) fn add(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
-    let (role, acl_type, topic) = named(hand, order)?;
-    let allow = permission(order.switch("allow").unwrap_or(false));
-    let rule = Rule::new(acl_type, allow, topic).map_err(|_| Refusal::new("Invalid ACL topic"))?;
-    let priority = order
-        .number("priority")
-        .map_or(Priority::RULE, Priority::clamped);
+    let (role, rule) = named(hand, order)?;
+    let priority = order.number("priority");
     let command = Command::PutRule {
         role: role.clone(),
         rule,
-        priority: Some(priority),
+        priority: Some(priority.map_or(Priority::RULE, Priority::clamped)),
     };
     hand.add(&command, "ACL with this topic already exists")?;
-    hand.ends.push(End::Holders(role));
+    end_holders(hand, &role)?;
     Ok(None)
 }
 
 pub(super) fn remove(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
-    let (role, acl_type, topic) = named(hand, order)?;
+    let (role, rule) = named(hand, order)?;
     let command = Command::RemoveRule {
         role: role.clone(),
-        acl_type,
-        topic: topic.into(),
+        acl_type: rule.acl_type(),
+        topic: rule.template().as_str().into(),
     };
     hand.carry_out(&command)?;
-    hand.ends.push(End::Holders(role));
+    end_holders(hand, &role)?;
     Ok(None)
 }
 
@@ -83,10 +79,8 @@ fn read(item: &Json) -> Option<Rule> {
     Some(rule.with_priority(priority.map_or(Priority::RULE, Priority::clamped)))
 }
 
-fn named<'a>(
-    hand: &mut Hand<'_, '_>,
-    order: &'a Order,
-) -> Result<(RoleName, AclType, &'a str), Refusal> {
+/// The role, which is there, and the rule that is named.
+fn named(hand: &mut Hand<'_, '_>, order: &Order) -> Result<(RoleName, Rule), Refusal> {
     let role = order.rolename()?;
     if !hand.batch.has_role(&role)? {
         return Err(Refusal::new("Role not found"));
@@ -95,5 +89,7 @@ fn named<'a>(
     let acl_type = acl_type.parse();
     let acl_type = acl_type.map_err(|_| Refusal::new("Unknown acltype"))?;
     let topic = order.text("topic", "Invalid/missing topic")?;
-    Ok((role, acl_type, topic))
+    let allow = permission(order.switch("allow").unwrap_or(false));
+    let rule = Rule::new(acl_type, allow, topic);
+    Ok((role, rule.map_err(|_| Refusal::new("Invalid ACL topic"))?))
 }
