@@ -207,6 +207,7 @@ impl Engine {
             topic: topic.into(),
             payload: payload.into(),
         });
+        self.spoken.store(true, Ordering::Release);
         self.something_to_do.store(true, Ordering::Release);
     }
 

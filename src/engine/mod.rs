@@ -91,6 +91,8 @@ pub struct Engine {
     something_to_do: AtomicBool,
     /// How many hold back the ends of connections.
     held: AtomicUsize,
+    /// Whether something is published in this round.
+    spoken: AtomicBool,
 }
 
 /// An engine and what its watcher has to keep fresh.
@@ -199,6 +201,7 @@ impl Engine {
             revision: AtomicU64::new(0),
             something_to_do: AtomicBool::new(false),
             held: AtomicUsize::new(0),
+            spoken: AtomicBool::new(false),
         };
         engine.refresh_decoys();
         engine
@@ -357,19 +360,29 @@ impl Engine {
         }
         self.something_to_do.store(false, Ordering::Release);
         self.settle_pending(answers, now());
-        let mut sessions = lock(&self.sessions);
-        let ends = match self.held.load(Ordering::Acquire) {
-            0 => [sessions.take_effects(), self.standings.take_effects()].concat(),
-            _ => Vec::new(),
-        };
+        let ends = self.ends();
         // Looked at afterwards and done before: whoever held the ends back has spoken by now.
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         effects.extend(ends);
-        if sessions.has_effects() || self.standings.has_effects() || !lock(&self.pending).is_empty()
-        {
+        let is_left = lock(&self.sessions).has_effects()
+            || self.standings.has_effects()
+            || !lock(&self.pending).is_empty();
+        if is_left {
             self.something_to_do.store(true, Ordering::Release);
         }
         effects
+    }
+
+    /// The connections to be ended now. The broker keeps what it is told to publish until it comes round
+    /// again, so nobody is ended in the round in which something is published.
+    fn ends(&self) -> Vec<Effect> {
+        let mut sessions = lock(&self.sessions);
+        let is_held = self.held.load(Ordering::Acquire) > 0;
+        let is_spoken = self.spoken.swap(false, Ordering::AcqRel);
+        match is_held || is_spoken {
+            true => Vec::new(),
+            false => [sessions.take_effects(), self.standings.take_effects()].concat(),
+        }
     }
 
     /// Whether a tick would find something to do.

@@ -34,6 +34,9 @@ static WAITING: LazyLock<Arc<Waiting>> = LazyLock::new(Arc::default);
 /// wake up (built without websockets).
 const TICK_INTERVAL_MS: std::ffi::c_long = 200;
 
+/// How long it may sleep where something is left to do in the next round.
+const SOON_MS: std::ffi::c_long = 1;
+
 /// What hangs off `user_data`.
 pub(super) struct Plugin {
     api: &'static Api,
@@ -387,11 +390,17 @@ impl Plugin {
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
         logger::flush(main.broker);
+        let mut published = false;
         for effect in self.engine.tick(clock::now) {
+            published |= matches!(effect, Effect::Publish { .. });
             self.perform(main, &effect);
         }
-        if self.waker.is_none() {
-            // Ignored by 2.0. Where nothing else wakes the broker, it comes round by itself.
+        // Ignored by 2.0, which comes round often enough.
+        if published {
+            // What follows an answer does so in the next round.
+            event.next_ms = SOON_MS;
+        } else if self.waker.is_none() {
+            // Where nothing else wakes the broker, it comes round by itself.
             event.next_ms = TICK_INTERVAL_MS;
         }
         abi::MOSQ_ERR_SUCCESS

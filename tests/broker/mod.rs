@@ -6,6 +6,7 @@ mod accounts;
 mod acl_query;
 mod clients;
 mod conf;
+mod control;
 mod control_compared;
 mod deliveries;
 mod elsewhere;

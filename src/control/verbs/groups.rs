@@ -62,7 +62,8 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         name: name.clone(),
         change,
     })?;
-    if let Some(roles) = order.roles("Internal error")? {
+    let wrong = "'roles' not an array or missing/invalid rolename";
+    if let Some(roles) = order.roles(wrong)? {
         replace_roles(hand, &before, roles)?;
     }
     if let Some(Json::Array(items)) = order.field("clients") {
