@@ -1,3 +1,8 @@
+//! What a message is read as.
+//!
+//! Must not: carry anything out; that is tested with brokers, beside the original.
+#![forbid(unsafe_code)]
+
 use super::answer::message;
 use super::letter::Content;
 use super::verbs::{Kind, verb};

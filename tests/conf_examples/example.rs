@@ -91,7 +91,8 @@ impl Example {
 
     fn run(&self, command: &str) {
         let here = self.place(command);
-        let words: Vec<&str> = here.split_whitespace().collect();
+        let words = here.split_whitespace();
+        let words: Vec<&str> = words.map(|word| word.trim_matches('\'')).collect();
         let (program, args) = words.split_first().unwrap();
         let mut ready = match (*program, args) {
             ("sqlite3", [database, "<", script]) => {

@@ -38,6 +38,7 @@ examples! {
     fleet_and_attackers "fleet-and-attackers.conf"
     topics "topics.conf"
     roles "roles.conf"
+    control "control.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -192,6 +193,22 @@ mod ask {
         };
         assert_eq!(roger.receive(PATIENCE), mine);
         assert_eq!(answer(&broker, 1, "roger", "wrong"), REFUSED);
+    }
+
+    pub fn control(example: Example) {
+        let broker = example.start();
+        let ctrl = |name: &str, args: &[&str]| {
+            let mut command = broker.tree().at_port("mosquitto_ctrl", broker.port());
+            command.args(["-h", "127.0.0.1", "-u", name, "-P", "password", "dynsec"]);
+            finish(command.args(args))
+        };
+        let created = ctrl("admin", &["createClient", "sensor-7", "-p", "password"]);
+        created.succeeded();
+        assert_eq!(answer(&broker, 1, "sensor-7", "password"), ACCEPTED);
+        assert_eq!(answer(&broker, 1, "sensor-7", "wrong"), REFUSED);
+        // It says nothing about that.
+        ctrl("sensor-7", &["deleteClient", "admin"]);
+        assert_eq!(answer(&broker, 1, "admin", "password"), ACCEPTED);
     }
 
     pub fn tls_and_websockets(example: Example) {
