@@ -8,6 +8,7 @@ mod clients;
 mod conf;
 mod deliveries;
 mod elsewhere;
+mod explained;
 mod guessing;
 mod harness;
 mod listeners;
