@@ -1,10 +1,10 @@
-//! What deciding who may do what costs: the broker's processor time per published message, and how soon
-//! a change in the database is felt; doorman beside the same broker without rules, with its own
-//! acl_file and with dynamic-security.
+//! What deciding who may do what costs: the broker's processor time and instructions per published message,
+//! its memory, and how soon a change in the database is felt; doorman beside the same broker without
+//! rules, with its own acl_file and with dynamic-security.
 //!
 //! Must not: let a contender run in a quieter moment than another: they take turns. Figures are medians
-//! of turns with the lowest and highest beside them. Questions (message revocation) and versions may be
-//! given: `cargo bench --bench access -- message 2.1.2`.
+//! of turns with their spread beside them. Questions (message instructions memory revocation) and
+//! versions may be given: `cargo bench --bench access -- message 2.1.2`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,7 +29,13 @@ mod bars;
 mod bystander;
 #[path = "storm/crowd.rs"]
 mod crowd;
+#[path = "access/hall.rs"]
+mod hall;
+#[path = "access/instructions.rs"]
+mod instructions;
 mod measure;
+#[path = "access/memory.rs"]
+mod memory;
 #[path = "access/message.rs"]
 mod message;
 #[path = "measure/processor.rs"]
@@ -50,7 +56,12 @@ use self::support::Tree;
 
 type Ask = fn(&Tree, &mut Bars);
 
-const QUESTIONS: [(&str, Ask); 2] = [("message", message::ask), ("revocation", revocation::ask)];
+const QUESTIONS: [(&str, Ask); 4] = [
+    ("message", message::ask),
+    ("instructions", instructions::ask),
+    ("memory", memory::ask),
+    ("revocation", revocation::ask),
+];
 
 fn main() -> ExitCode {
     // `cargo bench` adds an option of its own.

@@ -1,4 +1,5 @@
-//! Every test that needs more than one room of the house, in one binary: one link, one harness.
+//! Every test that needs more than one room of the house, in one binary: one link, one harness. Only
+//! `allocations` is another, since the allocator that counts is the whole program's.
 //!
 //! `support` is the harness, `broker` asks real brokers, `conf_examples` starts them as operators do,
 //! `shape` checks the architecture itself.

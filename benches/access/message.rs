@@ -1,31 +1,34 @@
 //! Processor time of the broker per published message, with one subscriber and with a hundred.
-
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+//!
+//! Each figure is a ratio of two neighbours in time: a contender and the broker without rules are given
+//! the same messages one after the other, now the one first and now the other. What else the machine
+//! does meets both, or is out of the middle half of the ratios, which stands beside their median.
 
 use crate::bars::Bars;
-use crate::measure::{Chance, Spread};
+use crate::hall::Hall;
+use crate::measure::{Chance, Quartiles};
 use crate::processor;
-use crate::rules::{Contender, PASSWORD, Rules, USER, topic};
-use crate::support::mqtt::packet;
-use crate::support::{Broker, Connect, Protocol, Tree};
+use crate::rules::{Contender, Rules, topic};
+use crate::support::{Broker, Tree};
 
-const TURNS: usize = 31;
+const TURNS: usize = 101;
 /// Where a message takes a contender as long as thousands of the others'.
 const TURNS_OF_SLOW: usize = 3;
-/// What the broker may hold back for a subscriber is bounded; so many messages are less.
-const BATCH: usize = 200;
 
-struct Figures {
+/// A contender beside the broker without rules.
+struct Pair {
     contender: Contender,
-    /// Microseconds per message, turn by turn.
+    hall: Hall,
+    ratios: Vec<f64>,
+    /// Microseconds per message.
     costs: Vec<f64>,
 }
 
 pub fn ask(tree: &Tree, bars: &mut Bars) {
     let version = tree.version();
-    println!("message, {version}: the broker's processor time per message; {TURNS} turns");
+    println!(
+        "message, {version}: the broker's processor time per message; {TURNS} pairs, median (middle half)"
+    );
     println!(
         "{:>8} {:>12} {:28} {:>22} {:>10} {:>24}",
         "rules", "subscribers", "contender", "of no rules", "of yes", "µs per message"
@@ -34,26 +37,19 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
         let dir = tempfile::tempdir().expect("a directory");
         let rules = Rules::at(dir.path(), count);
         for subscribers in [1, 100] {
-            let all = measured(tree, &rules, subscribers);
-            let (nobody, yes) = (&all[0].costs, &all[1].costs);
-            for figures in &all {
-                let ratios = figures
-                    .costs
-                    .iter()
-                    .zip(nobody)
-                    .map(|(cost, none)| cost / none);
-                let ratio = Spread::of(ratios);
-                let ratios = figures.costs.iter().zip(yes).map(|(cost, yes)| cost / yes);
-                let of_yes = Spread::of(ratios).median;
-                let cost = Spread::of(figures.costs.iter().copied());
+            let pairs = measured(tree, &rules, subscribers);
+            let ratio = |pair: &Pair| Quartiles::of(pair.ratios.iter().copied());
+            let yes = ratio(&pairs[0]).median;
+            for pair in &pairs {
+                let name = pair.contender.name();
+                let (ratio, cost) = (ratio(pair), Quartiles::of(pair.costs.iter().copied()));
+                let of_yes = ratio.median / yes;
                 println!(
-                    "{count:8} {subscribers:12} {:28} {ratio:22.2} {of_yes:10.2} {cost:24.2}",
-                    figures.contender.name()
+                    "{count:8} {subscribers:12} {name:28} {ratio:22.2} {of_yes:10.2} {cost:24.2}"
                 );
-                if matches!(figures.contender, Contender::File | Contender::Roles) {
+                if matches!(pair.contender, Contender::File | Contender::Roles) {
                     let what = format!(
-                        "message {version} {count} rules, {subscribers} subscribers, {}",
-                        figures.contender.name()
+                        "message {version} {count} rules, {subscribers} subscribers, {name}"
                     );
                     bars.at_most(&what, ratio.median, bar);
                 }
@@ -63,97 +59,63 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
     println!();
 }
 
-fn measured(tree: &Tree, rules: &Rules, subscribers: usize) -> Vec<Figures> {
-    let mut all: Vec<(Figures, Hall)> = Contender::ALL
+fn measured(tree: &Tree, rules: &Rules, subscribers: usize) -> Vec<Pair> {
+    let start = |contender: Contender| {
+        let broker = contender.start(Broker::of(tree), rules);
+        Hall::of(broker, subscribers)
+    };
+    let mut nobody = start(Contender::Nobody);
+    let mut pairs: Vec<Pair> = Contender::OTHERS
         .iter()
-        .map(|contender| {
-            let broker = contender.start(tree, rules);
-            let figures = Figures {
-                contender: *contender,
-                costs: Vec::new(),
-            };
-            (figures, Hall::of(broker, subscribers))
+        .map(|contender| Pair {
+            contender: *contender,
+            hall: start(*contender),
+            ratios: Vec::new(),
+            costs: Vec::new(),
         })
         .collect();
     let mut chance = Chance::new(5);
     for turn in 0..TURNS {
-        let places = all.len();
+        let places = pairs.len();
         for place in 0..places {
-            let (figures, hall) = &mut all[(place + turn) % places];
-            let slow = figures.contender.is_stock() && rules.count > 1_000;
+            let pair = &mut pairs[(place + turn) % places];
+            let slow = pair.contender.is_stock() && rules.count > 1_000;
             if slow && turn >= TURNS_OF_SLOW {
                 continue;
             }
             let messages = match (slow, subscribers) {
                 (true, 1) => 20,
                 (true, _) => 2,
-                (false, 1) => 4_000,
-                (false, _) => 200,
+                (false, 1) => 2_000,
+                (false, _) => 100,
             };
             let topics: Vec<String> = (0..messages)
                 .map(|_| topic(chance.below(rules.count)))
                 .collect();
-            let cost = hall.cost(&topics);
-            figures.costs.push(cost);
+            pair.turn(&mut nobody, &topics, turn % 2 == 0);
         }
     }
-    all.into_iter().map(|(figures, _)| figures).collect()
+    pairs
 }
 
-/// A publisher and its audience.
-struct Hall {
-    broker: Broker,
-    publisher: TcpStream,
-    audience: Vec<TcpStream>,
-}
-
-impl Hall {
-    fn of(broker: Broker, subscribers: usize) -> Self {
-        let connect = |name: &str| {
-            let connect = Connect::new(Protocol::V311).credentials(USER, PASSWORD);
-            let mut stream = TcpStream::connect(("127.0.0.1", broker.port())).expect("a broker");
-            stream.set_nodelay(true).expect("a TCP socket");
-            stream
-                .set_read_timeout(Some(Duration::from_secs(60)))
-                .expect("a TCP socket");
-            stream
-                .write_all(&connect.client_id(name).encode())
-                .expect("a broker");
-            let mut answer = [0; 4];
-            stream.read_exact(&mut answer).expect("a CONNACK");
-            assert_eq!(answer[3], 0, "let in");
-            stream
+impl Pair {
+    fn turn(&mut self, nobody: &mut Hall, topics: &[String], first: bool) {
+        let (own, none) = if first {
+            let own = cost(&mut self.hall, topics);
+            (own, cost(nobody, topics))
+        } else {
+            let none = cost(nobody, topics);
+            (cost(&mut self.hall, topics), none)
         };
-        let audience = (0..subscribers).map(|number| {
-            let mut stream = connect(&format!("subscriber {number}"));
-            let subscribe = packet::subscribe(Protocol::V311, 1, "device/#", 0);
-            stream.write_all(&subscribe).expect("a broker");
-            let mut answer = [0; 5];
-            stream.read_exact(&mut answer).expect("a SUBACK");
-            assert_eq!(answer[4], 0, "granted");
-            stream
-        });
-        Self {
-            audience: audience.collect(),
-            publisher: connect("publisher"),
-            broker,
-        }
+        self.ratios.push(own / none);
+        self.costs.push(own);
     }
+}
 
-    /// Microseconds of the broker for each message, once everybody has it.
-    fn cost(&mut self, topics: &[String]) -> f64 {
-        let before = processor::time(self.broker.pid());
-        for batch in topics.chunks(BATCH) {
-            let mut bytes = Vec::new();
-            for topic in batch {
-                bytes.extend(packet::publish(Protocol::V311, 0, topic, &[0; 64], 0));
-            }
-            self.publisher.write_all(&bytes).expect("a broker");
-            // What is delivered is what was published, byte for byte.
-            for stream in &mut self.audience {
-                stream.read_exact(&mut bytes).expect("every message");
-            }
-        }
-        (processor::time(self.broker.pid()) - before) / topics.len() as f64
-    }
+/// Microseconds of the broker for each message, once everybody has it.
+fn cost(hall: &mut Hall, topics: &[String]) -> f64 {
+    let pid = hall.broker.pid();
+    let before = processor::time(pid);
+    hall.deliver(topics);
+    (processor::time(pid) - before) / topics.len() as f64
 }

@@ -12,7 +12,7 @@ use mosquitto_doorman::store::sqlite::Database;
 use rusqlite::{Connection, params};
 
 use crate::support::conf::LISTENER;
-use crate::support::{Broker, Tree, plugin_conf};
+use crate::support::{Broker, Startup, plugin_conf};
 
 pub const USER: &str = "user";
 pub const PASSWORD: &str = "right";
@@ -30,8 +30,8 @@ pub enum Contender {
 }
 
 impl Contender {
-    pub const ALL: [Self; 6] = [
-        Self::Nobody,
+    /// All but the one without rules; first the one that only says yes.
+    pub const OTHERS: [Self; 5] = [
         Self::Nothing,
         Self::File,
         Self::Roles,
@@ -54,7 +54,7 @@ impl Contender {
         matches!(self, Self::StockFile | Self::Dynsec)
     }
 
-    pub fn start(self, tree: &Tree, rules: &Rules) -> Broker {
+    pub fn start(self, startup: Startup, rules: &Rules) -> Broker {
         let dir = rules.dir.display();
         let anonymous = "allow_anonymous true\n";
         let source = match self {
@@ -63,12 +63,15 @@ impl Contender {
             Self::StockFile => format!("{anonymous}acl_file {dir}/acl\n"),
             Self::Dynsec => format!(
                 "plugin {}\nplugin_opt_config_file {dir}/dynsec.json\n",
-                tree.plugin("mosquitto_dynamic_security.so").display()
+                startup
+                    .tree()
+                    .plugin("mosquitto_dynamic_security.so")
+                    .display()
             ),
             Self::File => anonymous.to_owned() + &plugin_conf(&[&format!("acl_file {dir}/acl")]),
             Self::Roles => plugin_conf(&[&format!("database {dir}/db"), "database_roles true"]),
         };
-        Broker::of(tree).start(&format!("set_tcp_nodelay true\n{LISTENER}{source}"))
+        startup.start(&format!("set_tcp_nodelay true\n{LISTENER}{source}"))
     }
 }
 

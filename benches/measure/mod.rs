@@ -37,6 +37,43 @@ impl fmt::Display for Spread {
     }
 }
 
+/// The median of some figures, and between what their middle half lay: what disturbed a few turns is not
+/// seen in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Quartiles {
+    pub first: f64,
+    pub median: f64,
+    pub third: f64,
+}
+
+impl Quartiles {
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Self {
+        let mut figures: Vec<f64> = figures.into_iter().collect();
+        figures.sort_by(f64::total_cmp);
+        let at = |quarters: usize| {
+            let index = figures.len().saturating_sub(1) * quarters / 4;
+            figures.get(index).copied().unwrap_or(f64::NAN)
+        };
+        Self {
+            first: at(1),
+            median: at(2),
+            third: at(3),
+        }
+    }
+}
+
+/// `median (first–third)`, with the formatter's width and precision.
+impl fmt::Display for Quartiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            first: low,
+            median,
+            third: high,
+        } = *self;
+        Spread { low, median, high }.fmt(f)
+    }
+}
+
 /// Marsaglia's xorshift: the same order in every run.
 pub struct Chance(u64);
 

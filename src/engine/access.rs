@@ -23,16 +23,8 @@ use crate::policy::{
 };
 use crate::request::{Access, Action, ConnectionId, Entrant, Now};
 use crate::store::acl_file::AclSource;
-use crate::store::{self, Grantor};
+use crate::store::{self, Opinion};
 use crate::verdict::{Denial, Permit, Reason};
-
-/// Somebody who says who may do what.
-pub(super) enum Authority {
-    /// An ACL file.
-    File(Arc<AclSource>),
-    /// Roles, or a query.
-    Grants(Arc<dyn Grantor>),
-}
 
 impl Engine {
     /// "May this client do that?" Nothing is allocated for whoever may and has asked before.
@@ -61,8 +53,8 @@ impl Engine {
     /// The file that decides about everybody, whoever they are: there is nobody else to ask, and no
     /// account that could be switched off.
     fn sole_file(&self) -> Option<&AclSource> {
-        match self.authorities.as_slice() {
-            [Authority::File(file)] if !self.has_states => Some(file),
+        match self.authorities.len() {
+            1 if !self.has_states => self.authorities.file(),
             _ => None,
         }
     }
@@ -82,7 +74,7 @@ impl Engine {
                     Permission::Deny => self.deny(access, by_role(&granted.rights, decision)),
                 }
             }
-            Says::File => match self.file() {
+            Says::File => match self.authorities.file() {
                 Some(file) => self.by_file(file, access, asker, question),
                 None => self.deny(access, Denial::NoRule),
             },
@@ -94,15 +86,6 @@ impl Engine {
                 UnknownUser::Deny => self.deny(access, Denial::Account(Reason::UnknownUser)),
             },
         }
-    }
-
-    fn file(&self) -> Option<&AclSource> {
-        self.authorities
-            .iter()
-            .find_map(|authority| match authority {
-                Authority::File(file) => Some(&**file),
-                Authority::Grants(_) => None,
-            })
     }
 
     fn by_file(
@@ -138,10 +121,10 @@ impl Engine {
             username: Some(account.name.as_str()),
         };
         let is_asked = |standing: &Standing| match &standing.says {
-            Says::Granted { authority, .. } => match self.authorities.get(*authority) {
-                Some(Authority::Grants(grantor)) => grantor.is_asked_at_login(),
-                Some(Authority::File(_)) | None => false,
-            },
+            Says::Granted { authority, .. } => {
+                let grantor = self.authorities.grantor(*authority);
+                grantor.is_some_and(|grantor| grantor.is_asked_at_login())
+            }
             Says::File | Says::Refused(_) | Says::Nobody => false,
         };
         if self.standings.look(asker, is_asked) == Some(false) {
@@ -249,24 +232,14 @@ impl Engine {
     }
 
     fn granted(&self, asker: Asker<'_>, now: Timestamp) -> Result<Says, store::Error> {
-        for (place, authority) in self.authorities.iter().enumerate() {
-            match authority {
-                Authority::File(file) if file.in_force().speaks_of(asker.username) => {
-                    return Ok(Says::File);
-                }
-                Authority::File(_) => {}
-                Authority::Grants(grantor) => {
-                    if let Some(granted) = grantor.grant(asker, now)? {
-                        return Ok(Says::Granted {
-                            authority: place,
-                            granted,
-                        });
-                    }
-                }
-            }
-        }
-        // What an ACL file does not speak of, it denies.
-        Ok(self.file().map_or(Says::Nobody, |_| Says::File))
+        let opinion = self.authorities.opinion(asker, now)?;
+        Ok(match opinion.or_else(|| self.authorities.last_resort()) {
+            Some(Opinion::File(..)) => Says::File,
+            Some(Opinion::Granted {
+                authority, granted, ..
+            }) => Says::Granted { authority, granted },
+            None => Says::Nobody,
+        })
     }
 }
 

@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::access::Authority;
 use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
@@ -41,8 +40,7 @@ use crate::config::{Config, CostLimits, Hashing, UnknownUser};
 use crate::model::{Account, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
-use crate::store::acl_file;
-use crate::store::{self, Login, Source, Watched};
+use crate::store::{self, Authorities, Login, Ordered, Source, Watched};
 use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
 use crate::verified::Verified;
@@ -59,7 +57,7 @@ pub struct Engine {
     sources: Vec<Arc<dyn Source>>,
     /// Who says who may do what, in the order in which they are asked; nobody where that is the
     /// broker's to say.
-    authorities: Vec<Authority>,
+    authorities: Authorities,
     /// Whether an account can be there and yet not be used.
     has_states: bool,
     standings: Standings,
@@ -129,7 +127,7 @@ impl Found {
 }
 
 impl Engine {
-    /// Opens every source, in order. The only place that knows what there is to open.
+    /// Opens every source, in order.
     ///
     /// # Errors
     /// For the first source that cannot be opened or is not what it should be.
@@ -139,46 +137,28 @@ impl Engine {
         clock: fn() -> Now,
         waiting: Arc<Waiting>,
     ) -> Result<Opened, store::Error> {
-        let mut sources = Vec::new();
-        let mut authorities = Vec::new();
-        let mut watched = Vec::new();
-        let mut file = match &config.acl_file {
-            Some(path) => Some(acl_file::open(path, config.acl_subscribe.into())?),
-            None => None,
-        };
-        for place in 0..=config.sources.len() {
-            if place == config.acl_file_place
-                && let Some(file) = file.take()
-            {
-                authorities.push(Authority::File(file.source));
-                watched.push(file.watched);
-            }
-            let Some(source) = config.sources.get(place) else {
-                break;
-            };
-            let opened = store::open(source, &config.limits)?;
-            sources.extend(opened.source);
-            authorities.extend(opened.grantor.map(Authority::Grants));
-            watched.push(opened.watched);
-        }
+        let Ordered {
+            sources,
+            authorities,
+            watched,
+        } = store::open_all(config)?;
         let engine = Self::over(sources, authorities, config, key, clock, waiting);
         Ok(Opened { engine, watched })
     }
 
     fn over(
         sources: Vec<Arc<dyn Source>>,
-        authorities: Vec<Authority>,
+        authorities: Authorities,
         config: &Config,
         key: &[u8; 32],
         clock: fn() -> Now,
         waiting: Arc<Waiting>,
     ) -> Self {
-        let asks_client_id = authorities.iter().any(Authority::asks_client_id);
         let engine = Self {
             has_states: sources.iter().any(|source| source.has_states()),
             sources,
+            standings: Standings::new(authorities.asks_client_id()),
             authorities,
-            standings: Standings::new(asks_client_id),
             unknown_user: config.unknown_user,
             limits: config.limits,
             audit: Audit::new(config.log_logins),
@@ -417,18 +397,12 @@ impl Engine {
         Ok(found)
     }
 
-    /// The account of the first source that knows the name, and that source.
     fn known(
         &self,
         username: &str,
         client_id: Option<&str>,
     ) -> Result<Option<(Account, &dyn Source)>, store::Error> {
-        for source in &self.sources {
-            if let Some(account) = source.account(username, client_id)? {
-                return Ok(Some((account, &**source)));
-            }
-        }
-        Ok(None)
+        store::known(&self.sources, username, client_id)
     }
 
     fn admitted(
@@ -479,15 +453,6 @@ impl Engine {
         }
         drop(sessions);
         self.stand_at_login(&client_id, found, now);
-    }
-}
-
-impl Authority {
-    fn asks_client_id(&self) -> bool {
-        match self {
-            Self::File(_) => false,
-            Self::Grants(grantor) => grantor.asks_client_id(),
-        }
     }
 }
 

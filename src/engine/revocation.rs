@@ -11,7 +11,6 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use jiff::Timestamp;
 
-use super::access::Authority;
 use super::standing::{Key, Says, Standing, Whose};
 use super::{Engine, lock};
 use crate::policy::{Loss, Rights};
@@ -79,9 +78,9 @@ impl Engine {
         let (Says::Granted { authority, granted }, whose) = found else {
             return Ok(found);
         };
-        let granted = match self.authorities.get(authority) {
-            Some(Authority::Grants(grantor)) => grantor.renew(&granted, now)?,
-            Some(Authority::File(_)) | None => granted,
+        let granted = match self.authorities.grantor(authority) {
+            Some(grantor) => grantor.renew(&granted, now)?,
+            None => granted,
         };
         Ok((Says::Granted { authority, granted }, whose))
     }

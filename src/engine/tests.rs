@@ -72,7 +72,14 @@ fn engine(sources: &[Arc<Held>], unknown_user: UnknownUser) -> Engine {
         .iter()
         .map(|held| Arc::clone(held) as Arc<dyn Source>)
         .collect();
-    Engine::over(sources, Vec::new(), &config, &[9; 32], now, Arc::default())
+    Engine::over(
+        sources,
+        Authorities::default(),
+        &config,
+        &[9; 32],
+        now,
+        Arc::default(),
+    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
@@ -317,7 +324,7 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
     let sources = vec![Arc::clone(&source) as Arc<dyn Source>];
     let engine = Arc::new(Engine::over(
         sources,
-        Vec::new(),
+        Authorities::default(),
         &Config::standard(),
         &[9; 32],
         now,

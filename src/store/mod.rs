@@ -7,6 +7,7 @@
 
 pub mod acl_file;
 mod file;
+mod order;
 pub mod password_file;
 mod roles;
 mod settled;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use file::Owner;
+pub use order::{Authorities, Authority, Opinion, Ordered, known, open_all};
 pub use roles::{Holders, Page, RoleChanges, Roles, Totals, Wanted};
 
 use jiff::Timestamp;

@@ -23,15 +23,15 @@ const LOGIN: &str =
 const ACL: &str = "database_acl_query SELECT filter, access, allow, priority FROM acl \
                    WHERE name = :username AND (client IS NULL OR client = :client_id)";
 
-fn tool(startup: &std::path::Path, sql: &str) {
+pub fn tool(startup: &std::path::Path, sql: &str) {
     let tool = Connection::open(startup.join("app.db")).unwrap();
     tool.busy_timeout(PATIENCE).unwrap();
     tool.execute_batch(sql).unwrap();
 }
 
-fn tables(startup: &Startup) {
+pub fn tables(startup: &Startup) {
     tool(startup.dir(), TABLES);
-    for name in ["ann", "bob", "eve", "max", "dev", "nobody"] {
+    for name in ["ann", "bob", "eve", "max", "dev", "nobody", "root"] {
         let hash = stored(b"pw", 1).text;
         tool(
             startup.dir(),
@@ -42,7 +42,12 @@ fn tables(startup: &Startup) {
 
 fn started(startup: Startup) -> Broker {
     tables(&startup);
-    startup.start(&conf(&["database {dir}/app.db", LOGIN, ACL]))
+    startup.start(&asking())
+}
+
+/// A listener whose accounts and rules are in those tables.
+pub fn asking() -> String {
+    conf(&["database {dir}/app.db", LOGIN, ACL])
 }
 
 fn v5(broker: &Broker, name: &str) -> Client {

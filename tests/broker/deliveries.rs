@@ -1,15 +1,20 @@
 //! What reaches a client by way of its roles: wills, kept messages, several subscriptions to the same,
 //! the broker's own topics. Beside each allow stands a deny.
 
+use std::time::{Duration, Instant};
+
 use super::accounts::{account, database};
 use super::conf::conf;
 use super::roles::{NAMES, change, heard, until};
-use crate::support::{Broker, Client, Connect, Event, Protocol, Startup, for_each_broker};
+use crate::support::{
+    Broker, Client, Connect, Event, PATIENCE, Protocol, Startup, for_each_broker,
+};
 
 const ROLES: &str = "
-    INSERT INTO role (id, rolename) VALUES (1, 'writer'), (2, 'reader'), (3, 'watcher');
+    INSERT INTO role (id, rolename) VALUES (1, 'writer'), (2, 'reader'), (3, 'watcher'), (4, 'heir');
     INSERT INTO role_acl (role_id, acltype, topic, allow) VALUES
-        (1, 'publishClientSend', 'open/#', 1), (1, 'publishClientSend', 'will/%c', 1),
+        (1, 'publishClientSend', 'open/#', 1), (1, 'publishClientSend', 'will/ann', 1),
+        (4, 'publishClientSend', 'will/witness', 1),
         (2, 'subscribePattern', '#', 1), (2, 'publishClientReceive', '#', 1),
         (3, 'subscribePattern', '$SYS/#', 1), (3, 'publishClientReceive', '$SYS/broker/version', 1);
     INSERT INTO role_acl (role_id, acltype, topic, allow, priority) VALUES
@@ -18,16 +23,22 @@ const ROLES: &str = "
     INSERT INTO account_role (account_id, role_id)
         SELECT account.id, role.id FROM account, role
         WHERE (username, rolename) IN
-            (('ann', 'writer'), ('bob', 'reader'), ('root', 'watcher'));
+            (('ann', 'writer'), ('bob', 'reader'), ('root', 'watcher'), ('nobody', 'heir'));
 ";
 
 fn started(startup: Startup) -> Broker {
+    started_with(startup, "")
+}
+
+/// The same, with lines in front.
+fn started_with(startup: Startup, lines: &str) -> Broker {
     drop(database(
         &startup.dir().join("db"),
         &NAMES.map(|name| account(name, "pw")),
     ));
     change(startup.dir(), ROLES);
-    startup.start(&conf(&["database {dir}/db", "database_roles true"]))
+    let plugin = conf(&["database {dir}/db", "database_roles true"]);
+    startup.start(&(lines.to_owned() + &plugin))
 }
 
 fn named(protocol: Protocol, name: &str) -> Connect {
@@ -64,6 +75,65 @@ fn a_will_is_sent_if_its_client_might_have_sent_it() {
                 all.pop();
                 assert_eq!(all, expected, "{protocol:?} {topic}");
             }
+        }
+    });
+}
+
+/// Has a client vanish that does not come back in time, with a will that says who it was.
+fn vanishes(broker: &Broker, account: &str, client_id: &str, seconds: u32) {
+    let connect = named(Protocol::V5, account).client_id(client_id);
+    let will = format!("will/{client_id}");
+    let connect = connect.persistent().will(will, client_id);
+    let connect = connect.delayed_by(seconds);
+    connect.accepted(broker.port()).vanish();
+    broker.wait_for_log(&format!("Client {client_id} "), PATIENCE);
+}
+
+/// A will that waits is judged when its time has come. Mosquitto 2.0.21 loses those of listeners with
+/// settings of their own, whoever is asked about them.
+#[test]
+fn a_delayed_will_is_sent_if_its_client_might_send_it_then() {
+    for_each_broker(|startup| {
+        let tree = startup.tree().clone();
+        for lines in ["", "per_listener_settings true\n"] {
+            if tree.version() == "2.0.21" && !lines.is_empty() {
+                continue;
+            }
+            let broker = started_with(Broker::of(&tree), lines);
+            let mut bob = reader(&broker, &["#"]);
+            let mut hears = |expected: &[&str]| {
+                let mut all: Vec<String> = Vec::new();
+                while all.last().is_none_or(|last| last != "witness") {
+                    match bob.receive(PATIENCE) {
+                        Event::Publish { payload, .. } => {
+                            all.push(String::from_utf8(payload).unwrap());
+                        }
+                        other => panic!("{other:?} after {all:?}"),
+                    }
+                }
+                assert_eq!(all, expected, "{lines}");
+            };
+            let began = Instant::now();
+            vanishes(&broker, "ann", "other", 2);
+            vanishes(&broker, "ann", "ann", 2);
+            vanishes(&broker, "nobody", "witness", 3);
+            hears(&["ann", "witness"]);
+            assert!(began.elapsed() >= Duration::from_secs(2));
+            // What could be sent at CONNECT, and cannot any more when its time has come.
+            vanishes(&broker, "ann", "ann", 5);
+            change(
+                broker.dir(),
+                "UPDATE role_acl SET allow = 0 WHERE topic = 'will/ann'",
+            );
+            vanishes(&broker, "nobody", "witness", 6);
+            hears(&["witness"]);
+            // Where there is no tick, a line waits for the next login.
+            let denied =
+                "denied publish rule=\"writer\":publishClientSend:\"will/ann\" client_id=\"ann\"";
+            until("the denial is told", || {
+                named(Protocol::V5, "root").accepted(broker.port());
+                broker.log().contains(denied)
+            });
         }
     });
 }

@@ -10,6 +10,7 @@ mod control;
 mod control_compared;
 mod deliveries;
 mod elsewhere;
+mod explained;
 mod guessing;
 mod harness;
 mod listeners;

@@ -235,6 +235,51 @@ fn a_configuration_is_asked_in_the_order_of_its_lines() {
 }
 
 #[test]
+fn a_query_of_the_operators_own_answers_with_its_rows() {
+    let desk = desk();
+    let tool = rusqlite::Connection::open(desk.path("app.db")).unwrap();
+    tool.execute_batch(
+        "CREATE TABLE rule (name, client, filter, access, allow);
+         INSERT INTO rule VALUES ('roger', NULL, 'r/%u/#', 5, 1), ('roger', NULL, 'r/+/not', 1, 0),
+             ('roger', 'phone', 'w/#', 2, 1), ('ghost', NULL, 'g', 2, 1), ('odd', NULL, 'a#', 2, 1);",
+    )
+    .unwrap();
+    let query = "database_acl_query SELECT filter, access, allow, NOT allow AS priority FROM rule \
+                 WHERE name = :username AND (client IS NULL OR client = :client_id)";
+    let place = desk.place.display();
+    desk.write(
+        "m.conf",
+        &format!(
+            "plugin /x/libmosquitto_doorman.so\nplugin_opt_database {place}\n\
+             plugin_opt_database app.db\nplugin_opt_{query}\n"
+        ),
+    );
+    let ask = |args: &str| {
+        let all: Vec<&str> = args.split(' ').collect();
+        desk.run(&[&["explain", "--config", "m.conf"], &all[..]].concat())
+    };
+    ask("roger receive r/roger/a")
+        .code(0)
+        .tells("role database_acl_query: allow publishClientReceive r/%u/#")
+        .tells("in app.db\n");
+    ask("roger receive r/roger/not")
+        .code(7)
+        .tells("role database_acl_query: deny publishClientReceive r/+/not")
+        .tells("beaten, in the order they are asked:\n  role database_acl_query: allow");
+    ask("roger receive r/nobody/a").code(7).tells("the default");
+    ask("roger publish w/a --client-id phone").code(0);
+    ask("roger publish w/a --client-id other").code(7);
+    // No row is no opinion; rules without an account are told apart; what is not understood is no answer.
+    ask("nobody publish w/a")
+        .code(7)
+        .tells("left to the broker: whether nobody may publish w/a");
+    ask("ghost publish g")
+        .code(0)
+        .tells("note: no source has an account");
+    ask("odd publish a").code(5).says("a#");
+}
+
+#[test]
 fn what_cannot_be_asked_is_refused() {
     let desk = desk();
     let ask = |args: &str| desk.on(&args.split(' ').collect::<Vec<_>>());

@@ -2,13 +2,12 @@
 #![forbid(unsafe_code)]
 
 use super::*;
-use crate::engine::access::Authority;
 use crate::policy::{
     AclType, Asker, Assignment, Compiler, Defaults, Holder, Holding, Permission, Priority, Role,
     RoleDefinition, Rule, WildcardSubscriptions, Window,
 };
 use crate::request::{Access, Action};
-use crate::store::{Granted, Grantor};
+use crate::store::{Authority, Granted, Grantor};
 use crate::verdict::Permit;
 
 /// Grants everybody whose name is on its list the topics on its other list.
@@ -106,11 +105,12 @@ fn engine_of(
         ..Config::standard()
     };
     let sources = vec![Held::with(accounts) as Arc<dyn Source>];
-    let authorities = vec![Authority::Grants(Arc::clone(granting) as Arc<dyn Grantor>)];
+    let granting = Arc::clone(granting) as Arc<dyn Grantor>;
+    let authorities = [Authority::Grants("/granting".into(), granting)];
     let waiting = Arc::default();
     Arc::new(Engine::over(
         sources,
-        authorities,
+        authorities.into_iter().collect(),
         &config,
         &[9; 32],
         now,
@@ -305,7 +305,9 @@ fn who_logs_in_while_the_account_changes_is_found_out_again() {
     let granting = Granting::new(&["ann"], &["a"]);
     let engine = Arc::new(Engine::over(
         vec![Arc::clone(&source) as Arc<dyn Source>],
-        vec![Authority::Grants(granting)],
+        [Authority::Grants("/granting".into(), granting)]
+            .into_iter()
+            .collect(),
         &Config::standard(),
         &[9; 32],
         now,

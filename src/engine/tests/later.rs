@@ -52,7 +52,14 @@ impl House {
         change(&mut config);
         let held = Held::with(accounts);
         let sources = vec![Arc::clone(&held) as Arc<dyn Source>];
-        let engine = Engine::over(sources, Vec::new(), &config, &[9; 32], now, Arc::default());
+        let engine = Engine::over(
+            sources,
+            Authorities::default(),
+            &config,
+            &[9; 32],
+            now,
+            Arc::default(),
+        );
         let (wake, woken) = channel();
         let wake = Mutex::new(wake);
         let around = Surroundings {

@@ -20,6 +20,8 @@ pub struct Will {
     pub payload: Vec<u8>,
     pub qos: u8,
     pub retain: bool,
+    /// Encoded properties, without their length; sent by MQTT 5 only.
+    pub properties: Vec<u8>,
 }
 
 /// A CONNECT. Fields are public: any of them may be set to what no client would send.
@@ -96,7 +98,18 @@ impl Connect {
             payload: payload.as_ref().to_vec(),
             qos: 0,
             retain: false,
+            properties: Vec::new(),
         });
+        self
+    }
+
+    /// Has the will of an MQTT 5 client wait so long for the client to come back; its session has to be
+    /// [kept](Self::persistent) as long.
+    #[must_use]
+    pub fn delayed_by(mut self, seconds: u32) -> Self {
+        let will = self.will.as_mut().expect("a will");
+        will.properties.push(0x18);
+        will.properties.extend(seconds.to_be_bytes());
         self
     }
 
@@ -116,7 +129,7 @@ impl Connect {
         body.extend(bytes_field(&self.client_id));
         if let Some(will) = &self.will {
             if self.protocol == Protocol::V5 {
-                body.push(0);
+                body.extend(with_length(&will.properties));
             }
             body.extend(bytes_field(&will.topic));
             body.extend(bytes_field(&will.payload));
