@@ -49,7 +49,7 @@ pub fn ask(tree: &Tree, _: &mut Bars) {
         };
         row(Contender::Nobody, none);
         row(Contender::Nothing, yes);
-        for contender in &Contender::OTHERS[1..] {
+        for contender in &Contender::ALL[2..] {
             row(*contender, count(*contender));
         }
     }

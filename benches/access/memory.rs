@@ -72,7 +72,7 @@ pub fn ask(tree: &Tree, _: &mut Bars) {
         let rules = Rules::at(dir.path(), count);
         (dir, rules)
     });
-    for contender in Contender::OTHERS {
+    for contender in Contender::ALL {
         let [few, many] = sets.each_ref().map(|(_, rules)| {
             let mut hall = Hall::of(contender.start(Broker::of(tree), rules), 1);
             hall.deliver(&[crate::rules::topic(0)]);

@@ -30,8 +30,9 @@ pub enum Contender {
 }
 
 impl Contender {
-    /// All but the one without rules; first the one that only says yes.
-    pub const OTHERS: [Self; 5] = [
+    /// First the one without rules, then the one that only says yes.
+    pub const ALL: [Self; 6] = [
+        Self::Nobody,
         Self::Nothing,
         Self::File,
         Self::Roles,

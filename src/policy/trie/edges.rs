@@ -38,17 +38,14 @@ pub(super) struct Origin {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text {
     start: u32,
-    length: u32,
+    end: u32,
 }
 
 impl Origin {
     /// No edge, or one that is no text.
     pub(super) const NONE: Self = Self {
         parent: NodeId::NONE,
-        text: Text {
-            start: 0,
-            length: 0,
-        },
+        text: Text { start: 0, end: 0 },
     };
 }
 
@@ -62,7 +59,7 @@ impl Edges {
     ) -> Option<NodeId> {
         let is_it = |child: &NodeId| {
             let origin = origin_of(*child);
-            origin.is_some_and(|origin| origin.parent == parent && self.text(origin.text) == level)
+            origin.is_some_and(|origin| origin.parent == parent && self.is(origin.text, level))
         };
         let hash = hash_of(&self.hash, parent, level);
         self.table.find(hash, is_it).copied()
@@ -86,17 +83,22 @@ impl Edges {
 
     /// Keeps a text.
     pub(super) fn keep(&mut self, text: &str) -> Result<Text, TooMany> {
-        let new = Text {
-            start: u32::try_from(self.texts.len()).map_err(|_| TooMany)?,
-            length: u32::try_from(text.len()).map_err(|_| TooMany)?,
-        };
+        let place = |at| u32::try_from(at).map_err(|_| TooMany);
+        let start = place(self.texts.len())?;
         self.texts.push_str(text);
-        Ok(new)
+        let end = place(self.texts.len())?;
+        Ok(Text { start, end })
     }
 
     /// A text that was kept.
     pub(super) fn text(&self, text: Text) -> &str {
         text_of(&self.texts, text)
+    }
+
+    /// Whether that is the level. Bytes are compared: where characters begin need not be known.
+    pub(super) fn is(&self, Text { start, end }: Text, level: &str) -> bool {
+        let text = self.texts.as_bytes().get(start as usize..end as usize);
+        text == Some(level.as_bytes())
     }
 }
 
@@ -107,7 +109,6 @@ fn hash_of(hash: &DefaultHashBuilder, parent: NodeId, level: &str) -> u64 {
     hasher.finish()
 }
 
-fn text_of(texts: &str, Text { start, length }: Text) -> &str {
-    let rest = texts.get(start as usize..).unwrap_or_default();
-    rest.get(..length as usize).unwrap_or_default()
+fn text_of(texts: &str, Text { start, end }: Text) -> &str {
+    texts.get(start as usize..end as usize).unwrap_or_default()
 }

@@ -185,7 +185,9 @@ impl Trie {
                     if node.user.is_some() && search.asker.user() == Some(level) {
                         self.visit(node.user, rest, Path::Covering, search);
                     }
-                    self.visit(node.plus, rest, Path::Covering, search);
+                    if node.plus.is_some() {
+                        self.visit(node.plus, rest, Path::Covering, search);
+                    }
                 }
                 self.mixed(node, (level, rest), hidden, search);
             }
@@ -199,7 +201,7 @@ impl Trie {
             return self.edges.find(id, level, origin_of);
         }
         let origin = origin_of(node.only)?;
-        (self.edges.text(origin.text) == level).then_some(node.only)
+        self.edges.is(origin.text, level).then_some(node.only)
     }
 
     fn mixed(
