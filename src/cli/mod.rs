@@ -5,6 +5,7 @@
 //! in and the one way out.
 #![forbid(unsafe_code)]
 
+mod actor;
 mod args;
 mod ask;
 mod check;
