@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use mosquitto_doorman::admin::{self, Command};
+use mosquitto_doorman::admin::{self, Actor, Command};
 use mosquitto_doorman::config::{
     Config, DatabaseConfig, SourceConfig, ThrottleLimits, UnknownUser,
 };
@@ -113,7 +113,12 @@ impl Accounts {
         std::fs::write(&file, text).expect("a password file");
         let mut made = Database::create(&database, None).expect("a database");
         let commands: Vec<_> = stored.into_iter().map(Command::Add).collect();
-        admin::apply(&mut made, &commands).expect("accounts");
+        let actor = Actor {
+            who: "bench".into(),
+            from: "local".into(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        admin::apply(&mut made, actor, &commands).expect("accounts");
         Self {
             iterations,
             file,

@@ -1,13 +1,18 @@
 //! Carries commands out on a store, all of them or none.
 //!
-//! Must not: leave half a batch behind. One transaction spans the whole slice.
+//! Must not: leave half a batch behind, or a change without its record: one transaction spans all.
 #![forbid(unsafe_code)]
 
-use super::command::{Change, Command, Rotation};
-use super::{groups, roles};
-use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::command::Command;
+use super::note::{self, Note};
+use super::{accounts, groups, roles};
+use crate::model::{Account, AccountName, GroupName, RoleName};
 use crate::policy::AclType;
-use crate::store::{self, Roles, Store, Transaction};
+use crate::store::{self, Entry, Pruned, Roles, Store, Transaction};
 
 /// What one command did.
 #[must_use]
@@ -83,12 +88,27 @@ pub enum Error {
     },
 }
 
+/// Who acts, from where, and when; it is written down with everything that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Who: `cli:root`, `mqtt:roger`.
+    pub who: Box<str>,
+    /// From where: `local`, or an address and client id.
+    pub from: Box<str>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Carries out the commands in order, in one transaction.
 ///
 /// # Errors
 /// For the first command that cannot be carried out; then none has been.
-pub fn apply(store: &mut dyn Store, commands: &[Command]) -> Result<Vec<Outcome>, Error> {
-    let mut batch = Batch::begin(store)?;
+pub fn apply(
+    store: &mut dyn Store,
+    actor: Actor,
+    commands: &[Command],
+) -> Result<Vec<Outcome>, Error> {
+    let mut batch = Batch::begin(store, actor)?;
     let outcomes = commands
         .iter()
         .map(|command| batch.carry_out(command))
@@ -99,15 +119,52 @@ pub fn apply(store: &mut dyn Store, commands: &[Command]) -> Result<Vec<Outcome>
 
 /// A batch whose commands come one by one: none of them counts before [`Batch::commit`]. A command
 /// that is refused leaves the others as they are, so that bulk work can go on behind it.
-pub struct Batch<'a>(Box<dyn Transaction + 'a>);
+///
+/// What is changed is written down in the same transaction, one record for each command.
+pub struct Batch<'a> {
+    change: Box<dyn Transaction + 'a>,
+    actor: Actor,
+    /// Where one record is enough for all: what is to be in it.
+    sum: Option<Sum>,
+}
+
+/// How often each verb was carried out, and what for.
+#[derive(Clone)]
+struct Sum {
+    file: Box<str>,
+    verbs: BTreeMap<&'static str, u64>,
+}
 
 impl<'a> Batch<'a> {
     /// Begins a batch.
     ///
     /// # Errors
     /// When somebody else holds the place, or it cannot be read.
-    pub fn begin(store: &'a mut dyn Store) -> Result<Self, Error> {
-        Ok(Self(store.begin()?))
+    pub fn begin(store: &'a mut dyn Store, actor: Actor) -> Result<Self, Error> {
+        Ok(Self {
+            change: store.begin()?,
+            actor,
+            sum: None,
+        })
+    }
+
+    /// Begins the import of a file, of which one record is written: what was done how often.
+    ///
+    /// # Errors
+    /// As [`Batch::begin`].
+    pub fn import(store: &'a mut dyn Store, actor: Actor, file: &str) -> Result<Self, Error> {
+        let sum = Sum {
+            file: file.into(),
+            verbs: BTreeMap::new(),
+        };
+        let batch = Self::begin(store, actor)?;
+        let sum = Some(sum);
+        Ok(Self { sum, ..batch })
+    }
+
+    /// From here on somebody else acts.
+    pub fn hand_over(&mut self, actor: Actor) {
+        self.actor = actor;
     }
 
     /// The account of this name as the batch has it so far.
@@ -115,7 +172,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place cannot be read.
     pub fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error> {
-        Ok(self.0.account(name)?)
+        Ok(self.change.account(name)?)
     }
 
     /// The roles and groups as the batch has them so far.
@@ -123,7 +180,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place holds none.
     pub fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
-        Ok(self.0.roles()?)
+        Ok(self.change.roles()?)
     }
 
     /// Whether there is such a role, even one that cannot be read.
@@ -131,17 +188,21 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place holds no roles, or cannot be read.
     pub fn has_role(&mut self, name: &RoleName) -> Result<bool, Error> {
-        Ok(self.0.roles()?.has_role(name)?)
+        Ok(self.change.roles()?.has_role(name)?)
     }
 
-    /// Carries out one command, and counts it if it changed anything.
+    /// Carries out one command; counts it and writes it down if it changed anything.
     ///
     /// # Errors
     /// When it cannot be carried out; then it has done nothing.
     pub fn carry_out(&mut self, command: &Command) -> Result<Outcome, Error> {
-        let outcome = carry_out(self.0.as_mut(), command)?;
+        let mut note = Note::new(self.sum.is_none() && self.change.keeps_record());
+        let outcome = carry_out(self.change.as_mut(), command, &mut note)?;
         match outcome {
-            Outcome::Added | Outcome::Changed | Outcome::Deleted => self.0.count_change()?,
+            Outcome::Added | Outcome::Changed | Outcome::Deleted => {
+                self.change.count_change()?;
+                self.write_down(note::verb(command, outcome), note::about(command), note)?;
+            }
             Outcome::Unchanged => {}
         }
         Ok(outcome)
@@ -156,14 +217,16 @@ impl<'a> Batch<'a> {
         &mut self,
         act: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.0.savepoint().map_err(Error::from)?;
+        self.change.savepoint().map_err(Error::from)?;
+        let sum = self.sum.clone();
         match act(self) {
             Ok(done) => {
-                self.0.release().map_err(Error::from)?;
+                self.change.release().map_err(Error::from)?;
                 Ok(done)
             }
             Err(why) => {
-                self.0.roll_back().map_err(Error::from)?;
+                self.sum = sum;
+                self.change.roll_back().map_err(Error::from)?;
                 Err(why)
             }
         }
@@ -175,172 +238,135 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place counts none, or cannot be changed.
     pub fn set_changes(&mut self, changes: u64) -> Result<(), Error> {
-        Ok(self.0.roles()?.set_changes(changes)?)
+        let mut roles = self.change.roles()?;
+        let before = roles.totals()?.changes;
+        if before == changes {
+            return Ok(());
+        }
+        roles.set_changes(changes)?;
+        drop(roles);
+        let mut note = Note::new(self.sum.is_none());
+        note.value("changeIndex", Some(before.into()), Some(changes.into()));
+        self.write_down("setChangeIndex", [None; 3], note)
+    }
+
+    /// Takes away what was written down before a moment, and writes that down.
+    ///
+    /// # Errors
+    /// When the place keeps no record, or cannot be changed.
+    pub fn prune_record(&mut self, before: Timestamp) -> Result<Option<Pruned>, Error> {
+        let pruned = self.change.prune_record(before)?;
+        if let Some(Pruned { records, last }) = pruned {
+            let mut note = Note::new(true);
+            note.value("records", Some(records.into()), None);
+            note.value("last", Some(last.into()), None);
+            note.value("until", Some(before.to_string().into()), None);
+            self.write_down("pruneAudit", [None; 3], note)?;
+        }
+        Ok(pruned)
     }
 
     /// Makes it so, on the disk.
     ///
     /// # Errors
     /// When it cannot be written; then nothing has changed.
-    pub fn commit(self) -> Result<(), Error> {
-        Ok(self.0.commit()?)
+    pub fn commit(mut self) -> Result<(), Error> {
+        if let Some(Sum { file, verbs }) = self.sum.take().filter(|sum| !sum.verbs.is_empty()) {
+            let mut note = Note::new(true);
+            for (verb, times) in verbs {
+                note.value(verb, None, Some(times.into()));
+            }
+            note.value("file", None, Some((*file).into()));
+            self.write_down("import", [None; 3], note)?;
+        }
+        Ok(self.change.commit()?)
+    }
+
+    fn write_down(
+        &mut self,
+        verb: &'static str,
+        about: [Option<&str>; 3],
+        note: Note,
+    ) -> Result<(), Error> {
+        if let Some(Sum { verbs, .. }) = &mut self.sum {
+            let times = verbs.entry(verb).or_default();
+            *times = times.saturating_add(1);
+            return Ok(());
+        }
+        if !self.change.keeps_record() {
+            return Ok(());
+        }
+        let [username, groupname, rolename] = about.map(|name| name.map(Into::into));
+        let [before, after] = note.sides();
+        Ok(self.change.record(Entry {
+            at: self.actor.at,
+            who: self.actor.who.clone(),
+            from: self.actor.from.clone(),
+            verb: verb.into(),
+            username,
+            groupname,
+            rolename,
+            before,
+            after,
+        })?)
     }
 }
 
 /// Each verb is one function that looks first and writes only what differs.
-fn carry_out(change: &mut dyn Transaction, command: &Command) -> Result<Outcome, Error> {
+fn carry_out(
+    change: &mut dyn Transaction,
+    command: &Command,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
     match command {
-        Command::Add(account) => add(change, account),
-        Command::Put(account) => replace(change, account),
+        Command::Add(account) => accounts::add(change, account, note),
+        Command::Put(account) => accounts::replace(change, account, note),
         Command::SetCredential {
             name,
             credential,
             rotation,
-        } => set_credential(change, name, credential, *rotation),
-        Command::DropSecondCredential(name) => {
-            let before = present(change, name)?;
-            let mut after = before.clone();
-            after.second_credential = None;
-            put(change, Some(before), after)
-        }
+        } => accounts::set_credential(change, name, credential, *rotation, note),
+        Command::DropSecondCredential(name) => accounts::drop_second_credential(change, name, note),
         Command::Set {
             name,
             change: fields,
-        } => {
-            let before = present(change, name)?;
-            let after = changed(&before, fields);
-            put(change, Some(before), after)
-        }
-        // Not read before: one that was edited into something unreadable can still be deleted.
-        Command::Delete(name) if change.remove(name)? => Ok(Outcome::Deleted),
-        Command::Delete(name) => Err(Error::Missing { name: name.clone() }),
-        Command::AddRole(role) => roles::add(change, role),
-        Command::PutRole(role) => roles::put(change, role),
+        } => accounts::set(change, name, fields, note),
+        Command::Delete(name) => accounts::delete(change, name, note),
+        Command::AddRole(role) => roles::add(change, role, note),
+        Command::PutRole(role) => roles::put(change, role, note),
         Command::SetRole {
             name,
             change: fields,
-        } => roles::set(change, name, fields),
-        Command::DeleteRole(name) => roles::delete(change, name),
+        } => roles::set(change, name, fields, note),
+        Command::DeleteRole(name) => roles::delete(change, name, note),
         Command::PutRule {
             role,
             rule,
             priority,
-        } => roles::put_rule(change, role, rule, *priority),
+        } => roles::put_rule(change, role, rule, *priority, note),
         Command::RemoveRule {
             role,
             acl_type,
             topic,
-        } => roles::remove_rule(change, role, *acl_type, topic),
-        Command::AddGroup(group) => groups::add(change, group),
-        Command::PutGroup(group) => groups::put(change, group),
+        } => roles::remove_rule(change, role, *acl_type, topic, note),
+        Command::AddGroup(group) => groups::add(change, group, note),
+        Command::PutGroup(group) => groups::put(change, group, note),
         Command::SetGroup {
             name,
             change: fields,
-        } => groups::set(change, name, fields),
-        Command::DeleteGroup(name) => groups::delete(change, name),
-        Command::GrantRole { to, role, priority } => roles::grant(change, to, role, *priority),
-        Command::RevokeRole { from, role } => roles::revoke(change, from, role),
+        } => groups::set(change, name, fields, note),
+        Command::DeleteGroup(name) => groups::delete(change, name, note),
+        Command::GrantRole { to, role, priority } => {
+            roles::grant(change, to, role, *priority, note)
+        }
+        Command::RevokeRole { from, role } => roles::revoke(change, from, role, note),
         Command::JoinGroup {
             account,
             group,
             priority,
-        } => groups::join(change, account, group, *priority),
-        Command::LeaveGroup { account, group } => groups::leave(change, account, group),
-        Command::SetDefaults(fields) => roles::set_defaults(change, *fields),
-        Command::SetAnonymousGroup(group) => groups::set_anonymous(change, group.as_ref()),
+        } => groups::join(change, account, group, *priority, note),
+        Command::LeaveGroup { account, group } => groups::leave(change, account, group, note),
+        Command::SetDefaults(fields) => roles::set_defaults(change, *fields, note),
+        Command::SetAnonymousGroup(group) => groups::set_anonymous(change, group.as_ref(), note),
     }
-}
-
-fn add(change: &mut dyn Transaction, account: &Account) -> Result<Outcome, Error> {
-    match change.account(&account.name)? {
-        Some(_) => Err(Error::Exists {
-            name: account.name.clone(),
-        }),
-        None => {
-            change.put(account)?;
-            Ok(Outcome::Added)
-        }
-    }
-}
-
-fn replace(change: &mut dyn Transaction, account: &Account) -> Result<Outcome, Error> {
-    let before = change.account(&account.name)?;
-    let last_login = before.as_ref().and_then(|before| before.last_login);
-    let after = Account {
-        last_login,
-        ..account.clone()
-    };
-    put(change, before, after)
-}
-
-fn set_credential(
-    change: &mut dyn Transaction,
-    name: &AccountName,
-    credential: &StoredCredential,
-    rotation: Rotation,
-) -> Result<Outcome, Error> {
-    let before = present(change, name)?;
-    let mut after = before.clone();
-    let old = after.credential.replace(credential.clone());
-    after.second_credential = match rotation {
-        Rotation::Replace => None,
-        Rotation::KeepOld => old,
-    };
-    put(change, Some(before), after)
-}
-
-pub(super) fn present(change: &mut dyn Transaction, name: &AccountName) -> Result<Account, Error> {
-    change
-        .account(name)?
-        .ok_or_else(|| Error::Missing { name: name.clone() })
-}
-
-fn put(
-    change: &mut dyn Transaction,
-    before: Option<Account>,
-    mut after: Account,
-) -> Result<Outcome, Error> {
-    // Networks are a set; stores give them back in order.
-    after.networks.sort_unstable();
-    after.networks.dedup();
-    match before {
-        None => {
-            change.put(&after)?;
-            Ok(Outcome::Added)
-        }
-        Some(before) if before == after => Ok(Outcome::Unchanged),
-        Some(_) => {
-            change.put(&after)?;
-            Ok(Outcome::Changed)
-        }
-    }
-}
-
-fn changed(account: &Account, fields: &Change) -> Account {
-    let mut after = account.clone();
-    if let Some(disabled) = fields.disabled {
-        after.disabled = disabled;
-    }
-    if let Some(valid_from) = fields.valid_from {
-        after.valid_from = valid_from;
-    }
-    if let Some(valid_until) = fields.valid_until {
-        after.valid_until = valid_until;
-    }
-    if let Some(client_id) = &fields.client_id {
-        after.client_id.clone_from(client_id);
-    }
-    if let Some(networks) = &fields.networks {
-        after.networks.clone_from(networks);
-    }
-    if let Some(textname) = &fields.textname {
-        after.textname.clone_from(textname);
-    }
-    if let Some(textdescription) = &fields.textdescription {
-        after.textdescription.clone_from(textdescription);
-    }
-    if let Some(notes) = &fields.notes {
-        after.notes.clone_from(notes);
-    }
-    after
 }

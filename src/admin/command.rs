@@ -154,6 +154,38 @@ pub struct Change {
     pub notes: Option<Box<str>>,
 }
 
+impl Change {
+    /// The account with these fields in place of its own.
+    #[must_use]
+    pub fn over(&self, mut account: Account) -> Account {
+        if let Some(disabled) = self.disabled {
+            account.disabled = disabled;
+        }
+        if let Some(valid_from) = self.valid_from {
+            account.valid_from = valid_from;
+        }
+        if let Some(valid_until) = self.valid_until {
+            account.valid_until = valid_until;
+        }
+        if let Some(client_id) = &self.client_id {
+            account.client_id.clone_from(client_id);
+        }
+        if let Some(networks) = &self.networks {
+            account.networks.clone_from(networks);
+        }
+        if let Some(textname) = &self.textname {
+            account.textname.clone_from(textname);
+        }
+        if let Some(textdescription) = &self.textdescription {
+            account.textdescription.clone_from(textdescription);
+        }
+        if let Some(notes) = &self.notes {
+            account.notes.clone_from(notes);
+        }
+        account
+    }
+}
+
 /// Fields of a role to change; `None` leaves a field, `Some(None)` clears it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleChange {

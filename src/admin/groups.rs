@@ -3,13 +3,19 @@
 //! Must not: write what is there already, as the verbs on roles must not.
 #![forbid(unsafe_code)]
 
-use super::apply::{Error, Outcome, present};
+use super::accounts::present;
+use super::apply::{Error, Outcome};
 use super::command::GroupChange;
+use super::note::Note;
 use crate::model::{AccountName, GroupName};
 use crate::policy::{Grantee, Priority, StoredGroup};
-use crate::store::{RoleChanges, Transaction};
+use crate::store::{RoleChanges, Transaction, Wanted};
 
-pub(super) fn add(change: &mut dyn Transaction, group: &StoredGroup) -> Result<Outcome, Error> {
+pub(super) fn add(
+    change: &mut dyn Transaction,
+    group: &StoredGroup,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
     let mut groups = change.roles()?;
     if groups.has_group(&group.name)? {
         return Err(Error::GroupExists {
@@ -18,14 +24,20 @@ pub(super) fn add(change: &mut dyn Transaction, group: &StoredGroup) -> Result<O
     }
     check_roles(groups.as_mut(), group)?;
     groups.add_group(group)?;
+    note.group(None, Some(group));
     Ok(Outcome::Added)
 }
 
-pub(super) fn put(change: &mut dyn Transaction, group: &StoredGroup) -> Result<Outcome, Error> {
+pub(super) fn put(
+    change: &mut dyn Transaction,
+    group: &StoredGroup,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
     let mut groups = change.roles()?;
     check_roles(groups.as_mut(), group)?;
     let Some(before) = groups.group(&group.name)? else {
         groups.add_group(group)?;
+        note.group(None, Some(group));
         return Ok(Outcome::Added);
     };
     let mut outcome = Outcome::Unchanged;
@@ -46,6 +58,7 @@ pub(super) fn put(change: &mut dyn Transaction, group: &StoredGroup) -> Result<O
             outcome = Outcome::Changed;
         }
     }
+    note.group(Some(&before), Some(group));
     Ok(outcome)
 }
 
@@ -64,6 +77,7 @@ pub(super) fn set(
     change: &mut dyn Transaction,
     name: &GroupName,
     fields: &GroupChange,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     let mut groups = change.roles()?;
     let before = groups.group(name)?.ok_or_else(|| missing(name))?;
@@ -78,14 +92,25 @@ pub(super) fn set(
         return Ok(Outcome::Unchanged);
     }
     groups.set_group(&after)?;
+    note.group(Some(&before), Some(&after));
     Ok(Outcome::Changed)
 }
 
 /// The group is not read before: one that was edited into something unreadable can be deleted.
-pub(super) fn delete(change: &mut dyn Transaction, name: &GroupName) -> Result<Outcome, Error> {
+pub(super) fn delete(
+    change: &mut dyn Transaction,
+    name: &GroupName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
     let mut groups = change.roles()?;
     if groups.anonymous_group()?.as_ref() == Some(name) {
         return Err(Error::AnonymousGroup { name: name.clone() });
+    }
+    if note.is_wanted() {
+        if let Ok(Some(before)) = groups.group(name) {
+            note.group(Some(&before), None);
+        }
+        note.losers(groups.members(name, Wanted::First(0))?.accounts);
     }
     if groups.remove_group(name)? {
         Ok(Outcome::Deleted)
@@ -99,6 +124,7 @@ pub(super) fn join(
     account: &AccountName,
     group: &GroupName,
     priority: Option<Priority>,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     present(change, account)?;
     let mut groups = present_group(change, group)?;
@@ -108,6 +134,7 @@ pub(super) fn join(
         return Ok(Outcome::Unchanged);
     }
     groups.join(account, group, after)?;
+    note.priority(before, Some(after));
     Ok(match before {
         Some(_) => Outcome::Changed,
         None => Outcome::Added,
@@ -118,9 +145,13 @@ pub(super) fn leave(
     change: &mut dyn Transaction,
     account: &AccountName,
     group: &GroupName,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     present(change, account)?;
-    if present_group(change, group)?.leave(account, group)? {
+    let mut groups = present_group(change, group)?;
+    let before = groups.membership(account, group)?;
+    if groups.leave(account, group)? {
+        note.priority(before, None);
         Ok(Outcome::Deleted)
     } else {
         Ok(Outcome::Unchanged)
@@ -130,15 +161,19 @@ pub(super) fn leave(
 pub(super) fn set_anonymous(
     change: &mut dyn Transaction,
     group: Option<&GroupName>,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     let mut groups = match group {
         Some(name) => present_group(change, name)?,
         None => change.roles()?,
     };
-    if groups.anonymous_group()?.as_ref() == group {
+    let before = groups.anonymous_group()?;
+    if before.as_ref() == group {
         return Ok(Outcome::Unchanged);
     }
     groups.set_anonymous_group(group)?;
+    let named = |group: Option<&GroupName>| group.map(|group| group.as_str().into());
+    note.value("groupname", named(before.as_ref()), named(group));
     Ok(Outcome::Changed)
 }
 

@@ -4,12 +4,14 @@
 //! not: read passwords from anywhere, hash them, print, or know which kind of store it changes.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod apply;
 mod command;
 mod groups;
+mod note;
 mod roles;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{Batch, Error, Outcome, apply};
+pub use apply::{Actor, Batch, Error, Outcome, apply};
 pub use command::{Change, Command, DefaultsChange, GroupChange, RoleChange, Rotation};

@@ -4,14 +4,20 @@
 //! priority, and a priority that is not named stays: nothing is asked in another order by the way.
 #![forbid(unsafe_code)]
 
-use super::apply::{Error, Outcome, present};
+use super::accounts::present;
+use super::apply::{Error, Outcome};
 use super::command::{DefaultsChange, RoleChange};
 use super::groups;
+use super::note::{Note, names};
 use crate::model::RoleName;
 use crate::policy::{AclType, Defaults, Grantee, Priority, Rule, StoredRole};
-use crate::store::{RoleChanges, Transaction};
+use crate::store::{RoleChanges, Transaction, Wanted};
 
-pub(super) fn add(change: &mut dyn Transaction, role: &StoredRole) -> Result<Outcome, Error> {
+pub(super) fn add(
+    change: &mut dyn Transaction,
+    role: &StoredRole,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
     let mut roles = change.roles()?;
     if roles.has_role(&role.name)? {
         return Err(Error::RoleExists {
@@ -19,14 +25,20 @@ pub(super) fn add(change: &mut dyn Transaction, role: &StoredRole) -> Result<Out
         });
     }
     roles.add_role(role)?;
+    note.role(None, Some(role));
     Ok(Outcome::Added)
 }
 
 /// Rules that differ are written anew, all of them: their order is that of the new role.
-pub(super) fn put(change: &mut dyn Transaction, role: &StoredRole) -> Result<Outcome, Error> {
+pub(super) fn put(
+    change: &mut dyn Transaction,
+    role: &StoredRole,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
     let mut roles = change.roles()?;
     let Some(before) = roles.role(&role.name)? else {
         roles.add_role(role)?;
+        note.role(None, Some(role));
         return Ok(Outcome::Added);
     };
     if before == *role {
@@ -41,6 +53,7 @@ pub(super) fn put(change: &mut dyn Transaction, role: &StoredRole) -> Result<Out
             roles.put_rule(&role.name, rule)?;
         }
     }
+    note.role(Some(&before), Some(role));
     Ok(Outcome::Changed)
 }
 
@@ -48,6 +61,7 @@ pub(super) fn set(
     change: &mut dyn Transaction,
     name: &RoleName,
     fields: &RoleChange,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     let mut roles = change.roles()?;
     let before = roles.role(name)?.ok_or_else(|| missing(name))?;
@@ -71,12 +85,27 @@ pub(super) fn set(
         return Ok(Outcome::Unchanged);
     }
     roles.set_role(&before, &after)?;
+    note.role(Some(&before), Some(&after));
     Ok(Outcome::Changed)
 }
 
 /// The role is not read before: one that was edited into something unreadable can be deleted.
-pub(super) fn delete(change: &mut dyn Transaction, name: &RoleName) -> Result<Outcome, Error> {
-    if change.roles()?.remove_role(name)? {
+pub(super) fn delete(
+    change: &mut dyn Transaction,
+    name: &RoleName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let mut roles = change.roles()?;
+    if note.is_wanted() {
+        if let Ok(Some(before)) = roles.role(name) {
+            note.role(Some(&before), None);
+        }
+        if let Ok(groups) = roles.groups_with(name) {
+            note.was_list("groups", names(&groups));
+        }
+        note.losers(roles.holders(name, Wanted::First(0))?.accounts);
+    }
+    if roles.remove_role(name)? {
         Ok(Outcome::Deleted)
     } else {
         Err(missing(name))
@@ -88,6 +117,7 @@ pub(super) fn put_rule(
     role: &RoleName,
     rule: &Rule,
     priority: Option<Priority>,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     let mut roles = present_role(change, role)?;
     let before = roles.rule(role, rule.acl_type(), rule.template().as_str())?;
@@ -95,12 +125,13 @@ pub(super) fn put_rule(
     let after = rule
         .clone()
         .with_priority(priority.or(kept).unwrap_or(Priority::RULE));
-    let outcome = match before {
-        Some(before) if before == after => return Ok(Outcome::Unchanged),
+    let outcome = match &before {
+        Some(before) if *before == after => return Ok(Outcome::Unchanged),
         Some(_) => Outcome::Changed,
         None => Outcome::Added,
     };
     roles.put_rule(role, &after)?;
+    note.rule(before.as_ref(), Some(&after));
     Ok(outcome)
 }
 
@@ -109,8 +140,20 @@ pub(super) fn remove_rule(
     role: &RoleName,
     acl_type: AclType,
     topic: &str,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
-    if present_role(change, role)?.remove_rule(role, acl_type, topic)? {
+    let mut roles = present_role(change, role)?;
+    if note.is_wanted() {
+        match roles.rule(role, acl_type, topic) {
+            Ok(before) => note.rule(before.as_ref(), None),
+            // One that was edited into something that is none is taken away all the same.
+            Err(_) => {
+                note.value("acltype", Some(acl_type.as_str().into()), None);
+                note.value("topic", Some(topic.into()), None);
+            }
+        }
+    }
+    if roles.remove_rule(role, acl_type, topic)? {
         Ok(Outcome::Deleted)
     } else {
         Err(Error::RuleMissing {
@@ -126,6 +169,7 @@ pub(super) fn grant(
     to: &Grantee,
     role: &RoleName,
     priority: Option<Priority>,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     present_grantee(change, to)?;
     let mut roles = present_role(change, role)?;
@@ -135,6 +179,7 @@ pub(super) fn grant(
         return Ok(Outcome::Unchanged);
     }
     roles.grant(to, role, after)?;
+    note.priority(before, Some(after));
     Ok(match before {
         Some(_) => Outcome::Changed,
         None => Outcome::Added,
@@ -145,9 +190,13 @@ pub(super) fn revoke(
     change: &mut dyn Transaction,
     from: &Grantee,
     role: &RoleName,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     present_grantee(change, from)?;
-    if present_role(change, role)?.revoke(from, role)? {
+    let mut roles = present_role(change, role)?;
+    let before = roles.granted(from, role)?;
+    if roles.revoke(from, role)? {
+        note.priority(before, None);
         Ok(Outcome::Deleted)
     } else {
         Ok(Outcome::Unchanged)
@@ -157,6 +206,7 @@ pub(super) fn revoke(
 pub(super) fn set_defaults(
     change: &mut dyn Transaction,
     fields: DefaultsChange,
+    note: &mut Note,
 ) -> Result<Outcome, Error> {
     let mut roles = change.roles()?;
     let before = roles.defaults()?;
@@ -170,6 +220,7 @@ pub(super) fn set_defaults(
         return Ok(Outcome::Unchanged);
     }
     roles.set_defaults(after)?;
+    note.defaults(before, after);
     Ok(Outcome::Changed)
 }
 

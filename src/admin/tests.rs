@@ -4,12 +4,14 @@
 mod accounts;
 mod batches;
 mod groups;
+mod record;
 mod roles;
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Command, Outcome, apply};
+use super::{Actor, Command, Outcome, apply};
 use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
 use crate::policy::{AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole};
 use crate::store::sqlite::Database;
@@ -73,9 +75,17 @@ fn staff() -> Grantee {
     Grantee::Group(group("staff"))
 }
 
+fn actor() -> Actor {
+    Actor {
+        who: "cli:root".into(),
+        from: "local".into(),
+        at: Timestamp::from_second(1_700_000_000).unwrap(),
+    }
+}
+
 /// What one command does, its error as text.
 fn one(store: &mut Database, command: Command) -> Result<Outcome, String> {
-    apply(store, &[command])
+    apply(store, actor(), &[command])
         .map(|outcomes| outcomes[0])
         .map_err(|error| error.to_string())
 }

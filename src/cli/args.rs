@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::ask::{ExplainArgs, TestArgs};
+use super::audit::AuditArgs;
 use super::check::CheckArgs;
 use super::default::DefaultArgs;
 use super::exit::Exit;
@@ -51,6 +52,8 @@ pub(super) enum Verb {
     Group(GroupArgs),
     /// Show or set what clients may do where no rule of a role answers
     Default(DefaultArgs),
+    /// Show, check and shorten the record of what was done to a database
+    Audit(AuditArgs),
     /// Import many accounts from a password file, a plain list or a CSV table; or roles from an
     /// acl_file or the file of dynamic-security
     Import(ImportArgs),

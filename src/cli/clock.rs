@@ -69,6 +69,39 @@ impl Bound {
     }
 }
 
+/// A moment that is over, as it is written on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Past {
+    /// A moment.
+    At(Timestamp),
+    /// So long before now.
+    Ago(SignedDuration),
+}
+
+impl Past {
+    /// Reads RFC 3339, a date (midnight UTC) or a distance such as `30d`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        moment(text)
+            .map(Self::At)
+            .or_else(|| distance(text).map(Self::Ago))
+            .ok_or_else(|| {
+                "accepted are 2026-12-31 (midnight UTC), 2026-12-31T18:00:00Z, and how long ago, such \
+                 as 30d, 12h or 90m"
+                    .to_owned()
+            })
+    }
+
+    /// The moment it means.
+    pub(super) fn resolve(self, now: Timestamp) -> Result<Timestamp, String> {
+        match self {
+            Self::At(at) => Ok(at),
+            Self::Ago(distance) => now
+                .checked_sub(distance)
+                .map_err(|_| "that is before the calendar begins".to_owned()),
+        }
+    }
+}
+
 /// RFC 3339 or a plain date, which means its midnight in UTC.
 pub(super) fn moment(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| {
@@ -114,6 +147,18 @@ mod tests {
         assert_eq!(from_epoch("12h"), Some(43_200));
         assert_eq!(from_epoch("+90d"), Some(7_776_000));
         assert_eq!(from_epoch("never"), None);
+    }
+
+    #[test]
+    fn what_is_over_is_a_moment_or_so_long_ago() {
+        let day = Timestamp::from_second(86_400).unwrap();
+        let resolved = |text| Past::parse(text).map(|past| past.resolve(day).unwrap());
+        assert_eq!(resolved("1970-01-02"), Ok(day));
+        assert_eq!(resolved("24h"), Ok(Timestamp::UNIX_EPOCH));
+        for text in ["never", "always", "-5d", "yesterday", ""] {
+            assert!(resolved(text).unwrap_err().contains("30d"), "{text}");
+        }
+        assert!(Past::parse("700000w").unwrap().resolve(day).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::actor::actor;
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
 use super::print::{Answer, Plain, Printer};
@@ -142,7 +143,7 @@ pub(super) fn carry_out(
         .into_iter()
         .map(|deed| (deed.command, deed.told))
         .unzip();
-    let outcomes = admin::apply(place.open()?.as_mut(), &commands)?;
+    let outcomes = admin::apply(place.open()?.as_mut(), actor(), &commands)?;
     for (told, outcome) in told.into_iter().zip(outcomes) {
         let done = done(outcome);
         printer.answer(&Told { done, ..told })?;

@@ -25,7 +25,8 @@ pub(super) enum Exit {
     Exists = 4,
     /// A file or database cannot be read or written.
     Place = 5,
-    /// `doorman check` found problems, or `doorman test` a line that does not hold.
+    /// `doorman check` found problems, `doorman test` a line that does not hold, or `doorman audit
+    /// verify` a record that was changed.
     Problems = 6,
     /// `doorman explain`: not allowed.
     Denied = 7,
@@ -54,7 +55,8 @@ impl Exit {
             Self::Exists => "the account, role, group, file or database is there already",
             Self::Place => "a file or database cannot be read or written",
             Self::Problems => {
-                "doorman check found problems, or a line of doorman test does not hold"
+                "doorman check found problems, a line of doorman test does not hold, or doorman audit \
+                 verify found a record that was changed"
             }
             Self::Denied => "doorman explain: denied, or left to the broker",
         }

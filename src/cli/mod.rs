@@ -5,8 +5,10 @@
 //! in and the one way out.
 #![forbid(unsafe_code)]
 
+mod actor;
 mod args;
 mod ask;
+mod audit;
 mod check;
 mod clock;
 mod cost;
@@ -106,6 +108,7 @@ fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
         Verb::Role(args) => role::run(args, printer),
         Verb::Group(args) => group::run(args, printer),
         Verb::Default(args) => default::run(&args, printer),
+        Verb::Audit(args) => audit::run(args, printer),
         Verb::Import(args) => import::run(&args, printer),
         Verb::Export(args) => export::run(&args, printer),
         Verb::Explain(args) => ask::explain(&args, printer),

@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest as _, Sha512};
 
+use super::actor::actor;
 use super::cost;
 use super::exit::{Exit, Failure};
 use super::init;
@@ -112,7 +113,7 @@ pub(super) fn run(args: &PasswdArgs, printer: &mut Printer) -> Result<Exit, Fail
         None => upgrade(args, printer)?,
         Some(user) if args.delete => {
             let delete = Command::Delete(user.clone());
-            let outcomes = admin::apply(&mut PasswordFile::open(path)?, &[delete])?;
+            let outcomes = admin::apply(&mut PasswordFile::open(path)?, actor(), &[delete])?;
             u64::try_from(outcomes.len()).unwrap_or(u64::MAX)
         }
         Some(user) => {
@@ -162,7 +163,7 @@ fn set(
         PasswordFile::open(path)?
     };
     let name = user.clone();
-    let mut batch = Batch::begin(&mut file)?;
+    let mut batch = Batch::begin(&mut file, actor())?;
     let command = match batch.account(user)? {
         Some(_) => Command::SetCredential {
             name,
@@ -207,7 +208,7 @@ fn upgrade(args: &PasswdArgs, printer: &mut Printer) -> Result<u64, Failure> {
         }
     }
     let mut changed = 0_u64;
-    let mut batch = Batch::begin(&mut file)?;
+    let mut batch = Batch::begin(&mut file, actor())?;
     for (Entry { name, old }, credential) in hashes {
         let now = batch.account(&name)?.and_then(|account| account.credential);
         if now.as_ref() == Some(&old) {

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::actor::actor;
 use super::clock;
 use super::cost::CostArgs;
 use super::deed::{carry_out, done};
@@ -216,8 +217,7 @@ fn add(place: &PlaceArgs, printer: &mut Printer, args: &AddArgs) -> Result<Exit,
         let mut account = Account::named(name.clone());
         account.credential = Some(credential);
         account.disabled = args.disabled;
-        let name = name.clone();
-        vec![Command::Add(account), Command::Set { name, change }]
+        Command::Add(change.over(account))
     })
 }
 
@@ -225,7 +225,7 @@ fn renew(place: &PlaceArgs, printer: &mut Printer, args: &RenewArgs) -> Result<E
     let name = &args.name.name;
     let new = &args.credential;
     set_password(place, printer, Purpose::Change, name, new, |credential| {
-        vec![Command::SetCredential {
+        Command::SetCredential {
             name: name.clone(),
             credential,
             rotation: if args.keep_old {
@@ -233,22 +233,22 @@ fn renew(place: &PlaceArgs, printer: &mut Printer, args: &RenewArgs) -> Result<E
             } else {
                 Rotation::Replace
             },
-        }]
+        }
     })
 }
 
-/// Reads and hashes a password, then carries out the commands it is for.
+/// Reads and hashes a password, then carries out the command it is for.
 fn set_password(
     place: &PlaceArgs,
     printer: &mut Printer,
     purpose: Purpose,
     name: &AccountName,
     new: &NewCredential,
-    commands: impl FnOnce(StoredCredential) -> Vec<Command>,
+    command: impl FnOnce(StoredCredential) -> Command,
 ) -> Result<Exit, Failure> {
     let NewCredential { password, cost } = new;
     let mut store = place.open()?;
-    // Nobody shall type a password twice to hear that it was for nothing. The commands find out
+    // Nobody shall type a password twice to hear that it was for nothing. The command finds out
     // again, and for certain.
     let name = name.clone();
     match (purpose, store.account(&name)?) {
@@ -257,16 +257,16 @@ fn set_password(
         (Purpose::Add, None) | (Purpose::Change, Some(_)) => {}
     }
     let chosen = password.read()?;
-    let outcomes = admin::apply(store.as_mut(), &commands(cost.store(&chosen)?))?;
+    let outcomes = admin::apply(store.as_mut(), actor(), &[command(cost.store(&chosen)?)])?;
     let secret = match &chosen {
         // What doorman generates is ASCII.
         Chosen::Generated(secret) => std::str::from_utf8(secret.expose()).ok(),
         Chosen::ByPerson(_) => None,
     };
-    for outcome in outcomes.iter().take(1) {
+    for outcome in outcomes {
         printer.answer(&Done {
             name: name.as_str(),
-            done: done(*outcome),
+            done: done(outcome),
             password: secret,
         })?;
     }
@@ -296,7 +296,7 @@ fn change(
     command: impl Fn(AccountName) -> Command,
 ) -> Result<Exit, Failure> {
     let commands: Vec<_> = names.iter().cloned().map(command).collect();
-    let outcomes = admin::apply(place.open()?.as_mut(), &commands)?;
+    let outcomes = admin::apply(place.open()?.as_mut(), actor(), &commands)?;
     for (name, outcome) in names.iter().zip(outcomes) {
         printer.answer(&Done {
             name: name.as_str(),

@@ -14,7 +14,7 @@ use super::desk::Place;
 use super::hand::{Done, Hand};
 use super::letter::{Content, Letter, Order, Sender};
 use super::verbs::{Kind, Verb, verb};
-use crate::admin::{self, Batch};
+use crate::admin::{self, Actor, Batch};
 use crate::credential::{Salt, hash};
 use crate::dynsec::Json;
 use crate::engine::{Concerned, End, Engine};
@@ -34,6 +34,7 @@ pub(super) struct Clerk {
 /// A letter that has been read.
 struct Task {
     sender: Sender,
+    actor: Actor,
     jobs: Vec<Job>,
     /// What is in it behind the orders and is none.
     broken: Option<Answer>,
@@ -112,6 +113,7 @@ impl Clerk {
             }
         });
         Task {
+            actor: letter.sender.actor(letter.at),
             sender: letter.sender,
             jobs: jobs.collect(),
             broken: content.broken,
@@ -164,12 +166,16 @@ impl Clerk {
 
     fn in_one(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Result<Outcome, admin::Error> {
         let mut database = Database::open(&self.place.database)?;
-        let mut batch = Batch::begin(&mut database)?;
+        let Some(first) = tasks.first() else {
+            return Ok(Outcome::default());
+        };
+        let mut batch = Batch::begin(&mut database, first.actor.clone())?;
         let mut outcome = Outcome::default();
         let mut lines = Vec::new();
         for task in tasks {
             let mut answers = Vec::new();
             let mut notes = Notes::default();
+            batch.hand_over(task.actor);
             for job in task.jobs {
                 let Job {
                     order,

@@ -5,17 +5,21 @@
 //! to refuse, in the words of whoever reads it.
 #![forbid(unsafe_code)]
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Deserializer;
 use zeroize::Zeroizing;
 
 use super::answer::{Answer, Refusal};
+use crate::admin::Actor;
 use crate::dynsec::Json;
 
 /// A message and who sent it.
 pub struct Letter {
     /// Who.
     pub sender: Sender,
+    /// When it came.
+    pub at: Timestamp,
     /// Its payload: it may hold passwords.
     pub payload: Zeroizing<Vec<u8>>,
 }
@@ -29,6 +33,20 @@ pub struct Sender {
     pub client_id: Option<Box<str>>,
     /// Where it is.
     pub address: Option<Box<str>>,
+}
+
+impl Sender {
+    /// For the record.
+    pub(super) fn actor(&self, at: Timestamp) -> Actor {
+        let username = self.username.as_deref().unwrap_or_default();
+        let address = self.address.as_deref().unwrap_or("-");
+        let client_id = self.client_id.as_deref().unwrap_or_default();
+        Actor {
+            who: format!("mqtt:{username}").into(),
+            from: format!("{address} {client_id}").into(),
+            at,
+        }
+    }
 }
 
 /// One order.

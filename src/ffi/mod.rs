@@ -160,6 +160,13 @@ fn register(plugin: &Plugin) -> Result<(), String> {
         let line = match (answer, registration.topic) {
             // CONNECT and CLIENT_OFFLINE are not known to 2.0.
             (Ok(()) | Err(Refused::Unknown), _) => continue,
+            (Err(Refused::Twice), Some(topic)) if !plugin.wants_orders() => {
+                log::warn!(
+                    "{} belongs to another plugin already: no orders are taken here",
+                    topic.to_string_lossy()
+                );
+                continue;
+            }
             (Err(Refused::Twice), Some(topic)) => format!(
                 "{} belongs to another plugin already: leave one of them, or plugin_opt_control off",
                 topic.to_string_lossy()

@@ -55,8 +55,9 @@ pub(super) struct Main {
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
     reloading: Cell<bool>,
-    /// Who may give orders, and where they go.
+    /// Who may give orders, whether that was said, and where they go.
     control: Control,
+    control_is_wanted: bool,
     desk: RefCell<Option<Desk>>,
 }
 
@@ -126,6 +127,7 @@ impl Plugin {
                 control: config
                     .controlled()
                     .map_or(Control::Off, |(control, _)| control),
+                control_is_wanted: config.control.is_some(),
                 desk: RefCell::new(None),
             }),
         }))
@@ -219,6 +221,11 @@ impl Plugin {
     /// Whether there is anything to be asked about who may enter.
     fn has_sources(&self) -> bool {
         self.engine.has_sources()
+    }
+
+    /// Whether the operator asked for orders to be taken.
+    pub(super) fn wants_orders(&self) -> bool {
+        self.main().is_some_and(|main| main.control_is_wanted)
     }
 
     /// Whether there is anything to be asked for this.
@@ -354,6 +361,14 @@ impl Plugin {
             return heard;
         };
         let connection = main.connections.borrow().number(client);
+        // Since 2.1 a topic is the first plugin's, whoever's listener the client is at, and all come by
+        // CONNECT: who did not, is judged by other accounts than ours.
+        if connection.is_none() && self.api.since_2_1() {
+            log::warn!(
+                "an order came from a client of another plugin's listener: it is not carried out"
+            );
+            return heard;
+        }
         if !self
             .engine
             .may_administer(&order.access, connection, main.control)
@@ -366,6 +381,7 @@ impl Plugin {
                 client_id: order.access.client_id.map(Into::into),
                 address: order.address.map(Into::into),
             },
+            at: clock::now().wall,
             payload: order.payload.to_vec().into(),
         };
         if let Some(desk) = &*main.desk.borrow()

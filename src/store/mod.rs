@@ -12,6 +12,7 @@ pub mod password_file;
 mod roles;
 mod settled;
 pub mod sqlite;
+mod trail;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use file::Owner;
 pub use order::{Authorities, Authority, Opinion, Ordered, known, open_all};
 pub use roles::{Holders, Page, RoleChanges, Roles, Totals, Wanted};
+pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail};
 
 use jiff::Timestamp;
 
@@ -215,6 +217,12 @@ pub trait Store {
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error>;
 
+    /// The record of what administration did here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when none is kept.
+    fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error>;
+
     /// Begins a change that others see whole or not at all, and that no other writer interrupts.
     ///
     /// # Errors
@@ -253,6 +261,22 @@ pub trait Transaction {
     /// # Errors
     /// When the place cannot be changed.
     fn count_change(&mut self) -> Result<(), Error>;
+
+    /// Whether [`Transaction::record`] writes anything down here.
+    fn keeps_record(&self) -> bool;
+
+    /// Writes down what was done, where the place keeps such a record.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn record(&mut self, entry: Entry) -> Result<(), Error>;
+
+    /// Takes away what was written down before a moment, up to the first record that was not; none if
+    /// there is nothing to take away.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when no record is kept; and when the place cannot be changed.
+    fn prune_record(&mut self, before: Timestamp) -> Result<Option<Pruned>, Error>;
 
     /// Remembers how the change is now; of several, the last one is released or gone back to first.
     ///

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mosquitto_doorman::admin::{self, Change, Command, Rotation};
+use mosquitto_doorman::admin::{self, Actor, Change, Command, Rotation};
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 use mosquitto_doorman::model::{Account, AccountName, StoredCredential};
 use mosquitto_doorman::store::sqlite::Database;
@@ -59,9 +59,17 @@ pub fn database(path: &Path, accounts: &[Account]) -> Database {
     database
 }
 
+fn actor() -> Actor {
+    Actor {
+        who: "test".into(),
+        from: "local".into(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
 /// Carries commands out as `doorman` would, from outside the broker.
 pub fn change(database: &mut Database, commands: &[Command]) {
-    let outcomes = admin::apply(database, commands).unwrap();
+    let outcomes = admin::apply(database, actor(), commands).unwrap();
     assert_eq!(outcomes.len(), commands.len());
 }
 

@@ -3,6 +3,7 @@
 //! Passwords in these tests have words of their own; [`Ran`] fails where one of them shows in any
 //! output.
 
+mod audit;
 mod check;
 mod explain;
 mod export;

@@ -1,7 +1,7 @@
 //! The verbs on accounts.
 #![forbid(unsafe_code)]
 
-use super::{Database, account, name, one, store};
+use super::{Database, account, actor, name, one, store};
 use crate::admin::{Change, Command, Outcome, Rotation, apply};
 use crate::model::{Account, StoredCredential};
 use crate::store::Store as _;
@@ -111,7 +111,10 @@ fn fields_are_set_and_cleared_one_by_one() {
 fn a_batch_is_carried_out_whole_or_not_at_all() {
     let (_dir, mut store) = store();
     let batch = [Command::Add(account("bob")), Command::Delete(name("eve"))];
-    assert!(apply(&mut store, &batch).is_err());
+    assert!(apply(&mut store, actor(), &batch).is_err());
     assert_eq!(store.account(&name("bob")).unwrap(), None);
-    assert_eq!(apply(&mut store, &batch[..1]).unwrap(), [Outcome::Added]);
+    assert_eq!(
+        apply(&mut store, actor(), &batch[..1]).unwrap(),
+        [Outcome::Added]
+    );
 }

@@ -38,7 +38,7 @@ fn what_changes_something_is_counted_once_and_nothing_else_is() {
         assert_eq!(totals(&mut store).changes, counted, "{command:?}");
     }
     let both = [Command::Delete(name("ann")), Command::Delete(name("eve"))];
-    assert!(apply(&mut store, &both).is_err());
+    assert!(apply(&mut store, actor(), &both).is_err());
     assert_eq!(totals(&mut store).changes, 5);
 }
 
@@ -51,7 +51,7 @@ fn add(batch: &mut Batch<'_>, name: &str) -> Result<(), Error> {
 #[test]
 fn an_attempt_that_fails_leaves_nothing_behind_and_the_batch_goes_on() {
     let (dir, mut store) = furnished();
-    let mut batch = Batch::begin(&mut store).unwrap();
+    let mut batch = Batch::begin(&mut store, actor()).unwrap();
     add(&mut batch, "bob").unwrap();
     let failed = batch.attempt(|batch| {
         add(batch, "cat")?;
@@ -83,7 +83,7 @@ fn an_attempt_on_a_password_file_leaves_nothing_behind_either() {
     let path = dir.path().join("passwd");
     std::fs::write(&path, "# staff\nann:first\n").unwrap();
     let mut store = PasswordFile::open(&path).unwrap();
-    let mut batch = Batch::begin(&mut store).unwrap();
+    let mut batch = Batch::begin(&mut store, actor()).unwrap();
     let failed = batch.attempt(|batch| {
         let outcome = batch.carry_out(&Command::Delete(name("ann")))?;
         assert_eq!(outcome, Outcome::Deleted);

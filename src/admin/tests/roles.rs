@@ -275,11 +275,14 @@ fn a_batch_over_accounts_and_roles_is_carried_out_whole_or_not_at_all() {
         grant(Grantee::Account(name("bob")), "reader", None),
         grant(Grantee::Account(name("bob")), "writer", None),
     ];
-    assert!(apply(&mut store, &batch).is_err());
+    assert!(apply(&mut store, actor(), &batch).is_err());
     assert_eq!(store.account(&name("bob")).unwrap(), None);
     assert_eq!(store.roles().unwrap().role(&role("reader")).unwrap(), None);
     batch.pop();
-    assert_eq!(apply(&mut store, &batch).unwrap(), [Outcome::Added; 3]);
+    assert_eq!(
+        apply(&mut store, actor(), &batch).unwrap(),
+        [Outcome::Added; 3]
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use self::prepare::Entry;
 use self::read::Reader;
+use super::actor::actor;
 use super::cost::CostArgs;
 use super::exit::{Exit, Failure};
 use super::place::{Place, PlaceArgs};
@@ -198,7 +199,7 @@ impl Job<'_> {
             self.summary.nothing_done = self.args.strict;
             return Ok(());
         }
-        let mut batch = Batch::begin(store)?;
+        let mut batch = Batch::import(store, actor(), &self.args.input.display().to_string())?;
         for Line { number, entry } in lines {
             let done = match entry {
                 Ok(entry) => self.lay(&mut batch, entry)?,

@@ -12,6 +12,7 @@ use super::ImportArgs;
 use super::plan::{Counts, Laid, Plan};
 use super::proving::{Differing, Prover};
 use crate::admin::Batch;
+use crate::cli::actor::actor;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Answer, Printer};
 use crate::store::{Roles, Store};
@@ -68,7 +69,7 @@ where
     if args.strict && !report.left_out.is_empty() {
         return report.end(printer, Exit::Refused);
     }
-    let mut batch = Batch::begin(store)?;
+    let mut batch = Batch::import(store, actor(), &args.input.display().to_string())?;
     report.take(plan.lay(&mut batch, args.replace)?);
     if !report.in_the_way.is_empty() {
         return report.end(printer, Exit::Exists);

@@ -13,13 +13,14 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::line::Line;
 use super::text::Text;
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::file::{FileId, create_private, give, unavailable};
-use crate::store::{Error, Owner, RoleChanges, Roles, Store, Transaction};
+use crate::store::{Entry, Error, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction};
 
 /// A password file as a [`Store`].
 #[derive(Debug)]
@@ -75,6 +76,10 @@ impl Store for PasswordFile {
 
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
         Err(no_roles(&self.path))
+    }
+
+    fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
+        Err(no_record(&self.path))
     }
 
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error> {
@@ -203,6 +208,18 @@ impl Transaction for Change {
         Ok(())
     }
 
+    fn keeps_record(&self) -> bool {
+        false
+    }
+
+    fn record(&mut self, _: Entry) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn prune_record(&mut self, _: Timestamp) -> Result<Option<Pruned>, Error> {
+        Err(no_record(&self.path))
+    }
+
     fn savepoint(&mut self) -> Result<(), Error> {
         self.before.push(self.text.clone());
         Ok(())
@@ -258,6 +275,13 @@ fn no_roles(path: &Path) -> Error {
     Error::Invalid {
         path: path.to_owned(),
         why: "a password file holds no roles or groups: use a database".to_owned(),
+    }
+}
+
+fn no_record(path: &Path) -> Error {
+    Error::Invalid {
+        path: path.to_owned(),
+        why: "a password file keeps no record of what was done: use a database".to_owned(),
     }
 }
 

@@ -5,13 +5,17 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::roles::Tables;
+use super::trail::Records;
 use super::{connection, failure, query, schema};
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::file::{create_private, unavailable};
-use crate::store::{Error, Login, Owner, RoleChanges, Roles, Store, Transaction};
+use crate::store::{
+    Entry, Error, Link, Login, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction,
+};
 
 /// Doorman's own database as a [`Store`].
 #[derive(Debug)]
@@ -112,6 +116,10 @@ impl Store for Database {
         Ok(Box::new(Tables::new(&self.path, &self.connection)))
     }
 
+    fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
+        Ok(Box::new(Records::new(&self.path, &self.connection)))
+    }
+
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error> {
         let transaction = self
             .connection
@@ -120,12 +128,13 @@ impl Store for Database {
         Ok(Box::new(Change {
             path: &self.path,
             transaction,
+            end: None,
         }))
     }
 }
 
 /// Why a listing ended early.
-enum Stop {
+pub(super) enum Stop {
     Visitor(Error),
     Sqlite(rusqlite::Error),
 }
@@ -139,6 +148,8 @@ impl From<rusqlite::Error> for Stop {
 struct Change<'a> {
     path: &'a Path,
     transaction: rusqlite::Transaction<'a>,
+    /// The end of the record, if it is known.
+    end: Option<Link>,
 }
 
 impl Change<'_> {
@@ -187,6 +198,20 @@ impl Transaction for Change<'_> {
         self.ask(query::names::count_change)
     }
 
+    fn keeps_record(&self) -> bool {
+        true
+    }
+
+    fn record(&mut self, entry: Entry) -> Result<(), Error> {
+        let records = Records::new(self.path, self.connection()?);
+        self.end = Some(records.append(self.end, entry)?);
+        Ok(())
+    }
+
+    fn prune_record(&mut self, before: Timestamp) -> Result<Option<Pruned>, Error> {
+        Records::new(self.path, self.connection()?).prune(before)
+    }
+
     fn savepoint(&mut self) -> Result<(), Error> {
         self.ask(query::savepoint)
     }
@@ -196,12 +221,15 @@ impl Transaction for Change<'_> {
     }
 
     fn roll_back(&mut self) -> Result<(), Error> {
+        self.end = None;
         self.ask(query::roll_back)?;
         self.ask(query::release)
     }
 
     fn commit(self: Box<Self>) -> Result<(), Error> {
-        let Self { path, transaction } = *self;
+        let Self {
+            path, transaction, ..
+        } = *self;
         query::prune_changes(&transaction, CHANGES_KEPT)
             .and_then(|()| transaction.commit())
             .map_err(|error| failure(path, &error))

@@ -24,6 +24,7 @@ mod role_record;
 mod roles;
 mod schema;
 mod statement;
+mod trail;
 mod watched;
 
 #[cfg(test)]

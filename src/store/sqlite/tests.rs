@@ -7,6 +7,7 @@ mod own;
 mod query;
 mod replaced;
 mod roles;
+mod trail;
 
 use std::path::PathBuf;
 use std::sync::Arc;

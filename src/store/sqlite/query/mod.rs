@@ -8,6 +8,7 @@ pub(super) mod grants;
 pub(super) mod holders;
 pub(super) mod names;
 pub(super) mod roles;
+pub(super) mod trail;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 

@@ -1,0 +1,122 @@
+//! The verbs on accounts.
+//!
+//! Must not: write what is there already.
+#![forbid(unsafe_code)]
+
+use super::apply::{Error, Outcome};
+use super::command::{Change, Rotation};
+use super::note::Note;
+use crate::model::{Account, AccountName, StoredCredential};
+use crate::store::Transaction;
+
+pub(super) fn add(
+    change: &mut dyn Transaction,
+    account: &Account,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    match change.account(&account.name)? {
+        Some(_) => Err(Error::Exists {
+            name: account.name.clone(),
+        }),
+        None => put(change, None, account.clone(), note),
+    }
+}
+
+pub(super) fn replace(
+    change: &mut dyn Transaction,
+    account: &Account,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = change.account(&account.name)?;
+    let last_login = before.as_ref().and_then(|before| before.last_login);
+    let after = Account {
+        last_login,
+        ..account.clone()
+    };
+    put(change, before, after, note)
+}
+
+pub(super) fn set_credential(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    credential: &StoredCredential,
+    rotation: Rotation,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    let old = after.credential.replace(credential.clone());
+    after.second_credential = match rotation {
+        Rotation::Replace => None,
+        Rotation::KeepOld => old,
+    };
+    put(change, Some(before), after, note)
+}
+
+pub(super) fn drop_second_credential(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    after.second_credential = None;
+    put(change, Some(before), after, note)
+}
+
+pub(super) fn set(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    fields: &Change,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let after = fields.over(before.clone());
+    put(change, Some(before), after, note)
+}
+
+/// One that was edited into something unreadable can be deleted: then the record says less.
+pub(super) fn delete(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    if note.is_wanted() {
+        if let Ok(Some(before)) = change.account(name) {
+            note.account(Some(&before), None);
+        }
+        if let Ok(holdings) = change.roles()?.holdings(name) {
+            note.held(&holdings);
+        }
+    }
+    if change.remove(name)? {
+        Ok(Outcome::Deleted)
+    } else {
+        Err(Error::Missing { name: name.clone() })
+    }
+}
+
+pub(super) fn present(change: &mut dyn Transaction, name: &AccountName) -> Result<Account, Error> {
+    change
+        .account(name)?
+        .ok_or_else(|| Error::Missing { name: name.clone() })
+}
+
+fn put(
+    change: &mut dyn Transaction,
+    before: Option<Account>,
+    mut after: Account,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    // Networks are a set; stores give them back in order.
+    after.networks.sort_unstable();
+    after.networks.dedup();
+    let outcome = match &before {
+        None => Outcome::Added,
+        Some(before) if *before == after => return Ok(Outcome::Unchanged),
+        Some(_) => Outcome::Changed,
+    };
+    change.put(&after)?;
+    note.account(before.as_ref(), Some(&after));
+    Ok(outcome)
+}
