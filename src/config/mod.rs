@@ -53,6 +53,10 @@ pub struct Config {
     pub control: Option<Control>,
     /// PBKDF2 iterations of a password that such an order sets.
     pub control_iterations: u32,
+    /// Whether the state is told on `$SYS` topics.
+    pub sys_topics: bool,
+    /// Where it is written for Prometheus.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Who may give orders over the broker, on the topics of the control API.
@@ -314,6 +318,8 @@ impl Config {
             throttle: ThrottleLimits::STANDARD,
             control: None,
             control_iterations: 210_000,
+            sys_topics: true,
+            metrics_file: None,
         }
     }
 
