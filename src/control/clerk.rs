@@ -36,8 +36,6 @@ struct Task {
     sender: Sender,
     actor: Actor,
     jobs: Vec<Job>,
-    /// What is in it behind the orders and is none.
-    broken: Option<Answer>,
 }
 
 /// An order and what is needed for it.
@@ -55,25 +53,22 @@ struct Outcome {
     /// Letter by letter.
     answers: Vec<Vec<Answer>>,
     ends: Vec<End>,
+    /// Whether anything was done but to answer.
+    is_change: bool,
 }
 
 impl Clerk {
     /// Carries letters out, and answers them.
     pub(super) fn turn(&self, letters: Vec<Letter>) {
-        let tasks: Vec<Task> = letters
-            .into_iter()
-            .map(|letter| self.read(letter))
-            .collect();
+        let letters = letters.into_iter().map(|letter| self.read(letter));
+        let (tasks, broken): (Vec<Task>, Vec<Option<Answer>>) = letters.unzip();
         let held = self.engine.hold_ends();
         let mut concerned = Concerned::default();
-        let outcome = match self.carry_out(tasks, &mut concerned) {
-            Ok(outcome) => outcome,
-            Err(answers) => {
-                self.say(answers);
-                return;
-            }
-        };
-        if !self.looker.look_and_wait() {
+        let mut outcome = self.carry_out(tasks, &mut concerned);
+        for (answers, broken) in outcome.answers.iter_mut().zip(broken) {
+            answers.extend(broken);
+        }
+        if outcome.is_change && !self.looker.look_and_wait() {
             log::error!("what was ordered is written down, and not in force before the next look");
         }
         self.engine.concern(&mut concerned, &outcome.ends);
@@ -97,7 +92,8 @@ impl Clerk {
         (self.wake)();
     }
 
-    fn read(&self, letter: Letter) -> Task {
+    /// What is to be done, and what is in the letter behind that and is none.
+    fn read(&self, letter: Letter) -> (Task, Option<Answer>) {
         let content = Content::read(&letter.payload);
         let jobs = content.orders.into_iter().map(|mut order| {
             let verb = verb(&order.name);
@@ -113,12 +109,12 @@ impl Clerk {
                 credential,
             }
         });
-        Task {
+        let task = Task {
             actor: letter.sender.actor(letter.at),
             sender: letter.sender,
             jobs: jobs.collect(),
-            broken: content.broken,
-        }
+        };
+        (task, content.broken)
     }
 
     /// The order's password, hashed.
@@ -136,12 +132,8 @@ impl Clerk {
         Some(hashed)
     }
 
-    /// Carries letters out in one transaction.
-    fn carry_out(
-        &self,
-        tasks: Vec<Task>,
-        concerned: &mut Concerned,
-    ) -> Result<Outcome, Vec<Vec<Answer>>> {
+    /// Carries letters out in one transaction; where that fails, all are told so.
+    fn carry_out(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Outcome {
         let names: Vec<Vec<(String, Option<String>)>> = tasks
             .iter()
             .map(|task| {
@@ -150,7 +142,7 @@ impl Clerk {
                 names.collect()
             })
             .collect();
-        self.in_one(tasks, concerned).map_err(|error| {
+        self.in_one(tasks, concerned).unwrap_or_else(|error| {
             log::error!("the control API changed nothing: {error}");
             let words = format!("Internal error: {error}");
             let letters = names.into_iter().map(|names| {
@@ -161,7 +153,10 @@ impl Clerk {
                 });
                 answers.collect()
             });
-            letters.collect()
+            Outcome {
+                answers: letters.collect(),
+                ..Outcome::default()
+            }
         })
     }
 
@@ -184,11 +179,12 @@ impl Clerk {
                     credential,
                 } = job;
                 let done = self.order(&mut batch, &order, verb, credential, &mut outcome.ends);
+                let asks = verb.is_none_or(|verb| verb.kind == Kind::Asks);
+                outcome.is_change |= done.is_ok() && !asks;
                 notes.add(&order, verb, &done);
                 answers.push(order.answer(done));
             }
             lines.extend(notes.lines(&task.sender));
-            answers.extend(task.broken);
             outcome.answers.push(answers);
         }
         self.engine.concern(concerned, &outcome.ends);

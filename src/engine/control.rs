@@ -56,7 +56,7 @@ pub struct Concerned {
     client_ids: BTreeSet<Box<str>>,
 }
 
-/// While it lives no connection is ended: what is published meanwhile still reaches them.
+/// While it lives no connection is ended, within bounds: what is published meanwhile still reaches them.
 pub struct Held<'a>(&'a Engine);
 
 impl Engine {

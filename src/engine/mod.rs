@@ -22,7 +22,7 @@ mod verification;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -50,6 +50,9 @@ use crate::verified::Verified;
 
 /// How many logins wait to be written down; more than that in one interval are not recorded.
 const MOST_LOGINS: usize = 100_000;
+
+/// How long the ends of connections wait for answers to orders.
+const LONGEST_HELD: Duration = Duration::from_millis(250);
 
 /// A few clients with quick hashes are answered at once; of many that come together, each waits for all
 /// before it unless workers take them, in lanes.
@@ -96,6 +99,8 @@ pub struct Engine {
     held: AtomicUsize,
     /// Whether something is published in this round.
     spoken: AtomicBool,
+    /// Since when ends wait for that.
+    ends_kept_since: Mutex<Option<Instant>>,
 }
 
 /// An engine and what its watcher has to keep fresh.
@@ -189,6 +194,7 @@ impl Engine {
             something_to_do: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             spoken: AtomicBool::new(false),
+            ends_kept_since: Mutex::new(None),
         };
         engine.refresh_decoys();
         engine
@@ -348,8 +354,9 @@ impl Engine {
             return Vec::new();
         }
         self.something_to_do.store(false, Ordering::Release);
-        self.settle_pending(answers, now());
-        let ends = self.ends();
+        let now = now();
+        self.settle_pending(answers, now);
+        let ends = self.ends(now.mono);
         // Looked at afterwards and done before: whoever held the ends back has spoken by now.
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         effects.extend(self.take_told());
@@ -364,15 +371,22 @@ impl Engine {
     }
 
     /// The connections to be ended now. The broker keeps what it is told to publish until it comes round
-    /// again, so nobody is ended in the round in which something is published.
-    fn ends(&self) -> Vec<Effect> {
+    /// again, so nobody is ended in the round in which something is published; but order upon order
+    /// does not keep anybody in.
+    fn ends(&self, now: Instant) -> Vec<Effect> {
         let mut sessions = lock(&self.sessions);
         let is_held = self.held.load(Ordering::Acquire) > 0;
         let is_spoken = self.spoken.swap(false, Ordering::AcqRel);
-        match is_held || is_spoken {
-            true => Vec::new(),
-            false => [sessions.take_effects(), self.standings.take_effects()].concat(),
+        let is_something = sessions.has_effects() || self.standings.has_effects();
+        let mut kept_since = lock(&self.ends_kept_since);
+        if is_something && (is_held || is_spoken) {
+            let since = *kept_since.get_or_insert(now);
+            if now.saturating_duration_since(since) < LONGEST_HELD {
+                return Vec::new();
+            }
         }
+        *kept_since = None;
+        [sessions.take_effects(), self.standings.take_effects()].concat()
     }
 
     /// Whether a tick would find something to do.

@@ -120,12 +120,11 @@ fn changed(accounts: Vec<AccountName>) -> News {
 fn kicked(engine: &Engine) -> Vec<u64> {
     let effects = engine.tick(now).into_iter();
     effects
-        .map(|effect| match effect {
-            Effect::Kick { connection, .. } => connection.0,
-            Effect::Complete { .. }
-            | Effect::KickUsername(_)
-            | Effect::Recheck { .. }
-            | Effect::Publish { .. } => {
+        .filter_map(|effect| match effect {
+            Effect::Kick { connection, .. } => Some(connection.0),
+            // Figures.
+            Effect::Publish { .. } => None,
+            Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
                 panic!("nobody waits")
             }
         })
@@ -334,4 +333,34 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
     assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
     engine.beat(now());
     assert_eq!(kicked(&engine), [1]);
+}
+
+#[test]
+fn ends_wait_for_an_answer_but_not_for_ever() {
+    let held = Held::with(vec![account("ann", "pw")]);
+    let engine = engine(&[held], UnknownUser::Deny);
+    assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
+    let end = || {
+        let mut concerned = Concerned::default();
+        let ann = AccountName::new("ann").unwrap();
+        engine.concern(&mut concerned, &[End::Client(ann)]);
+        engine.end(concerned);
+    };
+    let hold = engine.hold_ends();
+    end();
+    assert_eq!(kicked(&engine), [0; 0]);
+    engine.publish("answer", Vec::new());
+    drop(hold);
+    assert_eq!(kicked(&engine), [0; 0], "the answer goes out in this round");
+    assert_eq!(kicked(&engine), [1]);
+
+    let _hold = engine.hold_ends();
+    end();
+    assert_eq!(kicked(&engine), [0; 0]);
+    let later = || Now {
+        mono: now().mono + LONGEST_HELD,
+        ..now()
+    };
+    let effects = engine.tick(later);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Kick { .. })));
 }
