@@ -311,7 +311,8 @@ fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
         riot.guests.clear();
         let back = || {
             let now = held(&riot.broker);
-            now.0 <= before.0 + 3 && now.1 == before.1
+            // The watcher's second thread may have come after the first look.
+            now.0 <= before.0 + 3 && now.1 <= before.1 + 1
         };
         assert!(
             eventually(SOON, back),
