@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   control ── engine
+//!  4   control ── engine        founding
 //!  3   admin ── store      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
@@ -21,6 +21,7 @@ pub mod credential;
 pub mod dynsec;
 pub mod engine;
 mod ffi;
+pub mod founding;
 pub mod lanes;
 pub mod model;
 pub mod policy;

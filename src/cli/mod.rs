@@ -103,7 +103,7 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 
 fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(place) => init::run(&place, printer),
+        Verb::Init(args) => init::run(&args, printer),
         Verb::User(args) => user::run(args, printer),
         Verb::Role(args) => role::run(args, printer),
         Verb::Group(args) => group::run(args, printer),

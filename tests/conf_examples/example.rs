@@ -114,7 +114,9 @@ impl Example {
                 // Cheap: what is tested is not the hashing.
                 match args {
                     ["passwd", ..] => ready.args(["-I", "1"]),
-                    ["user", "add", ..] => ready.args(["--password-stdin", "--iterations", "1"]),
+                    ["user", "add", ..] | ["init", "--admin", ..] => {
+                        ready.args(["--password-stdin", "--iterations", "1"])
+                    }
                     _ => &mut ready,
                 };
                 ready

@@ -1,0 +1,11 @@
+//! What a database begins with: somebody who may administer it, and the roles for that.
+//!
+//! Must not: change a database that is there, but for what [`administrator`] adds and an operator asked
+//! for; write a password anywhere but into the one file that is its owner's; or log one.
+#![forbid(unsafe_code)]
+
+mod administrator;
+mod secret;
+
+pub use self::administrator::{Defect, administrator};
+pub use self::secret::{NoSecret, generate, hashed};
