@@ -53,6 +53,10 @@ pub struct Config {
     pub control: Option<Control>,
     /// PBKDF2 iterations of a password that such an order sets.
     pub control_iterations: u32,
+    /// Whether a database that takes orders and is not there is made with an administrator.
+    pub auto_init: bool,
+    /// Where the administrator's first password is; without one it comes from the environment, or is made.
+    pub password_init_file: Option<PathBuf>,
 }
 
 /// Who may give orders over the broker, on the topics of the control API.
@@ -314,6 +318,8 @@ impl Config {
             throttle: ThrottleLimits::STANDARD,
             control: None,
             control_iterations: 210_000,
+            auto_init: true,
+            password_init_file: None,
         }
     }
 

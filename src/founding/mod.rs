@@ -6,6 +6,8 @@
 
 mod administrator;
 mod secret;
+mod start;
 
 pub use self::administrator::{Defect, administrator};
 pub use self::secret::{NoSecret, generate, hashed};
+pub use self::start::{Error, Initial, first_start};

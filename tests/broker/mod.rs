@@ -11,6 +11,7 @@ mod control_compared;
 mod deliveries;
 mod elsewhere;
 mod explained;
+mod first_start;
 mod guessing;
 mod harness;
 mod listeners;
