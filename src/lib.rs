@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   control ── engine        founding
+//!  4   control ── engine        founding ── takeover
 //!  3   admin ── store      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit
 //!  1   request  verdict  model  config  secret  show
@@ -30,6 +30,7 @@ pub mod request;
 pub mod secret;
 pub mod show;
 pub mod store;
+pub mod takeover;
 pub mod throttle;
 pub mod verdict;
 pub mod verified;

@@ -8,7 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::print::Plain;
-use crate::{admin, founding, store};
+use crate::{admin, founding, store, takeover};
 
 /// The exit codes, stable for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +147,18 @@ impl From<founding::NoSecret> for Failure {
 impl From<founding::Defect> for Failure {
     fn from(error: founding::Defect) -> Self {
         Self::new(Exit::Refused, error.to_string())
+    }
+}
+
+impl From<takeover::Error> for Failure {
+    fn from(error: takeover::Error) -> Self {
+        match error {
+            takeover::Error::Store(error) => error.into(),
+            takeover::Error::Admin(error) => error.into(),
+            takeover::Error::File(_) | takeover::Error::TooMany(_) => {
+                Self::new(Exit::Refused, error.to_string())
+            }
+        }
     }
 }
 

@@ -27,7 +27,6 @@ mod passwd;
 mod place;
 mod print;
 mod prompt;
-mod rights;
 mod role;
 mod role_details;
 mod role_view;
