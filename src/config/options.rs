@@ -175,6 +175,17 @@ pub const OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "config_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "The JSON file of the dynamic-security plugin, as its plugin line names it. Where the first database with database_roles is not there yet, it is made of the file at the start, all of it or nothing: what cannot be carried over ends the start. Where the database is there the file is not read, and it is never written.",
+        set: |draft, value| {
+            draft.config.config_file = Some(path(value)?);
+            Ok(())
+        },
+    },
+    Opt {
         key: "max_iterations",
         value: "NUMBER",
         default: Some("2000000"),

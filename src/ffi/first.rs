@@ -10,14 +10,17 @@ use super::clock;
 use crate::admin::Actor;
 use crate::config::Config;
 use crate::credential::Recipe;
-use crate::founding::{Initial, first_start};
+use crate::founding::{Initial, first_start, take_over};
 use crate::secret::Secret;
 
-/// Makes the database that takes orders, with somebody who may give them.
+/// Makes the database of another plugin's file, or with somebody who may give orders.
 ///
 /// # Errors
 /// One clear line; then nothing was made.
 pub(super) fn start(config: &Config) -> Result<(), String> {
+    if let Some(file) = &config.config_file {
+        return switch(config, file);
+    }
     let Some((_, database)) = config.controlled() else {
         return Ok(());
     };
@@ -41,6 +44,24 @@ pub(super) fn start(config: &Config) -> Result<(), String> {
         ),
         None => log::warn!("{shown} was not there: it was made, with an account admin"),
     }
+    Ok(())
+}
+
+/// From dynamic-security: once.
+fn switch(config: &Config, file: &Path) -> Result<(), String> {
+    let database = config.with_roles().ok_or(
+        "plugin_opt_config_file becomes a database: name it by plugin_opt_database PATH, with \
+         plugin_opt_database_roles true below it",
+    )?;
+    let (path, shown) = (&database.path, file.display());
+    if is_missing(path) {
+        return take_over(path, file, actor())
+            .map_err(|error| format!("nothing was taken over: {error}"));
+    }
+    log::info!(
+        "{shown} was taken over already: {} is there",
+        path.display()
+    );
     Ok(())
 }
 

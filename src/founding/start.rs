@@ -21,8 +21,8 @@ use crate::policy::AclType::{
 };
 use crate::policy::{Grantee, StoredGroup};
 use crate::secret::Secret;
-use crate::store;
 use crate::store::sqlite::Database;
+use crate::{store, takeover};
 
 /// Where the first password comes from.
 #[derive(Debug)]
@@ -57,6 +57,26 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         why: String,
+    },
+    /// The file cannot be taken over.
+    #[error(transparent)]
+    Takeover(#[from] takeover::Error),
+    /// Nor all of it.
+    #[error(
+        "{file}: {lost} remarks are about what a database would not say as the file does; `doorman import` \
+         takes over the rest"
+    )]
+    Lossy {
+        /// Which.
+        file: String,
+        /// How much.
+        lost: usize,
+    },
+    /// Nor so that the same follows from it.
+    #[error("{file}: a database would answer differently")]
+    Differs {
+        /// Which.
+        file: String,
     },
     /// The variable that has the password.
     #[error("MOSQUITTO_DYNSEC_PASSWORD must have at least {LEAST} bytes; no database was made")]

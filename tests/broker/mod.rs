@@ -25,4 +25,5 @@ mod roles;
 mod roles_compared;
 mod startup;
 mod stock;
+mod switched;
 mod waiting;

@@ -108,6 +108,11 @@ impl Example {
                 ready.args(args);
                 ready
             }
+            ("mosquitto_ctrl", args) => {
+                let mut ready = self.startup.tree().command("mosquitto_ctrl");
+                ready.args(args);
+                ready
+            }
             ("doorman", args) => {
                 let mut ready = doorman();
                 ready.args(args);

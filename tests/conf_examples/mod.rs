@@ -41,6 +41,7 @@ examples! {
     roles "roles.conf"
     control "control.conf"
     first_start "first-start.conf"
+    from_dynamic_security "from-dynamic-security.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -218,6 +219,12 @@ mod ask {
         let note = fs::read_to_string(broker.dir().join("var/accounts.db.pw")).unwrap();
         let password = note.trim().strip_prefix("admin ").unwrap();
         assert_eq!(answer(&broker, 1, "admin", password), ACCEPTED);
+        assert_eq!(answer(&broker, 1, "admin", "wrong"), REFUSED);
+    }
+
+    pub fn from_dynamic_security(example: Example) {
+        let broker = example.start();
+        assert_eq!(answer(&broker, 1, "admin", "password"), ACCEPTED);
         assert_eq!(answer(&broker, 1, "admin", "wrong"), REFUSED);
     }
 
