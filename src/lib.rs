@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine        founding ── takeover
 //!  3   admin ── store      watch      pool
-//!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit
+//!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit   figures
 //!  1   request  verdict  model  config  secret  show
 //! ```
 
@@ -21,6 +21,7 @@ pub mod credential;
 pub mod dynsec;
 pub mod engine;
 mod ffi;
+pub mod figures;
 pub mod founding;
 pub mod lanes;
 pub mod model;

@@ -224,12 +224,14 @@ pub enum Effect {
     },
     /// End every connection of this username, or of clients without one, without their wills.
     KickUsername(Option<Box<str>>),
-    /// Publish a message, QoS 0 and not retained, to whoever may receive it.
+    /// Publish a message of QoS 0 to whoever may receive it.
     Publish {
         /// Its topic.
         topic: Box<str>,
         /// What is in it.
         payload: Box<[u8]>,
+        /// Whether the broker keeps it for later subscribers.
+        retain: bool,
     },
     /// Have the broker look at the subscriptions again of a session whose client is away.
     Recheck {

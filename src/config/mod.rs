@@ -59,6 +59,10 @@ pub struct Config {
     pub password_init_file: Option<PathBuf>,
     /// The file of dynamic-security that becomes the database where that is not there.
     pub config_file: Option<PathBuf>,
+    /// Whether the state is told on `$SYS` topics.
+    pub sys_topics: bool,
+    /// Where it is written for Prometheus.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Who may give orders over the broker, on the topics of the control API.
@@ -323,6 +327,8 @@ impl Config {
             auto_init: true,
             password_init_file: None,
             config_file: None,
+            sys_topics: true,
+            metrics_file: None,
         }
     }
 

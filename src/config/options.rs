@@ -186,6 +186,22 @@ pub const OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "sys_topics",
+        value: "true|false",
+        default: Some("true"),
+        repeats: false,
+        help: "Whether counts of logins, refusals, changes and orders are kept up to date as retained messages below $SYS/broker/doorman/, every ten seconds where they have changed. They name nobody.",
+        set: |draft, value| truth(value).map(|yes| draft.config.sys_topics = yes),
+    },
+    Opt {
+        key: "metrics_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "A file that the same figures are written to every ten seconds, whole, in the text format of Prometheus, for the node exporter's textfile collector.",
+        set: |draft, value| path(value).map(|path| draft.config.metrics_file = Some(path)),
+    },
+    Opt {
         key: "max_iterations",
         value: "NUMBER",
         default: Some("2000000"),

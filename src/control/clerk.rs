@@ -91,6 +91,7 @@ impl Clerk {
 
     fn say(&self, answers: Vec<Vec<Answer>>) {
         for answers in answers {
+            self.engine.ordered(answers.len());
             self.engine.publish(RESPONSE_TOPIC, message(answers));
         }
         (self.wake)();

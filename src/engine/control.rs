@@ -206,9 +206,22 @@ impl Engine {
         lock(&self.completions).push(Effect::Publish {
             topic: topic.into(),
             payload: payload.into(),
+            retain: false,
         });
         self.spoken.store(true, Ordering::Release);
         self.something_to_do.store(true, Ordering::Release);
+    }
+
+    /// What is to be published, for brokers that never come round to a tick.
+    pub fn take_answers(&self) -> Vec<Effect> {
+        let mut completions = lock(&self.completions);
+        let is_answer = |effect: &mut Effect| matches!(effect, Effect::Publish { .. });
+        completions.extract_if(.., is_answer).collect()
+    }
+
+    /// So many orders were answered.
+    pub fn ordered(&self, orders: usize) {
+        self.figures.ordered(orders);
     }
 
     /// No connection is ended while the answer lives.

@@ -15,6 +15,7 @@ mod review;
 mod revocation;
 mod sessions;
 mod standing;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod verification;
@@ -33,10 +34,12 @@ pub use self::pending::Waiting;
 pub use self::sessions::Proof;
 use self::sessions::{Session, Sessions};
 use self::standing::Standings;
+use self::telling::Telling;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
 use crate::config::{Config, CostLimits, Hashing, UnknownUser};
+use crate::figures::Figures;
 use crate::model::{Account, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Now, Occasion};
@@ -64,6 +67,8 @@ pub struct Engine {
     unknown_user: UnknownUser,
     limits: CostLimits,
     audit: Audit,
+    figures: Figures,
+    telling: Mutex<Telling>,
     denials: Denials,
     record_last_login: bool,
     hashing: Hashing,
@@ -162,6 +167,8 @@ impl Engine {
             unknown_user: config.unknown_user,
             limits: config.limits,
             audit: Audit::new(config.log_logins),
+            figures: Figures::default(),
+            telling: Mutex::new(Telling::new(config)),
             denials: Denials::default(),
             record_last_login: config.record_last_login,
             hashing: config.hashing,
@@ -268,6 +275,7 @@ impl Engine {
             return self.without_password(connect, &found, now.wall);
         };
         if let Some(tags) = self.remembered(connect, &found, password, now) {
+            self.figures.remembered();
             return self.conclude(connect, &found, &[tags], Fits::Remembered, now);
         }
         self.verify(connect, username, &found, password, now)
@@ -322,6 +330,7 @@ impl Engine {
 
     /// The single exit of every decision.
     fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
+        self.figures.decided(verdict);
         self.audit.record(connect, verdict, now.mono);
         verdict
     }
@@ -343,6 +352,7 @@ impl Engine {
         let ends = self.ends();
         // Looked at afterwards and done before: whoever held the ends back has spoken by now.
         let mut effects = std::mem::take(&mut *lock(&self.completions));
+        effects.extend(self.take_told());
         effects.extend(ends);
         let is_left = lock(&self.sessions).has_effects()
             || self.standings.has_effects()

@@ -242,6 +242,11 @@ impl Pending {
         due
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.tickets.len()
+    }
+
     /// Whether anybody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()

@@ -32,6 +32,7 @@ impl Engine {
             }
             News::Everything => (lock(&self.sessions).all(), self.standings.all()),
         };
+        self.figures.changed();
         // Before anything is found out: whoever asks from now on counts from here.
         self.revision.fetch_add(1, Ordering::AcqRel);
         self.refresh_decoys();
@@ -51,6 +52,7 @@ impl Engine {
     /// while a source changed. For the watcher's thread, a few times a second.
     pub fn beat(&self, now: Now) {
         self.audit.sum_up(now.mono);
+        self.tell_figures(now.mono);
         self.denials.tell(now.mono);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);

@@ -142,6 +142,11 @@ impl Sessions {
         self.by_connection.get(&connection).cloned()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_connection.len()
+    }
+
     /// The connection that has this client id.
     pub(super) fn online(&self, client_id: &str) -> Option<ConnectionId> {
         self.online.get(client_id).copied()

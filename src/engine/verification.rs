@@ -279,7 +279,10 @@ impl Engine {
             match claim {
                 Some(Claim::Live(ticket)) => {
                     let Question { cost, begun, .. } = ticket.question;
-                    lock(&self.paces).took(cost, now.mono.saturating_duration_since(begun));
+                    let took = now.mono.saturating_duration_since(begun);
+                    self.figures
+                        .hashed(took.as_millis().try_into().unwrap_or(u64::MAX));
+                    lock(&self.paces).took(cost, took);
                     let verdict = self.judge_ticket(&ticket, Fits::of(answer.fits), now);
                     self.complete(&ticket, verdict, now);
                 }

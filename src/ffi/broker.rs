@@ -282,9 +282,9 @@ impl Broker {
         }
     }
 
-    /// Publishes a message, QoS 0 and not retained, to whoever may receive it. Asks us who that is before
-    /// it returns: no borrow of ours may be open.
-    pub(super) fn publish(self, topic: &CStr, payload: &[u8]) {
+    /// Has a message of QoS 0 published to whoever may receive it, when the broker comes round. It may ask
+    /// us who that is before this returns: no borrow of ours may be open.
+    pub(super) fn publish(self, topic: &CStr, payload: &[u8], retain: bool) {
         let publish = self.api.broker_publish_copy;
         let Ok(length) = c_int::try_from(payload.len()) else {
             log::error!("an answer of {} bytes is no message", payload.len());
@@ -299,7 +299,7 @@ impl Broker {
                 length,
                 payload.as_ptr().cast(),
                 0,
-                false,
+                retain,
                 std::ptr::null_mut(),
             )
         };

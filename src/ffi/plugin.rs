@@ -357,6 +357,10 @@ impl Plugin {
     /// CONTROL: whoever may gives an order, which is carried out elsewhere.
     pub(super) fn control(&self, main: &Main, event: &abi::mosquitto_evt_control) -> c_int {
         let heard = abi::MOSQ_ERR_SUCCESS;
+        // 2.0.11 with per_listener_settings never ticks.
+        for answer in self.engine.take_answers() {
+            self.perform(main, &answer);
+        }
         let Some((client, order)) = event::control(self.api, event) else {
             return heard;
         };
@@ -443,9 +447,13 @@ impl Plugin {
                     main.broker.kick_username(Some(&username));
                 }
             }
-            Effect::Publish { topic, payload } => {
+            Effect::Publish {
+                topic,
+                payload,
+                retain,
+            } => {
                 if let Some(topic) = in_c(topic) {
-                    main.broker.publish(&topic, payload);
+                    main.broker.publish(&topic, payload, *retain);
                 }
             }
             Effect::Recheck { client_id } => {
