@@ -63,8 +63,8 @@ pub enum Error {
     Takeover(#[from] takeover::Error),
     /// Nor all of it.
     #[error(
-        "{file}: {lost} remarks are about what a database would not say as the file does; `doorman import` \
-         takes over the rest"
+        "{file}: {lost} of the remarks above are about what a database would not say as the file does; \
+         `doorman import` takes over the rest"
     )]
     Lossy {
         /// Which.
@@ -181,13 +181,14 @@ impl Note {
         let path = PathBuf::from(path);
         let failed = |error: io::Error| Error::File {
             path: path.clone(),
-            why: match error.kind() {
-                io::ErrorKind::AlreadyExists => format!(
+            why: if error.kind() == io::ErrorKind::AlreadyExists {
+                format!(
                     "it is there already, and {} is not: move it away, or give the first password \
                      by plugin_opt_password_init_file",
                     database.display()
-                ),
-                _ => format!("the first password cannot be written: {error}"),
+                )
+            } else {
+                format!("the first password cannot be written: {error}")
             },
         };
         let mut file = OpenOptions::new()

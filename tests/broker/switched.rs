@@ -107,7 +107,7 @@ fn a_file_that_cannot_be_taken_over_whole_ends_the_start_and_makes_nothing() {
         let database = format!("database {}/db", dir.path().display());
         let lossy = beginning().replacen("a/b", "a#", 1);
         let cases = [
-            (Some(lossy.as_str()), "1 remarks"),
+            (Some(lossy.as_str()), "1 of the remarks"),
             (Some("{"), "not JSON"),
             (Some("[]"), "must be an object"),
             (None, "dynsec.json: No such file"),

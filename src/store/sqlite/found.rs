@@ -51,11 +51,7 @@ impl Database {
 fn draft(path: &Path, dir: &Path, owner: Option<Owner>) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(path.file_name().unwrap_or_default());
     prefix.push(".new-");
-    let draft = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempfile_in(dir)
-        // Told with the name that the operator knows.
-        .map_err(|error| io::Error::from(error.kind()))?;
+    let draft = tempfile::Builder::new().prefix(&prefix).tempfile_in(dir)?;
     if let Some(owner) = owner {
         give(draft.as_file(), owner)?;
     }
@@ -68,7 +64,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-    use crate::admin::{Actor, Command, apply};
     use crate::model::{Account, AccountName};
     use crate::store::Store as _;
 
@@ -76,13 +71,10 @@ mod tests {
         AccountName::new("ann").unwrap()
     }
 
-    fn add(store: &mut Database) -> Result<(), crate::admin::Error> {
-        let actor = Actor {
-            who: "test".into(),
-            from: "local".into(),
-            at: jiff::Timestamp::UNIX_EPOCH,
-        };
-        apply(store, actor, &[Command::Add(Account::named(ann()))]).map(drop)
+    fn add(store: &mut Database) -> Result<(), Error> {
+        let mut change = store.begin()?;
+        change.put(&Account::named(ann()))?;
+        change.commit()
     }
 
     fn names(dir: &Path) -> Vec<String> {
