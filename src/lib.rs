@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   control ── engine
+//!  4   control ── engine        founding ── takeover
 //!  3   admin ── store      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit   figures
 //!  1   request  verdict  model  config  secret  show
@@ -22,6 +22,7 @@ pub mod dynsec;
 pub mod engine;
 mod ffi;
 pub mod figures;
+pub mod founding;
 pub mod lanes;
 pub mod model;
 pub mod policy;
@@ -30,6 +31,7 @@ pub mod request;
 pub mod secret;
 pub mod show;
 pub mod store;
+pub mod takeover;
 pub mod throttle;
 pub mod verdict;
 pub mod verified;

@@ -14,6 +14,21 @@ const LONGEST: usize = 256;
 /// that is not plainly visible escaped, cut after 256 bytes with the full length in bytes told.
 pub struct Shown<'a>(pub &'a str);
 
+/// Text for people: bare where it is plain, quoted and escaped where it is not.
+pub struct Plain<'a>(pub &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain =
+            |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !r#""'\"#.contains(c));
+        if !self.0.is_empty() && self.0.len() <= 128 && self.0.chars().all(plain) {
+            f.pad(self.0)
+        } else {
+            f.pad(&Shown(self.0).to_string())
+        }
+    }
+}
+
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.len() <= LONGEST && self.0.bytes().all(is_plain) {

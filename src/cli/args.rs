@@ -16,9 +16,9 @@ use super::exit::Exit;
 use super::export::ExportArgs;
 use super::group::GroupArgs;
 use super::import::ImportArgs;
+use super::init::InitArgs;
 use super::options::OptionsArgs;
 use super::passwd::PasswdArgs;
-use super::place::PlaceArgs;
 use super::role::RoleArgs;
 use super::user::UserArgs;
 
@@ -42,8 +42,8 @@ pub(super) struct Cli {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub(super) enum Verb {
-    /// Create an empty database or password file for the broker
-    Init(#[command(flatten)] PlaceArgs),
+    /// Create a database or password file for the broker, empty or with an administrator
+    Init(InitArgs),
     /// Add, change, delete, show and verify accounts
     User(UserArgs),
     /// Add, change, delete and show roles and their rules: who may publish and read what

@@ -10,10 +10,11 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::clock;
-use super::exit::{Exit, Failure};
-use super::prompt::{self, Chosen};
+use super::exit::Failure;
+use super::prompt::Chosen;
 use crate::config::CostLimits;
-use crate::credential::{Recipe, Salt, hash};
+use crate::credential::Recipe;
+use crate::founding::hashed;
 use crate::model::StoredCredential;
 use crate::secret::Secret;
 
@@ -60,18 +61,10 @@ impl CostArgs {
     /// Hashes a chosen password at this cost, a generated one cheaply.
     pub(super) fn store(&self, chosen: &Chosen) -> Result<StoredCredential, Failure> {
         match chosen {
-            Chosen::ByPerson(secret) => stored(secret, &self.recipe()?),
-            Chosen::Generated(secret) => stored(secret, &Recipe::GENERATED),
+            Chosen::ByPerson(secret) => Ok(hashed(secret, &self.recipe()?)?),
+            Chosen::Generated(secret) => Ok(hashed(secret, &Recipe::GENERATED)?),
         }
     }
-}
-
-/// Hashes a password with a fresh salt.
-pub(super) fn stored(secret: &Secret, recipe: &Recipe) -> Result<StoredCredential, Failure> {
-    let mut salt = [0_u8; Salt::BYTES];
-    prompt::random(&mut salt)?;
-    hash(secret.expose(), recipe, &Salt::new(salt))
-        .map_err(|error| Failure::new(Exit::Refused, error.to_string()))
 }
 
 fn pbkdf2(iterations: u32) -> Recipe {
@@ -97,7 +90,7 @@ fn probe(recipe: &Recipe) -> Result<Duration, Failure> {
     let password = Secret::new(b"a password of usual length".to_vec());
     let mut best = Duration::MAX;
     for _ in 0..3 {
-        let (result, took) = clock::timed(|| stored(&password, recipe));
+        let (result, took) = clock::timed(|| hashed(&password, recipe));
         result?;
         best = best.min(took);
     }

@@ -8,7 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::print::Plain;
-use crate::{admin, store};
+use crate::{admin, founding, store, takeover};
 
 /// The exit codes, stable for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,34 @@ impl From<store::Error> for Failure {
             store::Error::Invalid { .. } => Exit::Refused,
         };
         Self::new(exit, error.to_string())
+    }
+}
+
+impl From<founding::NoSecret> for Failure {
+    fn from(error: founding::NoSecret) -> Self {
+        let exit = match error {
+            founding::NoSecret::Randomness(_) => Exit::Place,
+            founding::NoSecret::Hash(_) => Exit::Refused,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<founding::Defect> for Failure {
+    fn from(error: founding::Defect) -> Self {
+        Self::new(Exit::Refused, error.to_string())
+    }
+}
+
+impl From<takeover::Error> for Failure {
+    fn from(error: takeover::Error) -> Self {
+        match error {
+            takeover::Error::Store(error) => error.into(),
+            takeover::Error::Admin(error) => error.into(),
+            takeover::Error::File(_) | takeover::Error::TooMany(_) => {
+                Self::new(Exit::Refused, error.to_string())
+            }
+        }
     }
 }
 

@@ -27,7 +27,6 @@ mod passwd;
 mod place;
 mod print;
 mod prompt;
-mod rights;
 mod role;
 mod role_details;
 mod role_view;
@@ -103,7 +102,7 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 
 fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(place) => init::run(&place, printer),
+        Verb::Init(args) => init::run(&args, printer),
         Verb::User(args) => user::run(args, printer),
         Verb::Role(args) => role::run(args, printer),
         Verb::Group(args) => group::run(args, printer),

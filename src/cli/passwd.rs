@@ -17,7 +17,6 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha512};
 
 use super::actor::actor;
-use super::cost;
 use super::exit::{Exit, Failure};
 use super::init;
 use super::print::{self, Answer, Printer};
@@ -25,6 +24,7 @@ use super::prompt::{self, Typed};
 use crate::admin::{self, Batch, Command, Rotation};
 use crate::config::CostLimits;
 use crate::credential::{Credential, ParseError, Recipe};
+use crate::founding;
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::secret::Secret;
 use crate::store::Store as _;
@@ -133,8 +133,11 @@ fn hashed(args: &PasswdArgs, secret: &Secret) -> Result<StoredCredential, Failur
     let iterations = args.iterations;
     match args.hash {
         Hash::Sha512 => unstretched(secret),
-        Hash::Sha512Pbkdf2 => cost::stored(secret, &Recipe::Pbkdf2Sha512 { iterations }),
-        Hash::Argon2id => cost::stored(secret, &Recipe::ARGON2ID),
+        Hash::Sha512Pbkdf2 => Ok(founding::hashed(
+            secret,
+            &Recipe::Pbkdf2Sha512 { iterations },
+        )?),
+        Hash::Argon2id => Ok(founding::hashed(secret, &Recipe::ARGON2ID)?),
     }
 }
 

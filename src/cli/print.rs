@@ -4,13 +4,13 @@
 //! doorman generated itself, told once through an answer of its own.
 #![forbid(unsafe_code)]
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, BufWriter, Stdout, Write};
 
 use serde::Serialize;
 
 use crate::model::AccountName;
-use crate::show::Shown;
+pub(super) use crate::show::Plain;
 
 /// Something a command answers: fields for scripts, lines for people.
 pub(super) trait Answer: Serialize {
@@ -75,21 +75,6 @@ impl Printer {
 /// An account's name for people: bare where it is plain, quoted and escaped where it is not.
 pub(super) fn name(name: &AccountName) -> impl Display + use<'_> {
     Plain(name.as_str())
-}
-
-/// Text for people: bare where it is plain, quoted and escaped where it is not.
-pub(super) struct Plain<'a>(pub(super) &'a str);
-
-impl Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain =
-            |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && !r#""'\"#.contains(c));
-        if !self.0.is_empty() && self.0.len() <= 128 && self.0.chars().all(plain) {
-            f.pad(self.0)
-        } else {
-            f.pad(&Shown(self.0).to_string())
-        }
-    }
 }
 
 #[cfg(test)]

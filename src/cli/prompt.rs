@@ -8,18 +8,15 @@ use std::fs::File;
 use std::io::{self, BufRead, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
+use crate::founding::generate;
 use crate::secret::Secret;
 
 /// The longest password MQTT can carry.
 const LONGEST: usize = 65_535;
-/// Bytes of a generated secret: 192 bits, out of reach of any guesser.
-const GENERATED: usize = 24;
 
 /// The flags that say where an existing password is read from; without one it is asked for.
 #[derive(Args, Debug)]
@@ -69,6 +66,16 @@ impl From<String> for Typed {
     }
 }
 
+impl Chosen {
+    /// What doorman made, which must be told once; it is ASCII.
+    pub(super) fn generated(&self) -> Option<&str> {
+        match self {
+            Self::Generated(secret) => std::str::from_utf8(secret.expose()).ok(),
+            Self::ByPerson(_) => None,
+        }
+    }
+}
+
 /// A new password and how hard it is to guess.
 pub(super) enum Chosen {
     /// By a person: it needs a costly hash.
@@ -78,6 +85,11 @@ pub(super) enum Chosen {
 }
 
 impl PasswordInput {
+    /// Whether one is named.
+    fn is_given(&self) -> bool {
+        self.password_stdin || self.password_file.is_some() || self.insecure_password.is_some()
+    }
+
     /// Reads a password that exists.
     pub(super) fn read(&self) -> Result<Secret, Failure> {
         match self.given()? {
@@ -102,10 +114,15 @@ impl PasswordInput {
 }
 
 impl NewPassword {
+    /// Whether it is said where the password comes from.
+    pub(super) fn is_given(&self) -> bool {
+        self.generate || self.input.is_given()
+    }
+
     /// Reads a new password, asking twice if it comes from a person at a terminal.
     pub(super) fn read(&self) -> Result<Chosen, Failure> {
         if self.generate {
-            return generate().map(Chosen::Generated);
+            return Ok(Chosen::Generated(generate()?));
         }
         match self.input.given()? {
             Some(secret) => Ok(Chosen::ByPerson(secret)),
@@ -157,15 +174,6 @@ fn ask(prompt: &str) -> Result<Secret, Failure> {
         )
     })?;
     acceptable(Secret::new(text.into_bytes()))
-}
-
-/// Makes a secret of 192 random bits in base64url, fit for any configuration file.
-pub(super) fn generate() -> Result<Secret, Failure> {
-    let mut bits = Zeroizing::new([0_u8; GENERATED]);
-    random(bits.as_mut_slice())?;
-    Ok(Secret::new(
-        URL_SAFE_NO_PAD.encode(bits.as_slice()).into_bytes(),
-    ))
 }
 
 /// Fills a buffer from the system's source of randomness.
@@ -230,12 +238,5 @@ mod tests {
         for bytes in [vec![], vec![b'x'; LONGEST + 1], b"a\0b".to_vec()] {
             assert!(acceptable(Secret::new(bytes)).is_err());
         }
-    }
-
-    #[test]
-    fn generated_secrets_have_192_bits_and_differ() {
-        let (one, two) = (generate().unwrap(), generate().unwrap());
-        assert_eq!(one.expose().len(), 32);
-        assert!(!one.same(&two));
     }
 }

@@ -18,7 +18,7 @@ use super::exit::{Exit, Failure};
 use super::grant::{GrantArgs, RolesArg};
 use super::place::{Place, PlaceArgs};
 use super::print::{Answer, Plain, Printer};
-use super::prompt::{Chosen, NewPassword};
+use super::prompt::NewPassword;
 use super::verify::{self, VerifyArgs};
 use super::view::{AccountView, ListView};
 use crate::admin::{self, Change, Command, Rotation};
@@ -258,16 +258,11 @@ fn set_password(
     }
     let chosen = password.read()?;
     let outcomes = admin::apply(store.as_mut(), actor(), &[command(cost.store(&chosen)?)])?;
-    let secret = match &chosen {
-        // What doorman generates is ASCII.
-        Chosen::Generated(secret) => std::str::from_utf8(secret.expose()).ok(),
-        Chosen::ByPerson(_) => None,
-    };
     for outcome in outcomes {
         printer.answer(&Done {
             name: name.as_str(),
             done: done(outcome),
-            password: secret,
+            password: chosen.generated(),
         })?;
     }
     Ok(Exit::Done)

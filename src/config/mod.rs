@@ -53,6 +53,12 @@ pub struct Config {
     pub control: Option<Control>,
     /// PBKDF2 iterations of a password that such an order sets.
     pub control_iterations: u32,
+    /// Whether a database that takes orders and is not there is made with an administrator.
+    pub auto_init: bool,
+    /// Where the administrator's first password is; without one it comes from the environment, or is made.
+    pub password_init_file: Option<PathBuf>,
+    /// The file of dynamic-security that becomes the database where that is not there.
+    pub config_file: Option<PathBuf>,
     /// Whether the state is told on `$SYS` topics.
     pub sys_topics: bool,
     /// Where it is written for Prometheus.
@@ -318,9 +324,23 @@ impl Config {
             throttle: ThrottleLimits::STANDARD,
             control: None,
             control_iterations: 210_000,
+            auto_init: true,
+            password_init_file: None,
+            config_file: None,
             sys_topics: true,
             metrics_file: None,
         }
+    }
+
+    /// The first database whose roles say who may do what.
+    #[must_use]
+    pub fn with_roles(&self) -> Option<&DatabaseConfig> {
+        self.sources.iter().find_map(|source| match source {
+            SourceConfig::Database(database) if database.roles => Some(database),
+            SourceConfig::Database(_) | SourceConfig::PasswordFile(_) | SourceConfig::Query(_) => {
+                None
+            }
+        })
     }
 
     /// Who may give orders over the broker, and the database that they change.
@@ -333,12 +353,7 @@ impl Config {
                 SourceConfig::PasswordFile(_) | SourceConfig::Query(_) => None,
             })
         };
-        let with_roles = self.sources.iter().find_map(|source| match source {
-            SourceConfig::Database(database) if database.roles => Some(database),
-            SourceConfig::Database(_) | SourceConfig::PasswordFile(_) | SourceConfig::Query(_) => {
-                None
-            }
-        });
+        let with_roles = self.with_roles();
         match self.control {
             Some(Control::Off) => None,
             None => with_roles.map(|database| (Control::On, database)),

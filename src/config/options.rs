@@ -156,6 +156,36 @@ pub const OPTIONS: &[Opt] = &[
         },
     },
     Opt {
+        key: "auto_init",
+        value: "true|false",
+        default: Some("true"),
+        repeats: false,
+        help: "Whether a database that takes orders (control, database_roles) and is not there yet is made with an account admin and the roles that dynamic-security 2.1 begins with. false makes an empty one. A database that is there is never touched, even an empty one.",
+        set: |draft, value| truth(value).map(|yes| draft.config.auto_init = yes),
+    },
+    Opt {
+        key: "password_init_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "The file whose first line is the first password of the account that auto_init makes; read only then. Without it that is the environment variable MOSQUITTO_DYNSEC_PASSWORD (at least 12 bytes), and without that one is made and written to a file beside the database, with .pw behind its name.",
+        set: |draft, value| {
+            draft.config.password_init_file = Some(path(value)?);
+            Ok(())
+        },
+    },
+    Opt {
+        key: "config_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "The JSON file of the dynamic-security plugin, as its plugin line names it. Where the first database with database_roles is not there yet, it is made of the file at the start, all of it or nothing: what cannot be carried over ends the start. Where the database is there the file is not read, and it is never written.",
+        set: |draft, value| {
+            draft.config.config_file = Some(path(value)?);
+            Ok(())
+        },
+    },
+    Opt {
         key: "sys_topics",
         value: "true|false",
         default: Some("true"),

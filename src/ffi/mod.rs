@@ -12,6 +12,7 @@ mod clock;
 mod connections;
 mod descriptors;
 mod event;
+mod first;
 mod guard;
 mod logger;
 mod plugin;
@@ -114,6 +115,7 @@ fn open(
     let pairs: Option<Vec<_>> = options.iter().map(event::option).collect();
     let pairs = pairs.ok_or("an option is not UTF-8")?;
     let config = Config::parse(pairs).map_err(|error| error.to_string())?;
+    first::start(&config)?;
     let plugin = Plugin::open(api, identifier, &config)?;
     register(&plugin)?;
     descriptors::make_room();

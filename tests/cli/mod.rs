@@ -11,6 +11,7 @@ mod export_rules;
 mod group;
 mod import;
 mod import_rules;
+mod init;
 mod options;
 mod passwd;
 mod place;

@@ -108,13 +108,20 @@ impl Example {
                 ready.args(args);
                 ready
             }
+            ("mosquitto_ctrl", args) => {
+                let mut ready = self.startup.tree().command("mosquitto_ctrl");
+                ready.args(args);
+                ready
+            }
             ("doorman", args) => {
                 let mut ready = doorman();
                 ready.args(args);
                 // Cheap: what is tested is not the hashing.
                 match args {
                     ["passwd", ..] => ready.args(["-I", "1"]),
-                    ["user", "add", ..] => ready.args(["--password-stdin", "--iterations", "1"]),
+                    ["user", "add", ..] | ["init", "--admin", ..] => {
+                        ready.args(["--password-stdin", "--iterations", "1"])
+                    }
                     _ => &mut ready,
                 };
                 ready

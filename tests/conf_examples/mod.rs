@@ -7,6 +7,7 @@
 mod example;
 mod names;
 
+use std::fs;
 use std::time::Duration;
 
 use self::example::Example;
@@ -39,6 +40,8 @@ examples! {
     topics "topics.conf"
     roles "roles.conf"
     control "control.conf"
+    first_start "first-start.conf"
+    from_dynamic_security "from-dynamic-security.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -209,6 +212,20 @@ mod ask {
         // It says nothing about that.
         ctrl("sensor-7", &["deleteClient", "admin"]);
         assert_eq!(answer(&broker, 1, "admin", "password"), ACCEPTED);
+    }
+
+    pub fn first_start(example: Example) {
+        let broker = example.start();
+        let note = fs::read_to_string(broker.dir().join("var/accounts.db.pw")).unwrap();
+        let password = note.trim().strip_prefix("admin ").unwrap();
+        assert_eq!(answer(&broker, 1, "admin", password), ACCEPTED);
+        assert_eq!(answer(&broker, 1, "admin", "wrong"), REFUSED);
+    }
+
+    pub fn from_dynamic_security(example: Example) {
+        let broker = example.start();
+        assert_eq!(answer(&broker, 1, "admin", "password"), ACCEPTED);
+        assert_eq!(answer(&broker, 1, "admin", "wrong"), REFUSED);
     }
 
     pub fn tls_and_websockets(example: Example) {

@@ -47,8 +47,9 @@ impl Map {
 }
 
 /// Edges between rooms of one floor. Floor 1 is the vocabulary, whose words may use one another.
-const SAME_FLOOR: [(&str, &str); 4] = [
+const SAME_FLOOR: [(&str, &str); 5] = [
     ("control", "engine"),
+    ("founding", "takeover"),
     ("admin", "store"),
     ("watch", "store"),
     ("dynsec", "policy"),

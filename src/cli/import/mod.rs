@@ -8,9 +8,7 @@
 
 mod acl_file;
 mod dynsec;
-mod plan;
 mod prepare;
-mod proving;
 mod read;
 mod rules;
 

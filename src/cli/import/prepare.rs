@@ -12,9 +12,10 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::Line;
-use crate::cli::{clock, cost, details};
+use crate::cli::{clock, details};
 use crate::config::CostLimits;
 use crate::credential::{Credential, ParseError, Recipe};
+use crate::founding;
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::secret::Secret;
 
@@ -163,7 +164,7 @@ fn hashed(secret: &Secret, recipe: &Recipe) -> Result<StoredCredential, String> 
                 .to_owned(),
         );
     }
-    cost::stored(secret, recipe).map_err(|failure| failure.message)
+    founding::hashed(secret, recipe).map_err(|why| why.to_string())
 }
 
 fn understood(text: &str) -> Result<StoredCredential, String> {

@@ -9,23 +9,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::ImportArgs;
-use super::plan::{Counts, Laid, Plan};
-use super::proving::{Differing, Prover};
-use crate::admin::Batch;
 use crate::cli::actor::actor;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Answer, Printer};
 use crate::store::{Roles, Store};
-
-/// Something of the file that is to be told.
-#[derive(Serialize)]
-pub(super) struct Told {
-    pub(super) place: String,
-    pub(super) why: String,
-    /// Whether the database says something else for it.
-    #[serde(skip)]
-    pub(super) is_loss: bool,
-}
+use crate::takeover::{self, Carried, Counts, Differing, Laid, Plan, Prover, Told};
 
 /// What came of it.
 #[derive(Serialize)]
@@ -69,18 +57,21 @@ where
     if args.strict && !report.left_out.is_empty() {
         return report.end(printer, Exit::Refused);
     }
-    let mut batch = Batch::import(store, actor(), &args.input.display().to_string())?;
-    report.take(plan.lay(&mut batch, args.replace)?);
-    if !report.in_the_way.is_empty() {
+    let file = args.input.display().to_string();
+    let Carried {
+        laid,
+        prover,
+        is_done,
+    } = takeover::carry(store, actor(), &file, plan, args.replace, prove)?;
+    report.take(laid);
+    report.nothing_done = !is_done;
+    let Some(prover) = prover else {
         return report.end(printer, Exit::Exists);
-    }
-    let prover = prove(batch.roles()?.as_mut())?;
+    };
     report.prove(&prover);
-    if report.differing > 0 {
+    if !is_done {
         return report.end(printer, Exit::Refused);
     }
-    batch.commit()?;
-    report.nothing_done = false;
     let exit = match report.left_out.is_empty() {
         true => Exit::Done,
         false => Exit::Refused,

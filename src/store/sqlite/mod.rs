@@ -14,6 +14,7 @@ mod book;
 mod connection;
 mod database;
 mod foreign;
+mod found;
 mod grantor;
 mod news;
 mod pair;

@@ -9,8 +9,7 @@ mod proof;
 use std::collections::{HashMap, HashSet};
 
 use super::ImportArgs;
-use super::plan::{Plan, Wanted, Written, in_order, ranked};
-use super::rules::{self, Told};
+use super::rules;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Plain, Printer};
 use crate::model::{AccountName, GroupName, NameError, RoleName};
@@ -21,6 +20,7 @@ use crate::policy::acl_file::{
 use crate::policy::{Holdings, RoleDefinition, StoredGroup, StoredRole, TooMany};
 use crate::store::Store;
 use crate::store::acl_file::understand;
+use crate::takeover::{Plan, Told, Wanted, Written, in_order, ranked};
 
 /// Imports an ACL file.
 pub(super) fn run(

@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::user;
+use crate::cli::clock;
 use crate::cli::exit::Failure;
-use crate::cli::import::proving::{Prover, Who, templates};
-use crate::cli::{clock, rights};
 use crate::model::AccountName;
 use crate::policy::acl_file::{AclFile, Section};
 use crate::policy::{Asker, Holdings, Permission, Question, Rights};
 use crate::store::Roles;
+use crate::takeover::{Compiled, Prover, Who, templates};
 
 /// Asks the file, without what was told, and the database.
 pub(super) fn prove(
@@ -22,7 +22,7 @@ pub(super) fn prove(
     not_asked: &HashSet<AccountName>,
     roles: &mut dyn Roles,
 ) -> Result<Prover, Failure> {
-    let mut database = rights::Compiled::read(roles, clock::now())?;
+    let mut database = Compiled::read(roles, clock::now())?;
     let rules = carried.rules();
     let named: HashSet<&str> = rules.iter().filter_map(user).collect();
     let mut prover = Prover::new(rules.iter().map(|rule| &rule.template));

@@ -8,43 +8,58 @@ mod proof;
 
 use std::collections::HashMap;
 
-use super::ImportArgs;
-use super::plan::{Imported, Plan, Wanted, Written, in_order, ranked};
-use super::rules::{self, Told};
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::print::Printer;
+use jiff::Timestamp;
+
+use super::{Error, Imported, Plan, Prover, Told, Wanted, Written, in_order, ranked};
 use crate::config::CostLimits;
 use crate::credential::{Credential, ParseError};
 use crate::dynsec::{self, Document};
 use crate::model::{GroupName, NameError, RoleName, StoredCredential};
 use crate::policy::{Holdings, Ranked, StoredGroup, StoredRole};
-use crate::store::Store;
+use crate::store::Roles;
 
-/// Imports a file of dynamic-security.
-pub(super) fn run(
-    args: &ImportArgs,
-    store: &mut dyn Store,
-    printer: &mut Printer,
-) -> Result<Exit, Failure> {
-    let input = args.input.display();
-    let refused = |why: String| Failure::new(Exit::Refused, format!("{input}: {why}"));
-    store.roles()?.defaults()?;
-    let bytes = rules::read(&args.input)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| refused("not UTF-8".to_owned()))?;
-    let (document, remarks) = Document::parse(text).map_err(|why| refused(why.to_string()))?;
-    let mut told: Vec<Told> = remarks
-        .iter()
-        .map(|remark| Told {
-            place: input.to_string(),
-            why: remark.to_string(),
-            is_loss: remark.what.is_loss(),
+/// The file, understood.
+pub struct Understood {
+    document: Document,
+    /// What the database is to be.
+    pub plan: Plan,
+    /// What is to be told of it.
+    pub told: Vec<Told>,
+}
+
+impl Understood {
+    /// Reads the bytes of a file called `input`.
+    ///
+    /// # Errors
+    /// When they are not such a file, or a name in it cannot be one in a database.
+    pub fn of(bytes: &[u8], input: &str) -> Result<Self, Error> {
+        let refused = |why: String| Error::File(format!("{input}: {why}"));
+        let text = std::str::from_utf8(bytes).map_err(|_| refused("not UTF-8".to_owned()))?;
+        let (document, remarks) = Document::parse(text).map_err(|why| refused(why.to_string()))?;
+        let mut told: Vec<Told> = remarks
+            .iter()
+            .map(|remark| Told {
+                place: input.to_owned(),
+                why: remark.to_string(),
+                is_loss: remark.what.is_loss(),
+            })
+            .collect();
+        let plan = plan(&document, input, &mut told)
+            .map_err(|BadName(name, why)| refused(format!("{name:?}: {why}")))?;
+        Ok(Self {
+            document,
+            plan,
+            told,
         })
-        .collect();
-    let plan = plan(&document, &input.to_string(), &mut told)
-        .map_err(|BadName(name, why)| refused(format!("{name:?}: {why}")))?;
-    rules::carry(args, printer, store, &plan, told, |roles| {
-        proof::prove(&document, roles)
-    })
+    }
+
+    /// Asks the file itself and the database, about everybody.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there are too many rules.
+    pub fn prove(&self, roles: &mut dyn Roles, now: Timestamp) -> Result<Prover, Error> {
+        proof::prove(&self.document, roles, now)
+    }
 }
 
 /// A name that cannot be one in the database, and why.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::exit::{Exit, Failure};
+use super::Error;
 use crate::model::{GroupName, RoleName};
 use crate::policy::{
     Assignment, Compiler, Defaults, Holder, Holdings, Membership, Priority, Ranked, Rights, Role,
@@ -17,7 +17,7 @@ use crate::policy::{
 use crate::store::Roles;
 
 /// The roles and groups of a place, compiled.
-pub(super) struct Compiled {
+pub struct Compiled {
     compiler: Compiler,
     roles: HashMap<RoleName, Arc<Role>>,
     groups: HashMap<GroupName, StoredGroup>,
@@ -28,7 +28,7 @@ pub(super) struct Compiled {
 
 impl Compiled {
     /// Reads and compiles all there is, for this moment.
-    pub(super) fn read(place: &mut dyn Roles, now: Timestamp) -> Result<Self, Failure> {
+    pub fn read(place: &mut dyn Roles, now: Timestamp) -> Result<Self, Error> {
         let (mut roles, mut groups) = (Vec::new(), Vec::new());
         place.roles(&mut |role| {
             roles.push(role);
@@ -44,9 +44,7 @@ impl Compiled {
         let roles = roles.into_iter().map(compile);
         let groups = groups.into_iter().map(|group| (group.name.clone(), group));
         Ok(Self {
-            roles: roles
-                .collect::<Result<_, TooMany>>()
-                .map_err(|why| Failure::new(Exit::Refused, why.to_string()))?,
+            roles: roles.collect::<Result<_, TooMany>>()?,
             groups: groups.collect(),
             compiler,
             defaults,
@@ -56,7 +54,7 @@ impl Compiled {
     }
 
     /// The rights of whoever holds this.
-    pub(super) fn of(&mut self, holdings: &Holdings) -> Arc<Rights> {
+    pub fn of(&mut self, holdings: &Holdings) -> Arc<Rights> {
         let membership = |held: &Ranked<GroupName>| {
             let group = self.groups.get(&held.name)?;
             Some(Membership {
@@ -73,7 +71,7 @@ impl Compiled {
     }
 
     /// The rights of clients without a username.
-    pub(super) fn of_anonymous(&mut self) -> Arc<Rights> {
+    pub fn of_anonymous(&mut self) -> Arc<Rights> {
         let anonymous = |name: &GroupName| Ranked {
             name: name.clone(),
             priority: Priority::MEMBER,

@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::import::proving::{Prover, Who, templates};
-use crate::cli::{clock, rights};
+use jiff::Timestamp;
+
 use crate::dynsec::{self, Document};
 use crate::model::AccountName;
 use crate::policy::{
@@ -16,14 +15,17 @@ use crate::policy::{
     RoleDefinition, Rule, TooMany, Window,
 };
 use crate::store::Roles;
+use crate::takeover::{Compiled, Error, Prover, Who, templates};
 
 /// Asks the file itself and the database, about everybody.
-pub(super) fn prove(document: &Document, roles: &mut dyn Roles) -> Result<Prover, Failure> {
-    let too_many = |why: TooMany| Failure::new(Exit::Refused, why.to_string());
-    let now = clock::now();
-    let mut database = rights::Compiled::read(roles, now)?;
+pub(super) fn prove(
+    document: &Document,
+    roles: &mut dyn Roles,
+    now: Timestamp,
+) -> Result<Prover, Error> {
+    let mut database = Compiled::read(roles, now)?;
     let mut compiler = Compiler::thorough();
-    let compiled = compile(document, &mut compiler).map_err(too_many)?;
+    let compiled = compile(document, &mut compiler)?;
     let rules = document.roles.iter().flat_map(|role| &role.rules);
     let mut prover = Prover::new(rules.map(Rule::template));
     let group = |group: &dynsec::Group, priority| Membership {

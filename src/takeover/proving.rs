@@ -9,21 +9,22 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::cli::print::Plain;
 use crate::policy::proof::{Disagreement, Kind, Proof, compare};
 use crate::policy::{Asker, Permission, Question, Rights, Rule, Template};
+use crate::show::Plain;
 
 /// What was asked so far.
-pub(super) struct Prover {
+pub struct Prover {
     /// Every level of every rule.
     words: HashSet<String>,
     /// Whose rights stand for those of others, kept so that they stay what they are.
     seen: HashMap<Key, (Arc<Rights>, Option<Arc<Rights>>)>,
-    pub(super) proof: Proof,
+    /// What was asked, and what was answered differently.
+    pub proof: Proof,
     /// Of whom questions were asked.
-    pub(super) clients: u64,
+    pub clients: u64,
     /// Who is answered as another one was.
-    pub(super) alike: u64,
+    pub alike: u64,
 }
 
 /// The same rights on both sides, and whether a client id is prescribed, and is the username.
@@ -31,15 +32,16 @@ type Key = (usize, usize, Option<bool>);
 
 /// A client to ask about.
 #[derive(Clone, Copy)]
-pub(super) struct Who<'a> {
-    pub(super) username: Option<&'a str>,
+pub struct Who<'a> {
+    /// What it logs in as.
+    pub username: Option<&'a str>,
     /// The only client id it may have.
-    pub(super) client_id: Option<&'a str>,
+    pub client_id: Option<&'a str>,
 }
 
 /// A question that was answered differently.
 #[derive(Serialize)]
-pub(super) struct Differing {
+pub struct Differing {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +54,7 @@ pub(super) struct Differing {
 
 impl Prover {
     /// One that knows which words rules mention.
-    pub(super) fn new<'a>(templates: impl Iterator<Item = &'a Template>) -> Self {
+    pub fn new<'a>(templates: impl Iterator<Item = &'a Template>) -> Self {
         let levels = templates.flat_map(|template| template.as_str().split('/'));
         let levels = levels.chain([ANY_CLIENT]);
         Self {
@@ -66,7 +68,7 @@ impl Prover {
 
     /// Whether nothing was asked yet that answers for this client too: the rights that the database
     /// gives, and those of the file, if they are that.
-    pub(super) fn is_new(
+    pub fn is_new(
         &mut self,
         who: Who<'_>,
         database: &Arc<Rights>,
@@ -95,7 +97,7 @@ impl Prover {
     }
 
     /// Asks all that these templates, those of both, tell apart.
-    pub(super) fn ask(
+    pub fn ask(
         &mut self,
         who: Who<'_>,
         templates: &[&Template],
@@ -127,14 +129,14 @@ impl Prover {
     }
 
     /// The first questions that were answered differently.
-    pub(super) fn differing(&self) -> Vec<Differing> {
+    pub fn differing(&self) -> Vec<Differing> {
         self.proof.disagreements.iter().map(differing).collect()
     }
 }
 
 impl Differing {
     /// One line for people.
-    pub(super) fn line(&self) -> String {
+    pub fn line(&self) -> String {
         let user = match &self.user {
             Some(user) => Plain(user).to_string(),
             None => "a client without a username".to_owned(),
@@ -146,13 +148,13 @@ impl Differing {
 }
 
 /// The templates of all rules that rights are made of.
-pub(super) fn templates(rights: &Rights) -> impl Iterator<Item = &Template> {
+pub fn templates(rights: &Rights) -> impl Iterator<Item = &Template> {
     let grants = rights.grants().iter().chain(rights.dormant());
     grants.flat_map(|grant| grant.role.rules().iter().map(Rule::template))
 }
 
 /// Whether a name has nothing in it that rules or filters are made of.
-pub(super) fn is_plain(name: &str) -> bool {
+fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('$') && !name.contains(['+', '#', '/', '%'])
 }
 

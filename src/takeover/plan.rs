@@ -7,31 +7,38 @@
 use serde::Serialize;
 
 use crate::admin::{Batch, Command, DefaultsChange, Error, Outcome};
-use crate::cli::print::Plain;
 use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
 use crate::policy::{Defaults, Grantee, Holdings, Priority, Ranked, StoredGroup, StoredRole};
+use crate::show::Plain;
 
 /// What is wanted.
-pub(super) struct Plan {
-    pub(super) roles: Vec<StoredRole>,
-    pub(super) groups: Vec<StoredGroup>,
-    pub(super) accounts: Vec<Wanted>,
-    pub(super) defaults: Defaults,
-    pub(super) anonymous: Option<GroupName>,
+pub struct Plan {
+    /// Roles with their rules.
+    pub roles: Vec<StoredRole>,
+    /// Groups with their roles.
+    pub groups: Vec<StoredGroup>,
+    /// Accounts, and what each is to hold.
+    pub accounts: Vec<Wanted>,
+    /// What happens where no rule answers.
+    pub defaults: Defaults,
+    /// The group of clients without a username.
+    pub anonymous: Option<GroupName>,
     /// How many changes its file has counted.
-    pub(super) changes: Option<u64>,
+    pub changes: Option<u64>,
     /// Roles with names like these are of an earlier import; what replaces it takes them away.
-    pub(super) is_ours: fn(&RoleName) -> bool,
+    pub is_ours: fn(&RoleName) -> bool,
 }
 
 /// An account and what it is to hold.
-pub(super) struct Wanted {
-    pub(super) account: Written,
-    pub(super) holdings: Holdings,
+pub struct Wanted {
+    /// Which, and what is known of it.
+    pub account: Written,
+    /// Its roles and groups.
+    pub holdings: Holdings,
 }
 
 /// What is known of an account.
-pub(super) enum Written {
+pub enum Written {
     /// Its name; it is there, and what it holds beside this is not for the file to say.
     There(AccountName),
     /// Its name; it is to be made.
@@ -41,36 +48,50 @@ pub(super) enum Written {
 }
 
 /// An account as another broker had it.
-pub(super) struct Imported {
-    pub(super) name: AccountName,
-    pub(super) credential: Option<StoredCredential>,
-    pub(super) disabled: bool,
-    pub(super) client_id: Option<Box<str>>,
-    pub(super) textname: Option<Box<str>>,
-    pub(super) textdescription: Option<Box<str>>,
+pub struct Imported {
+    /// The username.
+    pub name: AccountName,
+    /// The password as it was stored.
+    pub credential: Option<StoredCredential>,
+    /// Switched off.
+    pub disabled: bool,
+    /// The only client id.
+    pub client_id: Option<Box<str>>,
+    /// A name for people.
+    pub textname: Option<Box<str>>,
+    /// What it is for.
+    pub textdescription: Option<Box<str>>,
 }
 
 /// How many of a kind came to be what.
 #[derive(Clone, Copy, Default, Serialize)]
-pub(super) struct Counts {
-    pub(super) added: u64,
-    pub(super) changed: u64,
-    pub(super) unchanged: u64,
+pub struct Counts {
+    /// New.
+    pub added: u64,
+    /// Different now.
+    pub changed: u64,
+    /// As they were.
+    pub unchanged: u64,
+    /// Gone.
     #[serde(skip_serializing_if = "is_zero")]
-    pub(super) deleted: u64,
+    pub deleted: u64,
 }
 
 /// What laying a plan over a place did.
 #[derive(Default)]
-pub(super) struct Laid {
-    pub(super) accounts: Counts,
-    pub(super) roles: Counts,
-    pub(super) groups: Counts,
+pub struct Laid {
+    /// Accounts.
+    pub accounts: Counts,
+    /// Roles.
+    pub roles: Counts,
+    /// Groups.
+    pub groups: Counts,
     /// Roles given to accounts, and accounts put into groups.
-    pub(super) holdings: Counts,
-    pub(super) defaults_changed: bool,
+    pub holdings: Counts,
+    /// Whether the defaults are others now.
+    pub defaults_changed: bool,
     /// What is there and says something else.
-    pub(super) conflicts: Vec<String>,
+    pub conflicts: Vec<String>,
 }
 
 impl Counts {
@@ -102,7 +123,10 @@ impl Imported {
 
 impl Plan {
     /// Lays it over what is there.
-    pub(super) fn lay(&self, batch: &mut Batch<'_>, replace: bool) -> Result<Laid, Error> {
+    ///
+    /// # Errors
+    /// When the database cannot be read or changed.
+    pub fn lay(&self, batch: &mut Batch<'_>, replace: bool) -> Result<Laid, Error> {
         let uncounted = batch.roles()?.totals()?.changes == 0;
         let mut laying = Laying {
             batch,
@@ -320,7 +344,7 @@ impl Laying<'_, '_> {
 }
 
 /// In the order in which the database gives them back.
-pub(super) fn in_order<T: Ord>(ranked: &mut [Ranked<T>]) {
+pub fn in_order<T: Ord>(ranked: &mut [Ranked<T>]) {
     ranked.sort_by(|a, b| {
         b.priority
             .cmp(&a.priority)
@@ -329,7 +353,8 @@ pub(super) fn in_order<T: Ord>(ranked: &mut [Ranked<T>]) {
 }
 
 /// One of several roles or groups.
-pub(super) fn ranked<T>(name: T, priority: Priority) -> Ranked<T> {
+#[must_use]
+pub fn ranked<T>(name: T, priority: Priority) -> Ranked<T> {
     Ranked { name, priority }
 }
 
