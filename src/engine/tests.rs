@@ -362,5 +362,9 @@ fn ends_wait_for_an_answer_but_not_for_ever() {
         ..now()
     };
     let effects = engine.tick(later);
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Kick { .. })));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Kick { .. }))
+    );
 }

@@ -144,7 +144,7 @@ impl Broker {
     pub fn restart(&mut self) {
         self.stop();
         self.start_child();
-        assert!(self.comes_up(), "the broker did not start again");
+        assert!(self.comes_up(PATIENCE), "the broker did not start again");
     }
 
     pub(super) fn spawn(startup: Startup, text: &str) -> Self {
@@ -172,8 +172,8 @@ impl Broker {
 
     /// Whether the broker answers: it says it runs, and its first port is open. The log alone would
     /// be early, the port alone may be somebody else's.
-    pub(super) fn comes_up(&mut self) -> bool {
-        let answered = until(PATIENCE, || {
+    pub(super) fn comes_up(&mut self, deadline: Duration) -> bool {
+        let answered = until(deadline, || {
             if !self.runs() {
                 return Some(false);
             }

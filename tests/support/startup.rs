@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -79,10 +80,16 @@ impl Startup {
     /// returns when it answers.
     #[track_caller]
     pub fn start(self, text: &str) -> Broker {
+        self.start_within(text, PATIENCE)
+    }
+
+    /// As [`Self::start`], for a broker that reads for longer than anybody would wait.
+    #[track_caller]
+    pub fn start_within(self, text: &str, deadline: Duration) -> Broker {
         let mut broker = Broker::spawn(self, text);
         // Between choosing a free port and listening on it, somebody else may have taken it.
         for _ in 0..PORT_RACES {
-            if broker.comes_up() {
+            if broker.comes_up(deadline) {
                 return broker;
             }
             assert!(broker.lost_its_port(), "the broker did not start");
@@ -97,7 +104,7 @@ impl Startup {
         let mut broker = Broker::spawn(self, text);
         for _ in 0..PORT_RACES {
             assert!(
-                !broker.comes_up(),
+                !broker.comes_up(PATIENCE),
                 "the broker started, and should not have"
             );
             if !broker.lost_its_port() {

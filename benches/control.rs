@@ -1,0 +1,86 @@
+//! What orders over the broker cost, over `$CONTROL/dynamic-security/v1`: how long one takes, how long
+//! many take, and what a pair that has nothing to do with them feels; doorman beside dynamic-security.
+//!
+//! Must not: let a contender run in a quieter moment than the other: they take turns. Questions (write
+//! bulk start list) and versions may be given: `cargo bench --bench control -- write 2.0.21`; without a
+//! version it is 2.1.2.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "as in tests/main.rs"
+)]
+
+#[path = "control/accounts.rs"]
+mod accounts;
+#[path = "control/admin.rs"]
+mod admin;
+#[path = "measure/bars.rs"]
+mod bars;
+#[path = "control/bulk.rs"]
+mod bulk;
+#[path = "storm/bystander.rs"]
+mod bystander;
+#[path = "control/contender.rs"]
+mod contender;
+#[path = "control/list.rs"]
+mod list;
+mod measure;
+#[path = "control/start.rs"]
+mod start;
+#[path = "../tests/support/mod.rs"]
+mod support;
+#[path = "control/write.rs"]
+mod write;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use self::bars::Bars;
+use self::support::Tree;
+
+type Ask = fn(&Tree, &mut Bars);
+
+const QUESTIONS: [(&str, Ask); 4] = [
+    ("write", write::ask),
+    ("bulk", bulk::ask),
+    ("start", start::ask),
+    ("list", list::ask),
+];
+
+fn main() -> ExitCode {
+    // `cargo bench` adds an option of its own.
+    let wanted: Vec<String> = env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    let named = |names: &[&str]| wanted.iter().any(|wanted| names.contains(&&**wanted));
+    let all_questions = !named(&QUESTIONS.map(|(name, _)| name));
+    let newest = !named(&support::tree::SUPPORTED);
+    let mut bars = Bars::default();
+    for (name, ask) in QUESTIONS {
+        if !all_questions && !named(&[name]) {
+            continue;
+        }
+        let began = Instant::now();
+        for version in support::tree::SUPPORTED.into_iter().rev() {
+            if named(&[version]) || newest && version == "2.1.2" {
+                ask(&Tree::find(version), &mut bars);
+            }
+        }
+        println!("({name}: {:.0} s)\n", began.elapsed().as_secs_f64());
+    }
+    bars.verdict()
+}
