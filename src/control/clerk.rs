@@ -79,6 +79,16 @@ impl Clerk {
         (self.wake)();
     }
 
+    /// Whether the broker has passed on what was answered.
+    pub(super) fn is_heard(&self) -> bool {
+        self.engine.is_heard()
+    }
+
+    /// Has the broker come round.
+    pub(super) fn call(&self) {
+        (self.wake)();
+    }
+
     /// For letters that nobody can say more about.
     pub(super) fn apologise(&self) {
         self.say(vec![vec![Answer::unnamed("Internal error")]]);

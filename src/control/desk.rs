@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::clerk::Clerk;
 use super::letter::Letter;
@@ -106,9 +107,11 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, once something does; nothing when it is time to stop.
-    fn next(&self) -> Option<Vec<Letter>> {
+    /// What waits, once something does; nothing when it is time to stop. Until what was answered is out,
+    /// the broker is called: a call that comes while it is between two waits is lost.
+    fn next(&self, clerk: &Clerk) -> Option<Vec<Letter>> {
         let mut pile = self.pile();
+        let mut calls = 0..CALLS;
         loop {
             if pile.stopping {
                 return None;
@@ -116,6 +119,15 @@ impl Inbox {
             if !pile.letters.is_empty() {
                 pile.bytes = 0;
                 return Some(std::mem::take(&mut pile.letters));
+            }
+            if !clerk.is_heard() && calls.next().is_some() {
+                let (woken, _) = self
+                    .bell
+                    .wait_timeout(pile, BETWEEN_CALLS)
+                    .unwrap_or_else(PoisonError::into_inner);
+                pile = woken;
+                clerk.call();
+                continue;
             }
             let woken = self.bell.wait(pile);
             pile = woken.unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +137,7 @@ impl Inbox {
 
 /// Carries out what comes until it is time to stop. A panic does not end that.
 fn work(clerk: &Clerk, inbox: &Inbox) {
-    while let Some(letters) = inbox.next() {
+    while let Some(letters) = inbox.next(clerk) {
         let mut letters = letters.into_iter().peekable();
         while letters.peek().is_some() {
             let portion = letters.by_ref().take(PORTION).collect();
@@ -141,6 +153,10 @@ fn work(clerk: &Clerk, inbox: &Inbox) {
 /// So many letters wait, and so many bytes of them.
 const MOST_LETTERS: usize = 10_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// After so many calls the broker has come round by itself.
+const CALLS: u32 = 500;
+const BETWEEN_CALLS: Duration = Duration::from_micros(200);
 
 /// So many letters are one transaction.
 const PORTION: usize = 64;

@@ -209,7 +209,26 @@ impl Engine {
             retain: false,
         });
         self.spoken.store(true, Ordering::Release);
+        self.rounds_due
+            .store(ROUNDS_OF_AN_ANSWER, Ordering::Release);
         self.something_to_do.store(true, Ordering::Release);
+    }
+
+    /// Whether what was published has gone out.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.rounds_due.load(Ordering::Acquire) == 0
+    }
+
+    /// A round of the broker begins.
+    pub(super) fn round(&self) {
+        let less = |rounds: u8| rounds.checked_sub(1);
+        let before = self
+            .rounds_due
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        if before.is_ok_and(|rounds| rounds > 1) {
+            self.something_to_do.store(true, Ordering::Release);
+        }
     }
 
     /// What is to be published, for brokers that never come round to a tick.
@@ -238,3 +257,6 @@ impl Drop for Held<'_> {
         self.0.something_to_do.store(true, Ordering::Release);
     }
 }
+
+/// The broker takes what is to be published in one round, and passes it on at the beginning of the next.
+const ROUNDS_OF_AN_ANSWER: u8 = 2;

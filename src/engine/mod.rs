@@ -20,7 +20,7 @@ mod telling;
 mod tests;
 mod verification;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -79,6 +79,9 @@ pub struct Engine {
     /// For what takes time within one question.
     clock: fn() -> Now,
     decoys: Decoys,
+    /// Whether a change may have made others of them, and when they were last made.
+    decoys_are_old: AtomicBool,
+    decoys_made: Mutex<Option<Instant>>,
     verified: Mutex<Verified>,
     budget: Mutex<Budget>,
     /// How much of a second quick hashes may take of the broker's thread before workers take them too.
@@ -99,6 +102,8 @@ pub struct Engine {
     held: AtomicUsize,
     /// Whether something is published in this round.
     spoken: AtomicBool,
+    /// In how many rounds that has gone out.
+    rounds_due: AtomicU8,
     /// Since when ends wait for that.
     ends_kept_since: Mutex<Option<Instant>>,
 }
@@ -180,6 +185,8 @@ impl Engine {
             pending_timeout: config.pending_timeout,
             clock,
             decoys: Decoys::new(),
+            decoys_are_old: AtomicBool::new(false),
+            decoys_made: Mutex::new(None),
             verified: Mutex::new(Verified::new(key)),
             budget: Mutex::new(Budget::new(config.inline_budget)),
             quick: Mutex::new(Budget::new(QUICK)),
@@ -194,6 +201,7 @@ impl Engine {
             something_to_do: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             spoken: AtomicBool::new(false),
+            rounds_due: AtomicU8::new(0),
             ends_kept_since: Mutex::new(None),
         };
         engine.refresh_decoys();
@@ -354,6 +362,7 @@ impl Engine {
             return Vec::new();
         }
         self.something_to_do.store(false, Ordering::Release);
+        self.round();
         let now = now();
         self.settle_pending(answers, now);
         let ends = self.ends(now.mono);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -35,7 +36,10 @@ impl Engine {
         self.figures.changed();
         // Before anything is found out: whoever asks from now on counts from here.
         self.revision.fetch_add(1, Ordering::AcqRel);
-        self.refresh_decoys();
+        match news {
+            News::Everything => self.refresh_decoys(),
+            News::Nothing | News::Some(_) => self.decoys_are_old.store(true, Ordering::Release),
+        }
         self.judge(connections, now);
         self.restand(keys, Again::Afresh, now);
         if let News::Some(Changes { rules: true, .. }) = news {
@@ -53,6 +57,7 @@ impl Engine {
     pub fn beat(&self, now: Now) {
         self.audit.sum_up(now.mono);
         self.tell_figures(now.mono);
+        self.refresh_old_decoys(now.mono);
         self.denials.tell(now.mono);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
@@ -106,6 +111,18 @@ impl Engine {
         }
     }
 
+    /// Change upon change does not read a few hundred credentials each time.
+    fn refresh_old_decoys(&self, now: Instant) {
+        let mut made = lock(&self.decoys_made);
+        let is_early = made.is_some_and(|made| now.saturating_duration_since(made) < DECOYS_LAST);
+        if is_early || !self.decoys_are_old.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        *made = Some(now);
+        drop(made);
+        self.refresh_decoys();
+    }
+
     pub(super) fn refresh_decoys(&self) {
         let samples = self.sources.iter().flat_map(|source| source.sample());
         let costs = samples
@@ -115,3 +132,6 @@ impl Engine {
         self.decoys.replace(costs);
     }
 }
+
+/// Accounts of another cost are met with decoys of that cost after so long at the latest.
+const DECOYS_LAST: Duration = Duration::from_secs(5);

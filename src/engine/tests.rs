@@ -351,8 +351,10 @@ fn ends_wait_for_an_answer_but_not_for_ever() {
     assert_eq!(kicked(&engine), [0; 0]);
     engine.publish("answer", Vec::new());
     drop(hold);
-    assert_eq!(kicked(&engine), [0; 0], "the answer goes out in this round");
+    assert_eq!(kicked(&engine), [0; 0], "the answer is taken in this round");
+    assert!(!engine.is_heard());
     assert_eq!(kicked(&engine), [1]);
+    assert!(engine.is_heard(), "and has gone out in this one");
 
     let _hold = engine.hold_ends();
     end();

@@ -161,7 +161,12 @@ fn what_roles_cannot_say_is_told_and_opens_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    // Three of four proofs do not hold, which is as it should be.
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        max_global_rejects: 20_000,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn roles_say_what_their_file_says_or_the_difference_is_told(text in text()) {
