@@ -55,7 +55,7 @@ pub(super) struct Order {
     pub(super) name: String,
     /// What the sender wants to find again in the answer.
     pub(super) correlation: Option<String>,
-    fields: Vec<(String, Json)>,
+    json: Json,
 }
 
 /// What a message holds: orders, and at the end perhaps something that is none.
@@ -91,13 +91,13 @@ impl Content {
 
 impl Order {
     fn read(json: Json) -> Result<Self, Answer> {
-        let Json::Object(fields) = json else {
+        if !matches!(json, Json::Object(_)) {
             return Err(Answer::unnamed("Command not an object"));
-        };
+        }
         let mut order = Self {
             name: String::new(),
             correlation: None,
-            fields,
+            json,
         };
         match order.field("command").and_then(Json::text) {
             Some(name) => order.name = name.to_owned(),
@@ -127,7 +127,7 @@ impl Order {
 
     /// A field as it is.
     pub(super) fn field(&self, name: &str) -> Option<&Json> {
-        field(&self.fields, name)
+        self.json.field(name)
     }
 
     /// A text that must be there.
@@ -153,11 +153,4 @@ impl Order {
     pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.field(name).and_then(Json::whole)
     }
-}
-
-/// A field whose name is written in whatever case; of what comes twice the first counts.
-pub(super) fn field<'a>(fields: &'a [(String, Json)], name: &str) -> Option<&'a Json> {
-    let mut fields = fields.iter();
-    let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.map(|(_, json)| json)
 }

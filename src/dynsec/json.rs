@@ -38,7 +38,8 @@ impl Json {
         }
     }
 
-    /// The field of this name in any case, if it is an object that has one.
+    /// The field of this name in any case, if it is an object that has one; of those that come twice the
+    /// first.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Self> {
         let Self::Object(fields) = self else {

@@ -9,8 +9,9 @@ use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::fields::{named, priority};
-use super::lists::ranked;
-use crate::admin::{Change, Command, Rotation};
+use super::lists::{ranked, texts};
+use super::members::{grant, replace_roles};
+use crate::admin::{Change, Command, Error, Rotation};
 use crate::dynsec::Json;
 use crate::engine::End;
 use crate::model::{Account, AccountName, GroupName, RoleName};
@@ -30,8 +31,9 @@ pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     };
     hand.carry_out(&Command::Add(account))?;
     let wrong = "'roles' not an array or missing/invalid rolename";
+    let to = Grantee::Account(name.clone());
     for role in order.roles(wrong)?.unwrap_or_default() {
-        hand.carry_out(&grant(&name, role))?;
+        hand.carry_out(&grant(&to, role))?;
     }
     if let Some(Json::Array(items)) = order.field("groups") {
         for item in items {
@@ -126,7 +128,9 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         })?;
     }
     if let Some(roles) = roles {
-        replace_roles(hand, &name, roles)?;
+        let before = hand.roles()?.holdings(&name).map_err(Error::from)?;
+        let to = Grantee::Account(name.clone());
+        replace_roles(hand, &to, before.roles, roles)?;
     }
     if let Some(Json::Array(items)) = order.field("groups") {
         replace_groups(hand, &name, items)?;
@@ -141,22 +145,13 @@ const MOST_CONNECTIONS: usize = 1_000;
 pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &AccountName) -> Result<Value, Refusal> {
     let account = hand.batch.account(name)?;
     let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
-    let holdings = hand
-        .roles()?
-        .holdings(name)
-        .map_err(crate::admin::Error::from)?;
+    let holdings = hand.roles()?.holdings(name).map_err(Error::from)?;
     let mut client = Map::new();
     client.insert("username".to_owned(), json!(name.as_str()));
-    let texts = [
-        ("clientid", &account.client_id),
-        ("textname", &account.textname),
-        ("textdescription", &account.textdescription),
-    ];
-    for (field, text) in texts {
-        if let Some(text) = text {
-            client.insert(field.to_owned(), json!(**text));
-        }
+    if let Some(text) = &account.client_id {
+        client.insert("clientid".to_owned(), json!(**text));
     }
+    texts(&mut client, &account.textname, &account.textdescription);
     if account.disabled {
         client.insert("disabled".to_owned(), json!(true));
     }
@@ -187,43 +182,12 @@ fn end(hand: &mut Hand<'_, '_>, name: AccountName) -> Done {
     Ok(None)
 }
 
-fn grant(name: &AccountName, role: Ranked<RoleName>) -> Command {
-    Command::GrantRole {
-        to: Grantee::Account(name.clone()),
-        role: role.name,
-        priority: Some(role.priority),
-    }
-}
-
 fn join(name: &AccountName, group: GroupName, priority: Priority) -> Command {
     Command::JoinGroup {
         account: name.clone(),
         group,
         priority: Some(priority),
     }
-}
-
-fn replace_roles(
-    hand: &mut Hand<'_, '_>,
-    name: &AccountName,
-    roles: Vec<Ranked<RoleName>>,
-) -> Result<(), Refusal> {
-    let before = hand
-        .roles()?
-        .holdings(name)
-        .map_err(crate::admin::Error::from)?;
-    for held in before.roles {
-        if roles.iter().all(|role| role.name != held.name) {
-            hand.carry_out(&Command::RevokeRole {
-                from: Grantee::Account(name.clone()),
-                role: held.name,
-            })?;
-        }
-    }
-    for role in roles {
-        hand.carry_out(&grant(name, role))?;
-    }
-    Ok(())
 }
 
 fn replace_groups(
@@ -237,10 +201,7 @@ fn replace_groups(
     for item in items {
         let group = named(item, "groupname").ok_or_else(|| Refusal::new(invalid))?;
         let group = GroupName::new(group).map_err(|_| Refusal::new(unknown))?;
-        let known = hand
-            .roles()?
-            .group(&group)
-            .map_err(crate::admin::Error::from)?;
+        let known = hand.roles()?.group(&group).map_err(Error::from)?;
         if known.is_none() {
             return Err(Refusal::new(unknown));
         }
@@ -251,10 +212,7 @@ fn replace_groups(
             });
         }
     }
-    let before = hand
-        .roles()?
-        .holdings(name)
-        .map_err(crate::admin::Error::from)?;
+    let before = hand.roles()?.holdings(name).map_err(Error::from)?;
     for held in before.groups {
         if groups.iter().all(|group| group.name != held.name) {
             hand.carry_out(&Command::LeaveGroup {

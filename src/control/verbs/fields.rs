@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::super::answer::Refusal;
-use super::super::letter::{Order, field};
+use super::super::letter::Order;
 use crate::dynsec::Json;
 use crate::model::{AccountName, GroupName, NameError, RoleName};
 use crate::policy::{Permission, Priority, Ranked};
@@ -97,10 +97,7 @@ impl Order {
 
 /// The name in an element of a list.
 pub(super) fn named<'a>(item: &'a Json, key: &str) -> Option<&'a str> {
-    match item {
-        Json::Object(fields) => field(fields, key).and_then(Json::text),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => None,
-    }
+    item.field(key).and_then(Json::text)
 }
 
 /// The priority of an element of a list.

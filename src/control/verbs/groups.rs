@@ -9,7 +9,8 @@ use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::fields::{named, priority};
-use super::lists::ranked;
+use super::lists::{ranked, texts};
+use super::members::{grant, replace_roles};
 use crate::admin::{Command, Error, GroupChange};
 use crate::dynsec::Json;
 use crate::engine::End;
@@ -27,8 +28,9 @@ pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         ..StoredGroup::named(name.clone())
     };
     hand.carry_out(&Command::AddGroup(group))?;
+    let to = Grantee::Group(name);
     for role in order.roles("Internal error")?.unwrap_or_default() {
-        hand.carry_out(&grant(&name, role))?;
+        hand.carry_out(&grant(&to, role))?;
     }
     Ok(None)
 }
@@ -64,7 +66,7 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     })?;
     let wrong = "'roles' not an array or missing/invalid rolename";
     if let Some(roles) = order.roles(wrong)? {
-        replace_roles(hand, &before, roles)?;
+        replace_roles(hand, &Grantee::Group(name.clone()), before.roles, roles)?;
     }
     if let Some(Json::Array(items)) = order.field("clients") {
         replace_members(hand, &name, items)?;
@@ -95,12 +97,7 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Value, 
     members.sort_unstable();
     let mut group = Map::new();
     group.insert("groupname".to_owned(), json!(name.as_str()));
-    if let Some(text) = found.textname {
-        group.insert("textname".to_owned(), json!(*text));
-    }
-    if let Some(text) = found.textdescription {
-        group.insert("textdescription".to_owned(), json!(*text));
-    }
+    texts(&mut group, &found.textname, &found.textdescription);
     let members = members
         .iter()
         .map(|name| json!({ "username": name.as_str() }));
@@ -135,33 +132,6 @@ fn members(hand: &mut Hand<'_, '_>, name: &GroupName) -> Result<Vec<AccountName>
         .into_iter()
         .map(|member| member.name)
         .collect())
-}
-
-fn grant(name: &GroupName, role: Ranked<RoleName>) -> Command {
-    Command::GrantRole {
-        to: Grantee::Group(name.clone()),
-        role: role.name,
-        priority: Some(role.priority),
-    }
-}
-
-fn replace_roles(
-    hand: &mut Hand<'_, '_>,
-    before: &StoredGroup,
-    roles: Vec<Ranked<RoleName>>,
-) -> Result<(), Refusal> {
-    for held in &before.roles {
-        if roles.iter().all(|role| role.name != held.name) {
-            hand.carry_out(&Command::RevokeRole {
-                from: Grantee::Group(before.name.clone()),
-                role: held.name.clone(),
-            })?;
-        }
-    }
-    for role in roles {
-        hand.carry_out(&grant(&before.name, role))?;
-    }
-    Ok(())
 }
 
 fn replace_members(

@@ -10,6 +10,7 @@ use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::{clients, groups, roles};
 use crate::admin::Error;
+use crate::model::{AccountName, GroupName, RoleName};
 use crate::policy::{Priority, Ranked};
 use crate::store::Page;
 
@@ -25,47 +26,53 @@ pub(super) fn details(hand: &mut Hand<'_, '_>, _: &Order) -> Done {
 
 pub(super) fn clients(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let total = hand.roles()?.totals().map_err(Error::from)?.accounts;
-    let names = hand
-        .roles()?
-        .account_names(page(order))
-        .map_err(Error::from)?;
-    let items = match is_verbose(order) {
-        true => names
-            .iter()
-            .map(|name| clients::shown(hand, name))
-            .collect(),
-        false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
-    };
-    Ok(Some(
-        json!({ "totalCount": total, "clients": Value::Array(items?) }),
-    ))
+    let names = hand.roles()?.account_names(page(order));
+    let names = names.map_err(Error::from)?;
+    let items = items(hand, order, &names, AccountName::as_str, clients::shown)?;
+    Ok(Some(json!({ "totalCount": total, "clients": items })))
 }
 
 pub(super) fn groups(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let total = hand.roles()?.totals().map_err(Error::from)?.groups;
-    let names = hand
-        .roles()?
-        .group_names(page(order))
-        .map_err(Error::from)?;
-    let items: Result<Vec<Value>, Refusal> = match is_verbose(order) {
-        true => names.iter().map(|name| groups::shown(hand, name)).collect(),
-        false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
-    };
-    Ok(Some(
-        json!({ "totalCount": total, "groups": Value::Array(items?) }),
-    ))
+    let names = hand.roles()?.group_names(page(order));
+    let names = names.map_err(Error::from)?;
+    let items = items(hand, order, &names, GroupName::as_str, groups::shown)?;
+    Ok(Some(json!({ "totalCount": total, "groups": items })))
 }
 
 pub(super) fn roles(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let total = hand.roles()?.totals().map_err(Error::from)?.roles;
-    let names = hand.roles()?.role_names(page(order)).map_err(Error::from)?;
-    let items: Result<Vec<Value>, Refusal> = match is_verbose(order) {
-        true => names.iter().map(|name| roles::shown(hand, name)).collect(),
-        false => Ok(names.iter().map(|name| json!(name.as_str())).collect()),
-    };
-    Ok(Some(
-        json!({ "totalCount": total, "roles": Value::Array(items?) }),
-    ))
+    let names = hand.roles()?.role_names(page(order));
+    let names = names.map_err(Error::from)?;
+    let items = items(hand, order, &names, RoleName::as_str, roles::shown)?;
+    Ok(Some(json!({ "totalCount": total, "roles": items })))
+}
+
+/// The names, or what is behind each where that is asked for.
+fn items<T>(
+    hand: &mut Hand<'_, '_>,
+    order: &Order,
+    names: &[T],
+    text: fn(&T) -> &str,
+    shown: fn(&mut Hand<'_, '_>, &T) -> Result<Value, Refusal>,
+) -> Result<Value, Refusal> {
+    match order.switch("verbose").unwrap_or(false) {
+        true => names.iter().map(|name| shown(hand, name)).collect(),
+        false => Ok(names.iter().map(|name| json!(text(name))).collect()),
+    }
+}
+
+/// The names for people, where there are such.
+pub(super) fn texts(
+    object: &mut Map<String, Value>,
+    name: &Option<Box<str>>,
+    description: &Option<Box<str>>,
+) {
+    for (field, text) in [("textname", name), ("textdescription", description)] {
+        if let Some(text) = text {
+            object.insert(field.to_owned(), json!(**text));
+        }
+    }
 }
 
 /// Roles or groups, with priorities that are not the usual one.
@@ -93,8 +100,4 @@ fn page(order: &Order) -> Page {
         offset: offset.unwrap_or(0),
         count: count.map(|count| count.max(1)),
     }
-}
-
-fn is_verbose(order: &Order) -> bool {
-    order.switch("verbose").unwrap_or(false)
 }

@@ -1,14 +1,17 @@
 //! Who holds which role, and who is in which group.
 //!
-//! Must not: give another priority to what is held: such an order is refused, as the original does.
+//! Must not: give another priority to what is held by an order that adds: it is refused, as the original
+//! does.
 #![forbid(unsafe_code)]
 
+use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::groups::end_members;
 use crate::admin::Command;
 use crate::engine::End;
-use crate::policy::Grantee;
+use crate::model::RoleName;
+use crate::policy::{Grantee, Ranked};
 
 pub(super) fn add_client_role(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let (account, role) = (order.username()?, order.rolename()?);
@@ -75,4 +78,34 @@ pub(super) fn remove_group_role(hand: &mut Hand<'_, '_>, order: &Order) -> Done 
     hand.carry_out(&command)?;
     end_members(hand, &group)?;
     Ok(None)
+}
+
+/// Gives a role with the priority that is asked for.
+pub(super) fn grant(to: &Grantee, role: Ranked<RoleName>) -> Command {
+    Command::GrantRole {
+        to: to.clone(),
+        role: role.name,
+        priority: Some(role.priority),
+    }
+}
+
+/// Has somebody hold these roles and none of those before.
+pub(super) fn replace_roles(
+    hand: &mut Hand<'_, '_>,
+    holder: &Grantee,
+    before: Vec<Ranked<RoleName>>,
+    after: Vec<Ranked<RoleName>>,
+) -> Result<(), Refusal> {
+    for held in before {
+        if after.iter().all(|role| role.name != held.name) {
+            hand.carry_out(&Command::RevokeRole {
+                from: holder.clone(),
+                role: held.name,
+            })?;
+        }
+    }
+    for role in after {
+        hand.carry_out(&grant(holder, role))?;
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
+use super::lists::texts;
 use super::rules;
 use crate::admin::{Command, Error, RoleChange};
 use crate::dynsec::Json;
@@ -104,12 +105,7 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<Value, R
     let rules = rules::shown(&found);
     let mut role = Map::new();
     role.insert("rolename".to_owned(), json!(name.as_str()));
-    if let Some(text) = found.textname {
-        role.insert("textname".to_owned(), json!(*text));
-    }
-    if let Some(text) = found.textdescription {
-        role.insert("textdescription".to_owned(), json!(*text));
-    }
+    texts(&mut role, &found.textname, &found.textdescription);
     let wildcards = found.wildcard_subscriptions == WildcardSubscriptions::Allow;
     role.insert("allowwildcardsubs".to_owned(), json!(wildcards));
     role.insert("acls".to_owned(), rules);
