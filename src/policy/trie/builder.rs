@@ -5,8 +5,9 @@
 
 use hashbrown::HashMap;
 
-use super::super::template::Level;
+use super::super::template::{Level, Template};
 use super::edges::{Edges, Mixed, Origin, Text};
+use super::literals::Drafts;
 use super::{Entry, Node, NodeId, TooMany, Trie, at};
 
 /// A tree that grows.
@@ -17,6 +18,7 @@ pub(in crate::policy) struct Builder {
     mixed: Vec<Mixed>,
     /// Where the text of a level lies; most levels come many times.
     texts: HashMap<Box<str>, Text>,
+    literals: Drafts,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,24 @@ impl Builder {
         Ok(id)
     }
 
-    /// Adds what a template ends in. Entries are added best rank first.
+    /// Adds a template with what it ends in, best rank first. What it says of shared subscriptions is the
+    /// caller's.
+    pub(in crate::policy) fn template(
+        &mut self,
+        root: NodeId,
+        template: &Template,
+        entry: Entry,
+    ) -> Result<(), TooMany> {
+        match template.literal() {
+            Some(text) => {
+                self.literals.add(root, text, entry);
+                Ok(())
+            }
+            None => self.add(root, template.levels(), entry),
+        }
+    }
+
+    /// Adds levels with what they end in, best rank first.
     pub(in crate::policy) fn add<'a>(
         &mut self,
         root: NodeId,
@@ -76,6 +95,7 @@ impl Builder {
             draft.node.end = length(&entries)?;
             draft.node.has_texts = draft.texts > 1;
         }
+        let literals = self.literals.finish(&mut entries)?;
         let mut edges = self.edges;
         let is_many = |node: &&Draft| {
             at(&self.nodes, node.node.origin.parent.0).is_some_and(|parent| parent.texts > 1)
@@ -92,6 +112,7 @@ impl Builder {
             entries: entries.into(),
             edges,
             mixed: self.mixed.into(),
+            literals,
         })
     }
 
@@ -198,7 +219,7 @@ impl Draft {
 }
 
 /// Without the entries that are never asked because an earlier one always answers.
-fn reachable(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
+pub(super) fn reachable(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
     let mut answered = 0;
     entries.into_iter().filter(move |entry| {
         let new = entry.kinds & !answered != 0;

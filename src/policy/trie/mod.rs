@@ -15,9 +15,11 @@
 
 mod builder;
 mod edges;
+mod literals;
 
 pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
+use self::literals::Literals;
 use super::question::{Asker, Message};
 use super::rule::{Conditions, Permission, Retain};
 use super::template::is_filled;
@@ -30,10 +32,11 @@ pub(super) struct Trie {
     entries: Box<[Entry]>,
     edges: Edges,
     mixed: Box<[Mixed]>,
+    literals: Literals,
 }
 
 /// A place in the tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(u32);
 
 /// What a template ends in.
@@ -54,6 +57,16 @@ pub(super) struct Entry {
 #[error("there are too many rules")]
 pub struct TooMany;
 
+/// For whom an answer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// For whoever asks the same of the same rules, whatever the message: neither a name nor the message was
+    /// looked at.
+    Everybody,
+    /// For whoever asked, and for this message.
+    One,
+}
+
 /// One question on its way through the tree.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
@@ -66,6 +79,8 @@ pub(super) struct Search<'a> {
     /// Only a lower rank is of interest; that of what was found.
     best: u32,
     permission: Permission,
+    /// Whether a name or the message was looked at.
+    is_personal: bool,
     #[cfg(test)]
     visited: usize,
 }
@@ -104,6 +119,16 @@ struct Node {
 impl Trie {
     /// Looks below a node for something better than the search has; `plain` is a topic or a filter.
     pub(super) fn search(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
+        if let Some(literal) = self.literals.find(node, plain)
+            && !take(&literal.first, Path::Literal, search)
+        {
+            self.take(literal.others, Path::Literal, search);
+        }
+        self.walk(node, plain, search);
+    }
+
+    /// The same among the templates that are more than text.
+    fn walk(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
         let Some(root) = self.enter(node, search) else {
             return;
         };
@@ -127,18 +152,19 @@ impl Trie {
             return;
         };
         self.take(root.below(), Path::Covering, search);
+        search.is_personal |= root.names();
         let names = [
             (root.plus, true),
             (root.client, search.asker.client() == Some(group)),
             (root.user, search.asker.user() == Some(group)),
         ];
         if let Some(child) = self.text_child(root, node, group) {
-            self.search(child, plain, search);
+            self.walk(child, plain, search);
         }
         // A literal is found above: no group has a wildcard or stands for a name.
         let literal_kinds = std::mem::take(&mut search.literal_kinds);
         for (child, _) in names.into_iter().filter(|(_, fits)| *fits) {
-            self.search(child, plain, search);
+            self.walk(child, plain, search);
         }
         search.literal_kinds = literal_kinds;
     }
@@ -179,6 +205,7 @@ impl Trie {
                     self.visit(child, rest, path, search);
                 }
                 if !hidden {
+                    search.is_personal |= node.names();
                     if node.client.is_some() && search.asker.client() == Some(level) {
                         self.visit(node.client, rest, Path::Covering, search);
                     }
@@ -213,6 +240,7 @@ impl Trie {
     ) {
         let mut next = node.mixed;
         while let Some(mixed) = at(&self.mixed, next) {
+            search.is_personal = true;
             let text = self.edges.text(mixed.text);
             if hidden == (hidden && is_hidden(text)) && is_filled(text, level, search.asker) {
                 self.visit(mixed.child, rest, Path::Covering, search);
@@ -232,24 +260,34 @@ impl Trie {
         (node.best < search.best && node.kinds & wanted != 0).then_some(node)
     }
 
-    /// The best of a list, if it is better than what the search has.
     fn take(&self, (start, end): (u32, u32), path: Path, search: &mut Search<'_>) {
-        let kinds = match path {
-            Path::Literal => search.kinds | search.literal_kinds,
-            Path::Covering => search.kinds,
-        };
         let range = start as usize..end as usize;
-        for entry in self.entries.get(range).unwrap_or_default() {
-            if entry.rank >= search.best {
-                return;
-            }
-            if entry.kinds & kinds != 0 && entry.holds(search.message) {
-                search.best = entry.rank;
-                search.permission = entry.permission;
-                return;
-            }
+        take(self.entries.get(range).unwrap_or_default(), path, search);
+    }
+}
+
+/// The best of a list, if it is better than what the search has; whether there is one, or the list went on
+/// to what is no better.
+fn take(entries: &[Entry], path: Path, search: &mut Search<'_>) -> bool {
+    let kinds = match path {
+        Path::Literal => search.kinds | search.literal_kinds,
+        Path::Covering => search.kinds,
+    };
+    for entry in entries {
+        if entry.rank >= search.best {
+            return true;
+        }
+        if entry.kinds & kinds == 0 {
+            continue;
+        }
+        search.is_personal |= !entry.is_unconditional();
+        if entry.holds(search.message) {
+            search.best = entry.rank;
+            search.permission = entry.permission;
+            return true;
         }
     }
+    false
 }
 
 impl Entry {
@@ -289,6 +327,11 @@ impl Node {
     fn below(&self) -> (u32, u32) {
         (self.middle, self.end)
     }
+
+    /// Whether a name can lead on from here.
+    fn names(&self) -> bool {
+        self.client.is_some() || self.user.is_some()
+    }
 }
 
 impl NodeId {
@@ -309,6 +352,7 @@ impl<'a> Search<'a> {
             message,
             best: u32::MAX,
             permission: Permission::Deny,
+            is_personal: false,
             #[cfg(test)]
             visited: 0,
         }
@@ -317,6 +361,14 @@ impl<'a> Search<'a> {
     /// The rank of what was found, and what it says.
     pub(super) fn found(&self) -> Option<(u32, Permission)> {
         (self.best != u32::MAX).then_some((self.best, self.permission))
+    }
+
+    /// For whom that holds.
+    pub(super) fn reach(&self) -> Reach {
+        match self.is_personal {
+            true => Reach::One,
+            false => Reach::Everybody,
+        }
     }
 }
 
@@ -368,6 +420,90 @@ mod tests {
         ] {
             assert_eq!(search(&filters, plain).0, found, "{plain}");
         }
+    }
+
+    #[test]
+    fn templates_that_are_text_are_found_beside_those_that_are_more() {
+        let mut builder = Builder::default();
+        let (root, other) = (builder.root().unwrap(), builder.root().unwrap());
+        let filters = ["a/b", "a/+", "a/c", "a/b", "%u/b", "$x", "a", "#"];
+        for (rank, filter) in (0..).zip(filters) {
+            let template =
+                Template::parse(filter, About::Topics, Substitution::WholeLevels).unwrap();
+            let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
+            builder.template(root, &template, entry).unwrap();
+        }
+        let template = Template::parse("a/d", About::Topics, Substitution::Never).unwrap();
+        let entry = Entry::new(9, 1, Permission::Allow, &Conditions::default());
+        builder.template(other, &template, entry).unwrap();
+        let trie = builder.finish().unwrap();
+        assert_eq!(trie.literals.len(), 5);
+        for (root, plain, found) in [
+            (root, "a/b", Some(0)),
+            (root, "a/c", Some(1)),
+            (root, "a/+", Some(1)),
+            (root, "ann/b", Some(4)),
+            (root, "$x", Some(5)),
+            (root, "$y", None),
+            (root, "a", Some(6)),
+            (root, "a/d", Some(1)),
+            (other, "a/d", Some(9)),
+            (other, "a/b", None),
+        ] {
+            let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
+            trie.search(root, plain, &mut search);
+            assert_eq!(search.found().map(|(rank, _)| rank), found, "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_literal_with_many_entries_is_asked_for_all_of_them() {
+        let mut builder = Builder::default();
+        let root = builder.root().unwrap();
+        let template = Template::parse("a", About::Topics, Substitution::Never).unwrap();
+        for rank in 0..5 {
+            let entry = Entry::new(rank, 1 << rank, Permission::Allow, &Conditions::default());
+            builder.template(root, &template, entry).unwrap();
+        }
+        let trie = builder.finish().unwrap();
+        for rank in 0..5 {
+            let mut search = Search::new(ANN, Message::EMPTY, 1 << rank, 0);
+            trie.search(root, "a", &mut search);
+            assert_eq!(search.found(), Some((rank, Permission::Allow)));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_everybodys_where_no_name_and_no_message_was_looked_at() {
+        let reach = |filters: &[&str], plain| {
+            let (trie, root) = trie(filters);
+            let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
+            trie.search(root, plain, &mut search);
+            search.reach()
+        };
+        assert_eq!(reach(&["a/b", "+/c", "#"], "a/b"), Reach::Everybody);
+        assert_eq!(reach(&["b/%u", "a/b"], "a/b"), Reach::Everybody);
+        for filters in [
+            ["%u/b", "a/b"],
+            ["a/%c", "a/b"],
+            ["x%u", "a/b"],
+            ["a/y%c", "+/b"],
+        ] {
+            assert_eq!(reach(&filters, "a/b"), Reach::One, "{filters:?}");
+        }
+        let mut builder = Builder::default();
+        let root = builder.root().unwrap();
+        let template = Template::parse("a", About::Topics, Substitution::Never).unwrap();
+        let conditions = Conditions {
+            max_payload: Some(1),
+            ..Conditions::default()
+        };
+        let entry = Entry::new(0, 1, Permission::Allow, &conditions);
+        builder.template(root, &template, entry).unwrap();
+        let trie = builder.finish().unwrap();
+        let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
+        trie.search(root, "a", &mut search);
+        assert_eq!(search.reach(), Reach::One);
     }
 
     #[test]
