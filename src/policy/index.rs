@@ -94,7 +94,10 @@ impl IndexBuilder {
         );
         let template = rule.template();
         match template.share() {
-            Share::Plain => self.trie.template(self.plain, template, entry),
+            Share::Plain => {
+                let is_literal = rule.acl_type().is_literal();
+                self.trie.template(self.plain, template, is_literal, entry)
+            }
             Share::Every => self.trie.add(self.shared, template.levels(), entry),
             Share::Group(group) => self.shared_rule(group, rule, entry),
         }

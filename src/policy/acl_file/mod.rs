@@ -220,7 +220,7 @@ impl AclFile {
                 rule.access.permission(),
                 &Conditions::default(),
             );
-            trie.template(tiers.node, &rule.template, entry)?;
+            trie.template(tiers.node, &rule.template, false, entry)?;
         }
         Ok(Self {
             rules: rules.into(),

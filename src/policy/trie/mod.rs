@@ -15,11 +15,11 @@
 
 mod builder;
 mod edges;
-mod literals;
+mod flat;
 
 pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
-use self::literals::Literals;
+use self::flat::{Flat, Levels, Line};
 use super::question::{Asker, Message};
 use super::rule::{Conditions, Permission, Retain};
 use super::template::is_filled;
@@ -32,7 +32,7 @@ pub(super) struct Trie {
     entries: Box<[Entry]>,
     edges: Edges,
     mixed: Box<[Mixed]>,
-    literals: Literals,
+    flat: Flat,
 }
 
 /// A place in the tree.
@@ -114,20 +114,41 @@ struct Node {
     start: u32,
     middle: u32,
     end: u32,
+    /// Of a root, the forms of the templates that are not below it.
+    forms: (u32, u32),
 }
 
 impl Trie {
     /// Looks below a node for something better than the search has; `plain` is a topic or a filter.
     pub(super) fn search(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
-        if let Some(literal) = self.literals.find(node, plain)
-            && !take(&literal.first, Path::Literal, search)
-        {
-            self.take(literal.others, Path::Literal, search);
+        let forms = at(&self.nodes, node.0).map_or((0, 0), |root| root.forms);
+        let wanted = search.kinds | search.literal_kinds;
+        let mut levels = None;
+        for (number, form) in self.flat.forms(forms) {
+            if form.best >= search.best {
+                break;
+            }
+            if form.kinds & wanted == 0 {
+                continue;
+            }
+            let Some(open) = form.open() else {
+                if let Some(line) = self.flat.text(number, plain) {
+                    self.take_line(line, Path::Literal, search);
+                }
+                continue;
+            };
+            let levels = levels.get_or_insert_with(|| Levels::of(plain));
+            for line in self.flat.open(number, open, levels) {
+                let text = self.flat.text_of(line);
+                if open.covers(text, levels, search.asker, &mut search.is_personal) {
+                    self.take_line(line, Path::Covering, search);
+                }
+            }
         }
         self.walk(node, plain, search);
     }
 
-    /// The same among the templates that are more than text.
+    /// The same among the templates without a form.
     fn walk(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
         let Some(root) = self.enter(node, search) else {
             return;
@@ -258,6 +279,13 @@ impl Trie {
         }
         let wanted = search.kinds | search.literal_kinds;
         (node.best < search.best && node.kinds & wanted != 0).then_some(node)
+    }
+
+    fn take_line(&self, line: &Line, path: Path, search: &mut Search<'_>) {
+        if !take(&line.first, path, search) {
+            let others = self.entries.get(line.others as usize..);
+            take(others.unwrap_or_default(), path, search);
+        }
     }
 
     fn take(&self, (start, end): (u32, u32), path: Path, search: &mut Search<'_>) {
@@ -431,13 +459,13 @@ mod tests {
             let template =
                 Template::parse(filter, About::Topics, Substitution::WholeLevels).unwrap();
             let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
-            builder.template(root, &template, entry).unwrap();
+            builder.template(root, &template, false, entry).unwrap();
         }
         let template = Template::parse("a/d", About::Topics, Substitution::Never).unwrap();
         let entry = Entry::new(9, 1, Permission::Allow, &Conditions::default());
-        builder.template(other, &template, entry).unwrap();
+        builder.template(other, &template, false, entry).unwrap();
         let trie = builder.finish().unwrap();
-        assert_eq!(trie.literals.len(), 5);
+        assert_eq!(trie.nodes.len(), 2, "all have a form");
         for (root, plain, found) in [
             (root, "a/b", Some(0)),
             (root, "a/c", Some(1)),
@@ -463,7 +491,7 @@ mod tests {
         let template = Template::parse("a", About::Topics, Substitution::Never).unwrap();
         for rank in 0..5 {
             let entry = Entry::new(rank, 1 << rank, Permission::Allow, &Conditions::default());
-            builder.template(root, &template, entry).unwrap();
+            builder.template(root, &template, false, entry).unwrap();
         }
         let trie = builder.finish().unwrap();
         for rank in 0..5 {
@@ -499,7 +527,7 @@ mod tests {
             ..Conditions::default()
         };
         let entry = Entry::new(0, 1, Permission::Allow, &conditions);
-        builder.template(root, &template, entry).unwrap();
+        builder.template(root, &template, false, entry).unwrap();
         let trie = builder.finish().unwrap();
         let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
         trie.search(root, "a", &mut search);
