@@ -229,9 +229,7 @@ fn a_check_with_a_memory_allocates_nothing() {
             };
             let mut answer = None;
             let counted = measure(|| {
-                if !memory.is_about(topic.as_bytes()) {
-                    memory.hear(topic);
-                }
+                memory.turn_to(topic.as_bytes()).unwrap();
                 answer = Some(engine.may_again(passage, &mut seat, &mut memory));
             });
             (answer.unwrap(), counted.count_total)

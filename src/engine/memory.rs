@@ -1,12 +1,16 @@
-//! What was answered just now, so that it is not found out again: of each client how it stands, and of the
-//! last topic who was told yes.
+//! What was answered lately, so that it is not found out again: of each client how it stands, and of some
+//! topics who was told yes.
 //!
 //! Must not: refuse anybody, or be shared. A yes is remembered and a no is found out each time. A yes is of
 //! rules that never change, under their number; whose rules those are is believed for as long as nothing
 //! that was found out has been replaced. One thread has a memory to itself, so nobody waits for it.
 #![forbid(unsafe_code)]
 
+use std::hash::BuildHasher as _;
+use std::str::Utf8Error;
 use std::sync::{Arc, Weak};
+
+use hashbrown::DefaultHashBuilder;
 
 use super::Engine;
 use super::standing::{Says, Standing};
@@ -14,13 +18,22 @@ use crate::policy::{Asker, HeardTopic, PartId, Topic};
 use crate::request::{Access, Passage, Passing};
 use crate::verdict::{Denial, Permit};
 
-/// The last topic that was asked about, and who may do what with it.
-#[derive(Default)]
+/// Some topics that were asked about, and who may do what with them. It is always about one of them.
 pub struct Memory {
-    topic: HeardTopic,
-    /// Counts topics: what was remembered in another round is of another topic.
-    round: u64,
+    topics: Box<[Heard]>,
+    /// The place of the one it is about.
+    here: usize,
+    /// How many there have been.
+    rounds: u64,
     granted: Granted,
+    hash: DefaultHashBuilder,
+}
+
+/// A topic.
+struct Heard {
+    topic: HeardTopic,
+    /// Its number. What was remembered under another one is of another topic.
+    round: u64,
 }
 
 /// What was allowed, each in the place that its number leads to.
@@ -52,7 +65,7 @@ struct Stand {
 
 impl Engine {
     /// "May this client do that?" As [`may`](Self::may) answers it, with what is remembered of the client and
-    /// of the topic, which the memory has heard.
+    /// of the topic that the memory is about.
     pub fn may_again(&self, passage: Passage, seat: &mut Seat, memory: &mut Memory) -> Permit {
         // Before anything is found out: what is replaced from now on counts from here.
         let replaced = self.replaced();
@@ -71,8 +84,11 @@ impl Engine {
             client_id: client_id.as_deref(),
             username: username.as_deref(),
         };
-        let access = passage.of(asker.client_id, asker.username, memory.topic.as_str());
-        let topic = memory.topic.topic();
+        let Some(heard) = memory.topics.get(memory.here) else {
+            return Permit::Deny;
+        };
+        let access = passage.of(asker.client_id, asker.username, heard.topic.as_str());
+        let topic = heard.topic.topic();
         let (permit, part) = self.find_out(&access, asker, topic, stand, replaced);
         if let (Permit::Allow, Some(part)) = (permit, part) {
             memory.remember(part, passage.to);
@@ -143,16 +159,34 @@ impl Engine {
 }
 
 impl Memory {
-    /// Whether the last topic is this one.
-    #[must_use]
-    pub fn is_about(&self, topic: &[u8]) -> bool {
-        self.topic.is(topic)
+    /// From now on it is about this topic.
+    ///
+    /// # Errors
+    /// When it is no text; then it is about nothing that anybody may publish to.
+    pub fn turn_to(&mut self, topic: &[u8]) -> Result<(), Utf8Error> {
+        if self.is_about(topic) {
+            return Ok(());
+        }
+        self.here = match topic.len() <= SHORT {
+            true => usize::try_from(self.hash.hash_one(topic) % SHORT_ONES).unwrap_or_default(),
+            // One place for all of them: what is kept has a bound.
+            false => PLACE_OF_LONG,
+        };
+        if self.is_about(topic) {
+            return Ok(());
+        }
+        let text = str::from_utf8(topic);
+        self.rounds = self.rounds.wrapping_add(1);
+        if let Some(heard) = self.topics.get_mut(self.here) {
+            heard.round = self.rounds;
+            heard.topic.hear(text.unwrap_or_default());
+        }
+        text.map(|_| ())
     }
 
-    /// From now on the topic is this one, and nobody has been told anything about it.
-    pub fn hear(&mut self, topic: &str) {
-        self.round = self.round.wrapping_add(1);
-        self.topic.hear(topic);
+    fn is_about(&self, topic: &[u8]) -> bool {
+        let heard = self.topics.get(self.here);
+        heard.is_some_and(|heard| heard.topic.is(topic))
     }
 
     fn has_granted(&self, part: PartId, passage: Passage) -> bool {
@@ -173,8 +207,24 @@ impl Memory {
             Passing::ToClient => 1,
         };
         Grant {
-            round: self.round,
+            round: self.topics.get(self.here).map_or(0, |heard| heard.round),
             what: part.number().wrapping_mul(2).wrapping_add(to),
+        }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let heard = || Heard {
+            topic: HeardTopic::with_capacity(SHORT),
+            round: 0,
+        };
+        Self {
+            topics: std::iter::repeat_with(heard).take(TOPICS).collect(),
+            here: 0,
+            rounds: 0,
+            granted: Granted::default(),
+            hash: DefaultHashBuilder::default(),
         }
     }
 }
@@ -187,8 +237,9 @@ impl Default for Granted {
 
 impl Grant {
     fn place(self) -> usize {
-        // The lowest bits: numbers are given one after the other.
-        usize::try_from(self.what & LAST_PLACE).unwrap_or_default()
+        // Numbers are given one after the other: those of one topic lie side by side.
+        let number = self.round.wrapping_mul(SPREAD).wrapping_add(self.what);
+        usize::try_from(number & LAST_PLACE).unwrap_or_default()
     }
 }
 
@@ -215,11 +266,20 @@ impl Seat {
     }
 }
 
-/// How many answers about one topic are remembered.
-const PLACES: usize = 64;
+/// How many topics are remembered that are short, and the place of the last one that was not.
+const SHORT_ONES: u64 = 256;
+const PLACE_OF_LONG: usize = 256;
+const TOPICS: usize = 257;
 
-/// Its bits are those that can differ.
-const LAST_PLACE: u64 = 63;
+/// A topic of more bytes is long.
+const SHORT: usize = 256;
+
+/// How many answers are remembered.
+const PLACES: usize = 1024;
+const LAST_PLACE: u64 = 1023;
+
+/// Two topics do not lie in the same places unless there are many answers about them.
+const SPREAD: u64 = 61;
 
 /// Nothing has been replaced so often.
 const NEVER: u64 = u64::MAX;

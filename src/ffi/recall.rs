@@ -34,9 +34,7 @@ impl Recall {
         let Self { seats, memory } = self;
         let client = ClientPtr::new(event.client)?;
         let topic = event::bytes(event, Some(event.topic))?;
-        if !memory.is_about(topic) {
-            memory.hear(std::str::from_utf8(topic).ok()?);
-        }
+        memory.turn_to(topic).ok()?;
         let client_id = event::bytes(event, Some(event::client_id(api, client)));
         let username = event::bytes(event, Some(event::username(api, client)));
         let passage = Passage {

@@ -93,6 +93,15 @@ impl<'a> Topic<'a> {
 }
 
 impl HeardTopic {
+    /// None yet, with room for one of so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            is_topic: false,
+        }
+    }
+
     /// Whether it is this one.
     #[must_use]
     pub fn is(&self, text: &[u8]) -> bool {

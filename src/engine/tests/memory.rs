@@ -118,9 +118,7 @@ struct Thread {
 
 impl Thread {
     fn ask(&mut self, engine: &Engine, place: usize, ask: &Ask) -> Permit {
-        if !self.memory.is_about(ask.topic.as_bytes()) {
-            self.memory.hear(ask.topic);
-        }
+        self.memory.turn_to(ask.topic.as_bytes()).unwrap();
         let bytes = |name: Option<&'static str>| name.map(str::as_bytes);
         let is_of = |seat: &Seat| seat.is_of(bytes(ask.client_id), bytes(ask.username));
         if !self.seats.get(&place).is_some_and(is_of) {
@@ -317,6 +315,62 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn topics_have_to_themselves_what_is_remembered_of_them() {
+    let granting = Arc::new(Roles(Mutex::default()));
+    let rule = |topic| Rule::new(AclType::PublishClientSend, Permission::Allow, topic).unwrap();
+    let definition = RoleDefinition {
+        name: "role".into(),
+        rules: vec![rule("even/#")],
+        wildcard_subscriptions: WildcardSubscriptions::Allow,
+        window: Window::default(),
+    };
+    let held = HeldRole {
+        definition,
+        priority: Priority::MEMBER,
+        group: None,
+    };
+    granting.0.lock().unwrap().insert("ann", vec![held]);
+    let authority = Authority::Grants("/roles".into(), granting as Arc<dyn Grantor>);
+    let engine = Engine::over(
+        vec![Held::with(vec![account("ann", "pw")])],
+        [authority].into_iter().collect(),
+        &Config::standard(),
+        &[9; 32],
+        now,
+        Arc::default(),
+    );
+    let ann = Asker {
+        client_id: Some("a"),
+        username: Some("ann"),
+    };
+    let (mut seat, mut memory) = (Seat::of(ann), Memory::default());
+    let passage = Passage {
+        to: Passing::FromClient,
+        qos: 0,
+        retain: false,
+        payload: 0,
+    };
+    // More than are remembered, long ones among them, each of which comes again soon.
+    let (long, longer) = ("x".repeat(300), "x".repeat(60_000));
+    for turn in 0..3_000_u32 {
+        let (number, tail) = (turn / 3 % 700, [&*long, &*longer, ""][turn as usize % 3]);
+        for (first, permit) in [("even", Permit::Allow), ("odd", Permit::Deny)] {
+            let topic = format!("{first}/{number}{tail}");
+            memory.turn_to(topic.as_bytes()).unwrap();
+            for _ in 0..2 {
+                assert_eq!(engine.may_again(passage, &mut seat, &mut memory), permit);
+            }
+        }
+    }
+    memory.turn_to(b"even/1").unwrap();
+    assert!(memory.turn_to(b"even/\xff").is_err());
+    assert_eq!(
+        engine.may_again(passage, &mut seat, &mut memory),
+        Permit::Deny
+    );
 }
 
 fn file_text() -> impl Strategy<Value = String> {

@@ -3,6 +3,9 @@
 //!
 //! Must not: know roles, rules or files, allocate in a search, or change once it is built.
 //!
+//! Most templates are not in the tree: those of a few forms lie in one table ([`flat`]), and each form is looked
+//! for before the tree is searched for the others.
+//!
 //! A node is a template's first levels; the entries of the templates that end there lie in one list,
 //! best rank first, and those that end in `#` in another. A search goes down from a node that the
 //! caller names: along the text of a level, the names it equals, and `+`. A branch that holds nothing
@@ -16,6 +19,8 @@
 mod builder;
 mod edges;
 mod flat;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
@@ -402,172 +407,4 @@ impl<'a> Search<'a> {
 
 fn at<T>(items: &[T], index: u32) -> Option<&T> {
     items.get(index as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::template::{About, Substitution, Template};
-
-    const ANN: Asker<'_> = Asker {
-        client_id: Some("c1"),
-        username: Some("ann"),
-    };
-
-    fn trie(filters: &[&str]) -> (Trie, NodeId) {
-        let mut builder = Builder::default();
-        let root = builder.root().unwrap();
-        for (rank, filter) in (0..).zip(filters) {
-            let template = Template::parse(filter, About::Topics, Substitution::Anywhere).unwrap();
-            let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
-            builder.add(root, template.levels(), entry).unwrap();
-        }
-        (builder.finish().unwrap(), root)
-    }
-
-    fn search(filters: &[&str], plain: &str) -> (Option<u32>, usize) {
-        let (trie, root) = trie(filters);
-        let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
-        trie.search(root, plain, &mut search);
-        (search.found().map(|(rank, _)| rank), search.visited)
-    }
-
-    #[test]
-    fn the_best_rank_that_covers_the_question_is_found() {
-        let filters = ["a/b/c", "a/+/#", "%u/#", "x%c", "#"];
-        for (plain, found) in [
-            ("a/b/c", Some(0)),
-            ("a/b/d", Some(1)),
-            ("a/b", Some(1)),
-            ("a/+/c", Some(1)),
-            ("ann", Some(2)),
-            ("ann/#", Some(2)),
-            ("xc1", Some(3)),
-            ("a", Some(4)),
-            ("$SYS/a", None),
-        ] {
-            assert_eq!(search(&filters, plain).0, found, "{plain}");
-        }
-    }
-
-    #[test]
-    fn templates_that_are_text_are_found_beside_those_that_are_more() {
-        let mut builder = Builder::default();
-        let (root, other) = (builder.root().unwrap(), builder.root().unwrap());
-        let filters = ["a/b", "a/+", "a/c", "a/b", "%u/b", "$x", "a", "#"];
-        for (rank, filter) in (0..).zip(filters) {
-            let template =
-                Template::parse(filter, About::Topics, Substitution::WholeLevels).unwrap();
-            let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
-            builder.template(root, &template, false, entry).unwrap();
-        }
-        let template = Template::parse("a/d", About::Topics, Substitution::Never).unwrap();
-        let entry = Entry::new(9, 1, Permission::Allow, &Conditions::default());
-        builder.template(other, &template, false, entry).unwrap();
-        let trie = builder.finish().unwrap();
-        assert_eq!(trie.nodes.len(), 2, "all have a form");
-        for (root, plain, found) in [
-            (root, "a/b", Some(0)),
-            (root, "a/c", Some(1)),
-            (root, "a/+", Some(1)),
-            (root, "ann/b", Some(4)),
-            (root, "$x", Some(5)),
-            (root, "$y", None),
-            (root, "a", Some(6)),
-            (root, "a/d", Some(1)),
-            (other, "a/d", Some(9)),
-            (other, "a/b", None),
-        ] {
-            let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
-            trie.search(root, plain, &mut search);
-            assert_eq!(search.found().map(|(rank, _)| rank), found, "{plain}");
-        }
-    }
-
-    #[test]
-    fn a_literal_with_many_entries_is_asked_for_all_of_them() {
-        let mut builder = Builder::default();
-        let root = builder.root().unwrap();
-        let template = Template::parse("a", About::Topics, Substitution::Never).unwrap();
-        for rank in 0..5 {
-            let entry = Entry::new(rank, 1 << rank, Permission::Allow, &Conditions::default());
-            builder.template(root, &template, false, entry).unwrap();
-        }
-        let trie = builder.finish().unwrap();
-        for rank in 0..5 {
-            let mut search = Search::new(ANN, Message::EMPTY, 1 << rank, 0);
-            trie.search(root, "a", &mut search);
-            assert_eq!(search.found(), Some((rank, Permission::Allow)));
-        }
-    }
-
-    #[test]
-    fn an_answer_is_everybodys_where_no_name_and_no_message_was_looked_at() {
-        let reach = |filters: &[&str], plain| {
-            let (trie, root) = trie(filters);
-            let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
-            trie.search(root, plain, &mut search);
-            search.reach()
-        };
-        assert_eq!(reach(&["a/b", "+/c", "#"], "a/b"), Reach::Everybody);
-        assert_eq!(reach(&["b/%u", "a/b"], "a/b"), Reach::Everybody);
-        for filters in [
-            ["%u/b", "a/b"],
-            ["a/%c", "a/b"],
-            ["x%u", "a/b"],
-            ["a/y%c", "+/b"],
-        ] {
-            assert_eq!(reach(&filters, "a/b"), Reach::One, "{filters:?}");
-        }
-        let mut builder = Builder::default();
-        let root = builder.root().unwrap();
-        let template = Template::parse("a", About::Topics, Substitution::Never).unwrap();
-        let conditions = Conditions {
-            max_payload: Some(1),
-            ..Conditions::default()
-        };
-        let entry = Entry::new(0, 1, Permission::Allow, &conditions);
-        builder.template(root, &template, false, entry).unwrap();
-        let trie = builder.finish().unwrap();
-        let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
-        trie.search(root, "a", &mut search);
-        assert_eq!(search.reach(), Reach::One);
-    }
-
-    #[test]
-    fn a_search_enters_no_node_twice_however_long_the_topic() {
-        // Every filter of twelve levels that are a or +, none of which covers the topic.
-        let filters: Vec<String> = (0_u32..1 << 12)
-            .map(|bits| {
-                let levels = (0..12).map(|at| if bits >> at & 1 == 0 { "a" } else { "+" });
-                levels.collect::<Vec<_>>().join("/")
-            })
-            .collect();
-        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
-        let nodes = trie(&filters).0.nodes.len();
-        for topic in [vec!["a"; 11], vec!["a"; 200], vec!["a"; 30_000]] {
-            let (found, visited) = search(&filters, &topic.join("/"));
-            assert_eq!(found, None);
-            assert!(visited <= nodes, "{visited} of {nodes}");
-        }
-    }
-
-    #[test]
-    fn a_branch_with_nothing_better_is_left_alone() {
-        let (found, visited) = search(&["#", "a/b/c/d", "a/+/c/+"], "a/b/c/d");
-        assert_eq!((found, visited), (Some(0), 2));
-    }
-
-    #[test]
-    fn a_longest_topic_takes_the_search_no_deeper_than_the_templates() {
-        let deep = vec!["+"; 201].join("/");
-        let (found, visited) = search(&[&deep], &"/".repeat(65_535));
-        assert_eq!((found, visited), (None, 202));
-    }
-
-    #[test]
-    fn entries_that_are_never_asked_are_left_out() {
-        let (trie, _) = trie(&["a", "a", "a/#", "a"]);
-        assert_eq!(trie.entries.len(), 2);
-    }
 }
