@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use file::Owner;
 pub use order::{Authorities, Authority, Opinion, Ordered, known, open_all};
-pub use roles::{Holders, Page, RoleChanges, Roles, Totals, Wanted};
+pub use roles::{Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail};
 
 use jiff::Timestamp;
