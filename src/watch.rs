@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the thread does with what it finds.
 pub struct Duties {
+    /// Called first on the thread.
+    pub enter: fn(),
     /// A source changed.
     pub news: Box<dyn Fn(&News) + Send>,
     /// Time has passed.
@@ -78,7 +80,10 @@ impl Watcher {
         };
         let thread = std::thread::Builder::new()
             .name("doorman-watch".to_owned())
-            .spawn(move || round.supervised(&mut inbox))?;
+            .spawn(move || {
+                (round.duties.enter)();
+                round.supervised(&mut inbox);
+            })?;
         Ok(Self { orders, thread })
     }
 
@@ -148,6 +153,7 @@ impl Round {
                 // Whoever asked may have given up.
                 tell.send(()).ok();
             }
+            self.attend();
         }
     }
 
@@ -157,6 +163,10 @@ impl Round {
                 (self.duties.news)(&news);
             }
         }
+    }
+
+    /// What there is to do beside looking: whoever waits for a look does not wait for it.
+    fn attend(&mut self) {
         (self.duties.beat)();
         self.looks = self.looks.wrapping_add(1);
         if self.looks.is_multiple_of(LOOKS_PER_RECORD) {
@@ -249,6 +259,7 @@ mod tests {
         let recorded = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&recorded);
         let duties = Duties {
+            enter: || {},
             news: Box::new(move |news| drop(told.send(news.clone()))),
             beat: Box::new(|| {}),
             logins: Box::new(move || {

@@ -171,11 +171,25 @@ impl Clerk {
     }
 
     fn in_one(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Result<Outcome, admin::Error> {
-        let mut database = Database::open(&self.place.database)?;
+        // What replaced the file is put in force first.
+        if !self.place.pen.is_current() && !self.looker.look_and_wait() {
+            log::warn!("nobody has looked at the database that was replaced");
+        }
+        self.place
+            .pen
+            .write(|database| self.write(database, tasks, concerned))
+    }
+
+    fn write(
+        &self,
+        database: &mut Database,
+        tasks: Vec<Task>,
+        concerned: &mut Concerned,
+    ) -> Result<Outcome, admin::Error> {
         let Some(first) = tasks.first() else {
             return Ok(Outcome::default());
         };
-        let mut batch = Batch::begin(&mut database, first.actor.clone())?;
+        let mut batch = Batch::begin(database, first.actor.clone())?;
         let mut outcome = Outcome::default();
         let mut lines = Vec::new();
         for task in tasks {
