@@ -213,7 +213,8 @@ impl Plugin {
     }
 
     fn duties(&self) -> Duties {
-        let (news, beat, logins) = (
+        let (news, trouble, beat, logins) = (
+            Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
@@ -222,6 +223,7 @@ impl Plugin {
         Duties {
             enter: signal::give_way,
             news: Box::new(move |what| news.review(what, clock::now().wall)),
+            trouble: Box::new(move |why| trouble.source_failed(why, clock::now().wall)),
             beat: Box::new(move || {
                 beat.beat(clock::now());
                 if beat.is_to_be_ticked() || logger::waits() {

@@ -67,6 +67,23 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What went wrong with which file, and nothing of what is in it: for everybody to read.
+    #[must_use]
+    pub fn in_public(&self) -> String {
+        let name = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
+        match self {
+            Self::Unavailable { path, why } => format!("{}: {why}", name(path)),
+            Self::Corrupt { path, .. } => format!("{}: it is not what it should be", name(path)),
+            Self::Line { path, line, .. } => format!("{}:{line}: it cannot be read", name(path)),
+            Self::Invalid { path, .. } => format!("{}: it cannot do what was asked", name(path)),
+        }
+    }
+}
+
 /// An open source, seen from both sides.
 pub struct Opened {
     /// For the engine: whose accounts they are; none where a source only says who may do what.
