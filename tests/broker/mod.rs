@@ -8,6 +8,7 @@ mod clients;
 mod conf;
 mod control;
 mod control_compared;
+mod control_flood;
 mod control_killed;
 mod deliveries;
 mod elsewhere;
@@ -29,3 +30,5 @@ mod startup;
 mod stock;
 mod switched;
 mod waiting;
+
+pub use self::access_compared::Dice;
