@@ -8,6 +8,7 @@ mod clients;
 mod conf;
 mod control;
 mod control_compared;
+mod control_disk;
 mod control_flood;
 mod control_killed;
 mod deliveries;
