@@ -207,6 +207,8 @@ impl Engine {
             ends_kept_since: Mutex::new(None),
         };
         engine.refresh_decoys();
+        let sources = engine.sources.len();
+        (0..sources).for_each(|_| engine.figures.loaded());
         engine
     }
 

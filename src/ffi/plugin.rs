@@ -24,6 +24,7 @@ use crate::pool::Surroundings;
 use crate::request::Occasion;
 use crate::show::Shown;
 use crate::store::Watched;
+use crate::store::sqlite::Pen;
 use crate::verdict::{Effect, Verdict};
 use crate::watch::{Duties, Watcher};
 
@@ -61,6 +62,8 @@ pub(super) struct Main {
     control: Control,
     control_is_wanted: bool,
     desk: RefCell<Option<Desk>>,
+    /// What they are written with, until the desk has it.
+    pen: Cell<Option<Arc<Pen>>>,
 }
 
 /// The life of the watcher.
@@ -111,6 +114,9 @@ impl Plugin {
         let Opened { engine, watched } =
             Engine::open(config, &key, clock::now, Arc::clone(&WAITING))
                 .map_err(|error| error.to_string())?;
+        let pen = config
+            .controlled()
+            .and_then(|(_, database)| watched.iter().find_map(|source| source.pen(&database.path)));
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
@@ -132,6 +138,7 @@ impl Plugin {
                     .map_or(Control::Off, |(control, _)| control),
                 control_is_wanted: config.control.is_some(),
                 desk: RefCell::new(None),
+                pen: Cell::new(pen),
             }),
         }))
     }
@@ -160,12 +167,17 @@ impl Plugin {
         if !self.api.since_2_1() || !self.has_sources() {
             return Ok(());
         }
-        let around = Surroundings {
-            enter: signal::give_way,
-            wake: self.wake(),
-        };
+        let around = self.surroundings();
         signal::blocked(|| self.engine.start_workers(config, &around))
             .map_err(|error| format!("no thread to verify passwords: {error}"))
+    }
+
+    /// What threads of ours need: whatever they do is worth less than an answer in time.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            enter: signal::give_way,
+            wake: self.wake(),
+        }
     }
 
     /// Wakes the broker, where that can be done.
@@ -182,11 +194,11 @@ impl Plugin {
     /// # Errors
     /// One clear line; then no thread of it runs.
     pub(super) fn take_orders(&self, config: &Config) -> Result<(), String> {
-        let Some((main, (_, database))) = self.main().zip(config.controlled()) else {
+        let Some((main, pen)) = self.main().and_then(|main| Some((main, main.pen.take()?))) else {
             return Ok(());
         };
         let place = Place {
-            database: database.path.clone(),
+            pen,
             recipe: Recipe::Pbkdf2Sha512 {
                 iterations: config.control_iterations,
             },
@@ -196,21 +208,25 @@ impl Plugin {
         };
         let looker = watcher.looker();
         let engine = Arc::clone(&self.engine);
-        let desk = signal::blocked(|| Desk::open(place, engine, looker, self.wake()));
+        let around = self.surroundings();
+        let desk = signal::blocked(|| Desk::open(place, engine, looker, &around));
         let desk = desk.map_err(|error| format!("no thread for the control API: {error}"))?;
         main.desk.replace(Some(desk));
         Ok(())
     }
 
     fn duties(&self) -> Duties {
-        let (news, beat, logins) = (
+        let (news, trouble, beat, logins) = (
+            Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
         );
         let wake = self.wake();
         Duties {
+            enter: signal::give_way,
             news: Box::new(move |what| news.review(what, clock::now().wall)),
+            trouble: Box::new(move |why| trouble.source_failed(why, clock::now().wall)),
             beat: Box::new(move || {
                 beat.beat(clock::now());
                 if beat.is_to_be_ticked() || logger::waits() {
