@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::print::{Answer, Plain};
-use super::rule_view::RuleView;
 use crate::model::GroupName;
-use crate::policy::{Ranked, StoredRole, WildcardSubscriptions, Window};
+use crate::policy::{Ranked, StoredRole, WildcardSubscriptions};
+use crate::reasons::RuleView;
 use crate::store::{Holders, Wanted};
 
 /// How many holders are named.
@@ -118,7 +118,7 @@ impl RoleView {
             accounts: 0,
             first_accounts: Vec::new(),
             groups: Vec::new(),
-            state: state(role.window, now),
+            state: role.window.state(now),
         }
     }
 
@@ -182,7 +182,7 @@ impl RoleLine {
             name: role.name.to_string(),
             textname: role.textname.clone(),
             rules: role.rules.len(),
-            state: state(role.window, now),
+            state: role.window.state(now),
         }
     }
 }
@@ -201,16 +201,5 @@ impl Answer for RoleLine {
             let _infallible = write!(line, "  {}", Plain(textname));
         }
         writeln!(out, "{line}")
-    }
-}
-
-/// How a window stands at a moment.
-pub(super) fn state(window: Window, now: Timestamp) -> &'static str {
-    if window.holds(now) {
-        "in force"
-    } else if window.from.is_some_and(|from| now < from) {
-        "not yet valid"
-    } else {
-        "expired"
     }
 }

@@ -166,6 +166,18 @@ impl Window {
         self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
     }
 
+    /// In words, whether it is in it.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        if self.holds(now) {
+            "in force"
+        } else if self.from.is_some_and(|from| now < from) {
+            "not yet valid"
+        } else {
+            "expired"
+        }
+    }
+
     /// When that changes next.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
