@@ -33,6 +33,8 @@ pub(super) struct RoleView {
     wildcard_subs: bool,
     valid_from: Option<String>,
     valid_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_prefix: Option<String>,
     rules: Vec<RuleView>,
     accounts: u64,
     first_accounts: Vec<RankedView>,
@@ -110,6 +112,7 @@ impl RoleView {
             wildcard_subs: role.wildcard_subscriptions == WildcardSubscriptions::Allow,
             valid_from: role.window.from.map(|at| at.to_string()),
             valid_until: role.window.until.map(|at| at.to_string()),
+            admin_prefix: role.admin_prefix.as_ref().map(ToString::to_string),
             rules: role
                 .rules_as_asked()
                 .into_iter()
@@ -156,6 +159,10 @@ impl Answer for RoleView {
         }
         if !self.wildcard_subs {
             line("wildcard subs", "denied, before any rule is asked")?;
+        }
+        if let Some(prefix) = &self.admin_prefix {
+            let names = format!("names that begin with {}", Plain(prefix));
+            line("administers", &names)?;
         }
         line(
             "accounts",
