@@ -3,6 +3,7 @@
 //! Must not: have the broker's thread wait, or take more than it can hold.
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use super::clerk::Clerk;
 use super::letter::Letter;
+use crate::config::Control;
 use crate::credential::Recipe;
 use crate::engine::Engine;
 use crate::watch::Looker;
@@ -19,6 +21,8 @@ use crate::watch::Looker;
 pub struct Place {
     /// The database.
     pub database: PathBuf,
+    /// Who may give orders.
+    pub control: Control,
     /// How passwords are hashed.
     pub recipe: Recipe,
 }
@@ -43,6 +47,8 @@ struct Inbox {
 struct Pile {
     letters: Vec<Letter>,
     bytes: usize,
+    /// What clients order for themselves, one of each.
+    own: VecDeque<Letter>,
     stopping: bool,
 }
 
@@ -91,6 +97,23 @@ impl Desk {
         Ok(())
     }
 
+    /// Takes a letter with what a client orders for itself. Never waits.
+    ///
+    /// # Errors
+    /// When too many wait already, or one of this client.
+    pub fn take_own(&self, letter: Letter) -> Result<(), Full> {
+        let mut pile = self.inbox.pile();
+        let is_same = |other: &Letter| other.sender.client_id == letter.sender.client_id;
+        let is_long = letter.payload.len() > LONGEST_OWN;
+        if is_long || pile.own.len() >= MOST_OWN || pile.own.iter().any(is_same) {
+            return Err(Full);
+        }
+        pile.own.push_back(letter);
+        drop(pile);
+        self.inbox.bell.notify_one();
+        Ok(())
+    }
+
     /// Closes it: what is under way is finished, what waits is not begun.
     pub fn close(self) {
         self.inbox.pile().stopping = true;
@@ -107,18 +130,24 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, once something does; nothing when it is time to stop. Until what was answered is out,
+    /// What waits, once something does; nothing when it is time to stop. Orders come first, unless it is the
+    /// turn of what clients order for themselves. Until what was answered is out,
     /// the broker is called: a call that comes while it is between two waits is lost.
-    fn next(&self, clerk: &Clerk) -> Option<Vec<Letter>> {
+    fn next(&self, clerk: &Clerk, turn: Turn) -> Option<Work> {
         let mut pile = self.pile();
         let mut calls = 0..CALLS;
         loop {
             if pile.stopping {
                 return None;
             }
+            if (turn == Turn::Own || pile.letters.is_empty())
+                && let Some(letter) = pile.own.pop_front()
+            {
+                return Some(Work::Own(letter));
+            }
             if !pile.letters.is_empty() {
                 pile.bytes = 0;
-                return Some(std::mem::take(&mut pile.letters));
+                return Some(Work::Orders(std::mem::take(&mut pile.letters)));
             }
             if !clerk.is_heard() && calls.next().is_some() {
                 let (woken, _) = self
@@ -135,17 +164,48 @@ impl Inbox {
     }
 }
 
+/// Whose turn it is, where both wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Orders,
+    Own,
+}
+
+/// What is to be done next.
+enum Work {
+    Orders(Vec<Letter>),
+    Own(Letter),
+}
+
 /// Carries out what comes until it is time to stop. A panic does not end that.
 fn work(clerk: &Clerk, inbox: &Inbox) {
-    while let Some(letters) = inbox.next(clerk) {
-        let mut letters = letters.into_iter().peekable();
-        while letters.peek().is_some() {
-            let portion = letters.by_ref().take(PORTION).collect();
-            let ended = std::thread::scope(|scope| scope.spawn(|| clerk.turn(portion)).join());
-            if ended.is_err() {
-                log::error!("orders to the control API failed; none of them has done anything");
-                clerk.apologise();
+    let mut turn = Turn::Orders;
+    while let Some(work) = inbox.next(clerk, turn) {
+        match work {
+            Work::Orders(letters) => {
+                carry_out(clerk, letters);
+                turn = Turn::Own;
             }
+            Work::Own(letter) => {
+                let ended = std::thread::scope(|scope| scope.spawn(|| clerk.own(&letter)).join());
+                if ended.is_err() {
+                    log::error!("a change of a client's own password failed");
+                    clerk.apologise_for_own(&letter.sender);
+                }
+                turn = Turn::Orders;
+            }
+        }
+    }
+}
+
+fn carry_out(clerk: &Clerk, letters: Vec<Letter>) {
+    let mut letters = letters.into_iter().peekable();
+    while letters.peek().is_some() {
+        let portion = letters.by_ref().take(PORTION).collect();
+        let ended = std::thread::scope(|scope| scope.spawn(|| clerk.turn(portion)).join());
+        if ended.is_err() {
+            log::error!("orders to the control API failed; none of them has done anything");
+            clerk.apologise();
         }
     }
 }
@@ -153,6 +213,10 @@ fn work(clerk: &Clerk, inbox: &Inbox) {
 /// So many letters wait, and so many bytes of them.
 const MOST_LETTERS: usize = 10_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// So many clients wait to change their own passwords, each with a message of so many bytes.
+const MOST_OWN: usize = 1_000;
+const LONGEST_OWN: usize = 256 * 1024;
 
 /// After so many calls the broker has come round by itself.
 const CALLS: u32 = 500;

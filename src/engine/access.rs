@@ -52,14 +52,14 @@ impl Engine {
 
     /// The file that decides about everybody, whoever they are: there is nobody else to ask, and no
     /// account that could be switched off.
-    fn sole_file(&self) -> Option<&AclSource> {
+    pub(super) fn sole_file(&self) -> Option<&AclSource> {
         match self.authorities.len() {
             1 if !self.has_states => self.authorities.file(),
             _ => None,
         }
     }
 
-    fn judge_access(
+    pub(super) fn judge_access(
         &self,
         standing: &Standing,
         access: &Access<'_>,
@@ -157,7 +157,7 @@ impl Engine {
     }
 
     /// How somebody stands who has not asked before, or not for long.
-    fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
+    pub(super) fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
         let revision = self.revision.load(Ordering::Acquire);
         let found = self.stand(asker, (self.clock)().wall);
         self.stand_from_now(asker, found, revision)
@@ -244,7 +244,7 @@ impl Engine {
 }
 
 /// What is asked, if it can be: a topic or a filter that no client can send is not judged.
-fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
+pub(super) fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
     let qos = Qos::of(access.qos)?;
     let message = Message {
         qos,

@@ -1,8 +1,8 @@
 //! Attackers last: whether a login that would cost a slow hash may have it, and how soon.
 //!
-//! Must not: read a clock, look at passwords, or keep a name as text. Everything is asked before the
-//! hash is begun, and the answer for a username that has logged in from an address before never
-//! depends on what others do. What the parts are and why:
+//! Must not: read a clock, look at passwords, or keep more of a name than tells whose failures they are.
+//! Everything is asked before the hash is begun, and the answer for a username that has logged in from an
+//! address before never depends on what others do. What the parts are and why:
 //!
 //! - A *pair* is a username at an address. One that logged in within `remember` is *known*: it passes
 //!   the buckets of its address, its username and of all, and its address's penalty. Only its own
@@ -466,7 +466,7 @@ impl Name {
     }
 }
 
-/// How many entries each table holds: some hundred bytes each.
+/// How many entries each table holds: some hundred bytes each, and names of up to 256.
 const MOST: usize = 65_536;
 
 /// What a failure costs its username beyond the token it took. Attempts that are right cost nothing,

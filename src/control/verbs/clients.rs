@@ -159,7 +159,7 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &AccountName) -> Result<Value
     let groups = ranked("groupname", &holdings.groups, GroupName::as_str);
     client.insert("roles".to_owned(), roles);
     client.insert("groups".to_owned(), groups);
-    let (_, connections) = hand.engine.connected(Some(name), 0, MOST_CONNECTIONS);
+    let (_, connections) = hand.engine.connected(Some(name), None, 0, MOST_CONNECTIONS);
     let connections = connections.iter().map(|client| match client.address {
         Some(address) => json!({ "address": address.to_string() }),
         None => json!({}),
