@@ -5,7 +5,7 @@
 
 use crate::model::{AccountName, GroupName, RoleName};
 use crate::policy::{Defaults, Holdings, Limit, Ranked, StoredGroup, StoredRole};
-use crate::store::{Error, Holders, Page, RoleChanges, Roles, Totals, Wanted};
+use crate::store::{Error, Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 
 /// What is seen within a limit.
 pub(super) struct Seen<'a> {
@@ -44,7 +44,7 @@ impl Seen<'_> {
     }
 }
 
-fn count<T>(names: &[T]) -> u64 {
+fn count_of<T>(names: &[T]) -> u64 {
     u64::try_from(names.len()).unwrap_or(u64::MAX)
 }
 
@@ -126,9 +126,9 @@ impl Roles for Seen<'_> {
     fn totals(&mut self) -> Result<Totals, Error> {
         let changes = self.all.totals()?.changes;
         Ok(Totals {
-            accounts: count(&self.account_names(Page::ALL)?),
-            groups: count(&self.group_names(Page::ALL)?),
-            roles: count(&self.role_names(Page::ALL)?),
+            accounts: count_of(&self.account_names(Page::ALL)?),
+            groups: count_of(&self.group_names(Page::ALL)?),
+            roles: count_of(&self.role_names(Page::ALL)?),
             changes,
         })
     }
@@ -136,6 +136,31 @@ impl Roles for Seen<'_> {
     fn account_names(&mut self, page: Page) -> Result<Vec<AccountName>, Error> {
         let all = self.all.account_names(Page::ALL)?;
         Ok(self.page(all, AccountName::as_str, page))
+    }
+
+    /// Those whose names begin alike follow each other, and are read together.
+    fn listed(&mut self, page: Page) -> Result<Vec<Listed>, Error> {
+        let names = self.all.account_names(Page::ALL)?;
+        let places = (0_u64..).zip(&names);
+        let seen = places.filter(|(_, name)| self.limit.covers(name.as_str()));
+        let number = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        let count = page.count.map_or(usize::MAX, number);
+        let seen = seen.skip(number(page.offset)).take(count);
+        let places: Vec<u64> = seen.map(|(place, _)| place).collect();
+        let mut listed = Vec::with_capacity(places.len());
+        for run in places.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
+            let page = Page {
+                offset: run.first().copied().unwrap_or_default(),
+                count: Some(count_of(run)),
+            };
+            listed.extend(self.all.listed(page)?);
+        }
+        for account in &mut listed {
+            let Holdings { roles, groups } = std::mem::take(&mut account.holdings);
+            account.holdings.roles = self.ranked(roles, RoleName::as_str);
+            account.holdings.groups = self.ranked(groups, GroupName::as_str);
+        }
+        Ok(listed)
     }
 
     fn group_names(&mut self, page: Page) -> Result<Vec<GroupName>, Error> {

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::admin;
+use crate::store;
 
 /// For whoever is limited and wants to go beyond that.
 pub(super) const OUTSIDE: &str = "Outside of your administrative limit";
@@ -47,6 +48,12 @@ impl Refusal {
     /// The words.
     pub(super) fn words(&self) -> &str {
         &self.words
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        admin::Error::from(error).into()
     }
 }
 

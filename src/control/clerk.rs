@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::answer::{Answer, Refusal, message};
 use super::desk::Place;
 use super::hand::{Done, Hand};
@@ -156,12 +158,18 @@ impl Clerk {
 
     /// Carries letters out in one transaction, and says which are left; where it fails, all are told so.
     fn carry_out(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> (Outcome, Vec<Task>) {
+        let at = tasks
+            .first()
+            .map_or(Timestamp::UNIX_EPOCH, |task| task.actor.at);
         let failed = tasks
             .iter()
             .map(|task| Unanswered::of(task, self.judge(task).1));
         let failed: Vec<Unanswered> = failed.collect();
         self.in_one(tasks, concerned).unwrap_or_else(|error| {
             log::error!("the control API changed nothing: {error}");
+            if let admin::Error::Store(error) = &error {
+                self.engine.order_failed(error, at);
+            }
             let words = format!("Internal error: {error}");
             let replies = failed.into_iter().map(|letter| letter.reply(&words));
             let outcome = Outcome {
@@ -187,12 +195,30 @@ impl Clerk {
         tasks: Vec<Task>,
         concerned: &mut Concerned,
     ) -> Result<(Outcome, Vec<Task>), admin::Error> {
-        let mut database = Database::open(&self.place.database)?;
+        self.see_what_replaced_the_file();
+        self.place
+            .pen
+            .write(|database| self.write(database, tasks, concerned))
+    }
+
+    /// What replaced the file is put in force first.
+    pub(super) fn see_what_replaced_the_file(&self) {
+        if !self.place.pen.is_current() && !self.looker.look_and_wait() {
+            log::warn!("nobody has looked at the database that was replaced");
+        }
+    }
+
+    fn write(
+        &self,
+        database: &mut Database,
+        tasks: Vec<Task>,
+        concerned: &mut Concerned,
+    ) -> Result<(Outcome, Vec<Task>), admin::Error> {
         let mut outcome = Outcome::default();
         let Some(first) = tasks.first() else {
             return Ok((outcome, tasks));
         };
-        let mut batch = Batch::begin(&mut database, first.actor.clone())?;
+        let mut batch = Batch::begin(database, first.actor.clone())?;
         let mut lines = Vec::new();
         let mut tasks = tasks.into_iter().peekable();
         let is_sure = |task: &Task, batch: &Batch<'_>| {

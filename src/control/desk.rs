@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,13 +13,15 @@ use super::letter::Letter;
 use crate::config::Control;
 use crate::credential::Recipe;
 use crate::engine::Engine;
+use crate::pool::Surroundings;
+use crate::store::sqlite::Pen;
 use crate::watch::Looker;
 
 /// What is changed, and how.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The database.
-    pub database: PathBuf,
+    /// What the database is written with.
+    pub pen: Arc<Pen>,
     /// Who may give orders.
     pub control: Control,
     /// How passwords are hashed.
@@ -45,7 +46,7 @@ struct Inbox {
 
 #[derive(Default)]
 struct Pile {
-    letters: Vec<Letter>,
+    letters: VecDeque<Letter>,
     bytes: usize,
     /// What clients order for themselves, one of each.
     own: VecDeque<Letter>,
@@ -61,7 +62,7 @@ impl Desk {
         place: Place,
         engine: Arc<Engine>,
         looker: Looker,
-        wake: Arc<dyn Fn() + Send + Sync>,
+        around: &Surroundings,
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox {
             pile: Mutex::default(),
@@ -71,12 +72,15 @@ impl Desk {
             place,
             engine,
             looker,
-            wake,
+            wake: Arc::clone(&around.wake),
         };
-        let theirs = Arc::clone(&inbox);
+        let (theirs, enter) = (Arc::clone(&inbox), around.enter);
         let thread = std::thread::Builder::new()
             .name("doorman-control".to_owned())
-            .spawn(move || work(&clerk, &theirs))?;
+            .spawn(move || {
+                enter();
+                work(&clerk, &theirs);
+            })?;
         Ok(Self { inbox, thread })
     }
 
@@ -91,7 +95,7 @@ impl Desk {
             return Err(Full);
         }
         pile.bytes = bytes;
-        pile.letters.push(letter);
+        pile.letters.push_back(letter);
         drop(pile);
         self.inbox.bell.notify_one();
         Ok(())
@@ -130,8 +134,8 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, once something does; nothing when it is time to stop. Orders come first, unless it is the
-    /// turn of what clients order for themselves. Until what was answered is out,
+    /// Some of what waits, once something does; nothing when it is time to stop. Orders come first, unless it
+    /// is the turn of what clients order for themselves. Until what was answered is out,
     /// the broker is called: a call that comes while it is between two waits is lost.
     fn next(&self, clerk: &Clerk, turn: Turn) -> Option<Work> {
         let mut pile = self.pile();
@@ -146,8 +150,7 @@ impl Inbox {
                 return Some(Work::Own(letter));
             }
             if !pile.letters.is_empty() {
-                pile.bytes = 0;
-                return Some(Work::Orders(std::mem::take(&mut pile.letters)));
+                return Some(Work::Orders(pile.portion()));
             }
             if !clerk.is_heard() && calls.next().is_some() {
                 let (woken, _) = self
@@ -177,36 +180,42 @@ enum Work {
     Own(Letter),
 }
 
-/// Carries out what comes until it is time to stop. A panic does not end that.
-fn work(clerk: &Clerk, inbox: &Inbox) {
-    let mut turn = Turn::Orders;
-    while let Some(work) = inbox.next(clerk, turn) {
-        match work {
-            Work::Orders(letters) => {
-                carry_out(clerk, letters);
-                turn = Turn::Own;
-            }
-            Work::Own(letter) => {
-                let ended = std::thread::scope(|scope| scope.spawn(|| clerk.own(&letter)).join());
-                if ended.is_err() {
-                    log::error!("a change of a client's own password failed");
-                    clerk.apologise_for_own(&letter.sender);
-                }
-                turn = Turn::Orders;
-            }
-        }
+impl Pile {
+    /// The first that came, as many as make one transaction.
+    fn portion(&mut self) -> Vec<Letter> {
+        let most = self.letters.len().min(PORTION);
+        let portion: Vec<Letter> = self.letters.drain(..most).collect();
+        let bytes = portion.iter().map(|letter| letter.payload.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        portion
     }
 }
 
-fn carry_out(clerk: &Clerk, letters: Vec<Letter>) {
-    let mut letters = letters.into_iter().peekable();
-    while letters.peek().is_some() {
-        let portion = letters.by_ref().take(PORTION).collect();
-        let ended = std::thread::scope(|scope| scope.spawn(|| clerk.turn(portion)).join());
-        if ended.is_err() {
-            log::error!("orders to the control API failed; none of them has done anything");
-            clerk.apologise();
+/// Carries out what comes until it is time to stop. A panic does not end that.
+fn work(clerk: &Clerk, inbox: &Inbox) {
+    let carry_on = || {
+        let mut turn = Turn::Orders;
+        while let Some(work) = inbox.next(clerk, turn) {
+            match work {
+                Work::Orders(letters) => {
+                    clerk.turn(letters);
+                    turn = Turn::Own;
+                }
+                Work::Own(letter) => {
+                    let own = || clerk.own(&letter);
+                    if std::thread::scope(|scope| scope.spawn(own).join()).is_err() {
+                        log::error!("a change of a client's own password failed");
+                        clerk.apologise_for_own(&letter.sender);
+                    }
+                    turn = Turn::Orders;
+                }
+            }
         }
+    };
+    // A thread of its own for as long as all goes well: not one for each order.
+    while std::thread::scope(|scope| scope.spawn(carry_on).join()).is_err() {
+        log::error!("orders to the control API failed; none of them has done anything");
+        clerk.apologise();
     }
 }
 

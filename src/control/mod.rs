@@ -22,7 +22,7 @@ mod verbs;
 
 pub use self::answer::overflow;
 pub use self::desk::{Desk, Full, Place};
-pub use self::letter::{Letter, Sender};
+pub use self::letter::{Glimpse, Letter, Sender, glance};
 
 /// Where orders are sent to.
 pub const TOPIC: &str = "$CONTROL/dynamic-security/v1";

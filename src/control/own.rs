@@ -10,12 +10,11 @@ use super::clerk::Clerk;
 use super::hashing::hashed;
 use super::letter::{Content, Letter, Order, Sender};
 use super::verbs::Kind;
-use crate::admin::{self, Actor, Batch, Command, Rotation};
+use crate::admin::{Actor, Batch, Command, Rotation};
 use crate::engine::{Concerned, End, Proven};
 use crate::model::{AccountName, StoredCredential};
 use crate::show::Shown;
 use crate::store::Store as _;
-use crate::store::sqlite::Database;
 
 /// The order there is on this topic.
 const COMMAND: &str = "changeOwnPassword";
@@ -93,8 +92,8 @@ impl Clerk {
         sender: &Sender,
         password: &str,
     ) -> Result<[Option<StoredCredential>; 2], Refusal> {
-        let mut database = Database::open(&self.place.database).map_err(admin::Error::from)?;
-        let account = database.account(name).map_err(admin::Error::from)?;
+        self.see_what_replaced_the_file();
+        let account = (self.place.pen).write(|database| database.account(name))?;
         let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
         let ip = sender.address.as_deref().and_then(|text| text.parse().ok());
         match self.engine.prove(&account, sender.connection, ip, password) {
@@ -116,23 +115,24 @@ impl Clerk {
         before: &[Option<StoredCredential>; 2],
         credential: StoredCredential,
     ) -> Result<(), Refusal> {
-        let mut database = Database::open(&self.place.database).map_err(admin::Error::from)?;
-        let mut batch = Batch::begin(&mut database, actor)?;
-        let account = batch.account(name)?;
-        let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
-        if [&account.credential, &account.second_credential] != [&before[0], &before[1]] {
-            // Somebody else was faster: what was proven is not so any more.
-            return Err(Refusal::new("Wrong password"));
-        }
-        let _changed = batch.carry_out(&Command::SetCredential {
-            name: name.clone(),
-            credential,
-            rotation: Rotation::Replace,
-        })?;
         let ends = [End::Client(name.clone())];
         let mut concerned = Concerned::default();
-        self.engine.concern(&mut concerned, &ends);
-        batch.commit()?;
+        self.place.pen.write(|database| {
+            let mut batch = Batch::begin(database, actor)?;
+            let account = batch.account(name)?;
+            let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
+            if [&account.credential, &account.second_credential] != before.each_ref() {
+                // Somebody else was faster: what was proven is not so any more.
+                return Err(Refusal::new("Wrong password"));
+            }
+            let _changed = batch.carry_out(&Command::SetCredential {
+                name: name.clone(),
+                credential,
+                rotation: Rotation::Replace,
+            })?;
+            self.engine.concern(&mut concerned, &ends);
+            Ok(batch.commit()?)
+        })?;
         if !self.looker.look_and_wait() {
             log::error!("a password was changed, which is not in force before the next look");
         }

@@ -10,6 +10,7 @@ mod bans;
 mod budget;
 mod control;
 mod decoy;
+mod memory;
 mod offline;
 mod own;
 mod pending;
@@ -33,6 +34,7 @@ pub use self::bans::Pardon;
 use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
+pub use self::memory::{Memory, Seat};
 pub use self::own::Proven;
 use self::pending::Pending;
 pub use self::pending::Waiting;
@@ -210,6 +212,8 @@ impl Engine {
             ends_kept_since: Mutex::new(None),
         };
         engine.refresh_decoys();
+        let sources = engine.sources.len();
+        (0..sources).for_each(|_| engine.figures.loaded());
         engine
     }
 

@@ -52,7 +52,7 @@ impl Engine {
             username: access.username,
         };
         let scope = |standing: &Standing| {
-            let may = self.judge_access(standing, access, asker, &question) == Permit::Allow;
+            let may = self.judge_access(standing, access, asker, &question).0 == Permit::Allow;
             match &standing.says {
                 Says::Granted { granted, .. } if may => {
                     Some(Scope::of(&granted.rights, asker, &question))

@@ -22,7 +22,8 @@ mod grant;
 mod index;
 pub mod lint;
 #[cfg(test)]
-mod naive;
+pub(crate) mod naive;
+mod part;
 pub mod proof;
 mod question;
 mod rights;
@@ -43,6 +44,7 @@ pub use self::difference::Loss;
 pub use self::explain::{Candidate, Explanation, Say};
 pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
 pub use self::index::WildcardSubscriptions;
+pub use self::part::PartId;
 pub use self::question::{Asker, Message, Qos, Question};
 pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};
 pub use self::role::{Role, RoleDefinition, Window};
@@ -50,5 +52,5 @@ pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, Ru
 pub use self::scope::{Limit, OWN_TOPIC, Prefixes, Scope};
 pub use self::stored::{Grantee, Holdings, Ranked, StoredGroup, StoredRole};
 pub use self::template::{About, Substitution, Template};
-pub use self::topic::{Filter, FilterError, Topic, TopicError};
+pub use self::topic::{Filter, FilterError, HeardTopic, Topic, TopicError};
 pub use self::trie::TooMany;

@@ -53,7 +53,7 @@ impl Scope {
     pub fn of(rights: &Arc<Rights>, asker: Asker<'_>, question: &Question<'_>) -> Self {
         let mut prefixes = Vec::new();
         for grant in rights.grants() {
-            match grant.role.ask(asker, question) {
+            match grant.role.ask(asker, question).0 {
                 Some(Finding::Rule(_, Permission::Allow)) => match grant.role.admin_prefix() {
                     Some(prefix) => prefixes.push(prefix.clone()),
                     None => return Self::Everything,

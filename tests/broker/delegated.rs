@@ -355,6 +355,18 @@ fn lists_show_and_count_what_is_within_the_limit_and_nothing_else() {
             (&page["clients"], &page["totalCount"]),
             (&json!(["p1-dev"]), &json!(4))
         );
+        let whole = data(json!({"command": "listClients", "verbose": true, "offset": 2}));
+        let names: Vec<&Value> = (whole["clients"].as_array().unwrap().iter())
+            .map(|client| &client["username"])
+            .collect();
+        assert_eq!(names, [&json!("p1-dev"), &json!("p1-super")]);
+        let roles = ["roles", "groups"].map(|field| whole["clients"][0][field].clone());
+        assert_eq!(roles, [json!([{"rolename": "p1-sensor"}]), json!([])]);
+        assert_eq!(
+            whole["clients"][1]["roles"],
+            json!([]),
+            "admin is not there"
+        );
         let groups = data(json!({"command": "listGroups"}));
         assert_eq!(
             groups["groups"],

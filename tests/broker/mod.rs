@@ -8,6 +8,8 @@ mod clients;
 mod conf;
 mod control;
 mod control_compared;
+mod control_disk;
+mod control_flood;
 mod control_killed;
 mod control_more;
 mod delegated;
@@ -32,3 +34,5 @@ mod startup;
 mod stock;
 mod switched;
 mod waiting;
+
+pub use self::access_compared::Dice;
