@@ -38,6 +38,7 @@ fn definition(name: &str, rules: Vec<Rule>) -> RoleDefinition {
         rules,
         wildcard_subscriptions: WildcardSubscriptions::Allow,
         window: Window::default(),
+        admin_prefix: None,
     }
 }
 

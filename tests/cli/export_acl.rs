@@ -204,3 +204,22 @@ fn stock_brokers_take_an_exported_acl_file_and_answer_by_it() {
         );
     });
 }
+
+#[test]
+fn a_limit_of_administrators_becomes_no_line_that_lets_anybody_give_orders() {
+    let desk = Desk::database();
+    desk.add("ann", "tulip-garden").code(0);
+    let topic = "$CONTROL/dynamic-security/v1";
+    for args in [
+        &["role", "add", "limited", "--admin-prefix", "a-"][..],
+        &["role", "allow", "limited", "publishClientSend", topic],
+        &["role", "allow", "limited", "publishClientSend", "a/#"],
+        &["user", "grant", "ann", "limited"],
+    ] {
+        desk.on(args).code(0);
+    }
+    let ran = desk.on(&["export", "--format", "acl-file"]).code(1);
+    assert!(ran.out.contains("topic write a/#"), "{}", ran.out);
+    assert!(!ran.out.contains("topic write $CONTROL"), "{}", ran.out);
+    ran.says("within a limit");
+}

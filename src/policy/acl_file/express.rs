@@ -43,9 +43,9 @@ pub struct Unsaid {
 /// Why lines do not say what a rule says. Its `Display` says what becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shortfall {
-    /// It allows under conditions, or for a time.
+    /// It allows under conditions, for a time, or to administer within a limit.
     Bound,
-    /// It holds under conditions or for a time, and always in the file.
+    /// It holds under conditions, for a time or within a limit, and always in the file.
     Unbound,
     /// It allows by client id to whoever may have any.
     ClientId,
@@ -163,8 +163,11 @@ impl Draft<'_> {
             return false;
         }
         let allows = permission == Permission::Allow;
-        let is_bound =
-            role.window() != Window::default() || *rule.conditions() != Conditions::default();
+        // Whoever may give orders by a file may administer everything.
+        let is_limited = role.admin_prefix().is_some() && rule.concerns_administration();
+        let is_bound = role.window() != Window::default()
+            || *rule.conditions() != Conditions::default()
+            || (is_limited && allows);
         if is_bound && allows && self.bounds == Bounds::Keep {
             return self.lose(role, rule, Shortfall::Bound);
         }
@@ -356,10 +359,10 @@ impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bound => {
-                "it holds under conditions or for a time, which an acl_file does not know: it was left \
-                 out; --drop-bounds keeps it without them"
+                "it holds under conditions, for a time or within a limit, which an acl_file does not know: it \
+                 was left out; --drop-bounds keeps it without them"
             }
-            Self::Unbound => "it holds at all times and for every message in the file",
+            Self::Unbound => "it holds at all times, for every message and without a limit in the file",
             Self::ClientId => {
                 "%c stands for any client id of an account that is bound to none: it was left out"
             }
