@@ -205,6 +205,7 @@ fn role(name: String, rules: Vec<Rule>) -> Arc<Role> {
         rules,
         wildcard_subscriptions: WildcardSubscriptions::Allow,
         window: Window::default(),
+        admin_prefix: None,
     };
     Arc::new(Role::compile(definition).unwrap())
 }

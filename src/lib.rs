@@ -6,7 +6,7 @@
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine        founding ── takeover
-//!  3   admin ── store      watch      pool
+//!  3   admin ── store ── reasons      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit   figures
 //!  1   request  verdict  model  config  secret  show
 //! ```
@@ -27,6 +27,7 @@ pub mod lanes;
 pub mod model;
 pub mod policy;
 pub mod pool;
+pub mod reasons;
 pub mod request;
 pub mod secret;
 pub mod show;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::clerk::Clerk;
 use super::letter::Letter;
+use crate::config::Control;
 use crate::credential::Recipe;
 use crate::engine::Engine;
 use crate::pool::Surroundings;
@@ -21,6 +22,8 @@ use crate::watch::Looker;
 pub struct Place {
     /// What the database is written with.
     pub pen: Arc<Pen>,
+    /// Who may give orders.
+    pub control: Control,
     /// How passwords are hashed.
     pub recipe: Recipe,
 }
@@ -45,6 +48,8 @@ struct Inbox {
 struct Pile {
     letters: VecDeque<Letter>,
     bytes: usize,
+    /// What clients order for themselves, one of each.
+    own: VecDeque<Letter>,
     stopping: bool,
 }
 
@@ -96,6 +101,23 @@ impl Desk {
         Ok(())
     }
 
+    /// Takes a letter with what a client orders for itself. Never waits.
+    ///
+    /// # Errors
+    /// When too many wait already, or one of this client.
+    pub fn take_own(&self, letter: Letter) -> Result<(), Full> {
+        let mut pile = self.inbox.pile();
+        let is_same = |other: &Letter| other.sender.client_id == letter.sender.client_id;
+        let is_long = letter.payload.len() > LONGEST_OWN;
+        if is_long || pile.own.len() >= MOST_OWN || pile.own.iter().any(is_same) {
+            return Err(Full);
+        }
+        pile.own.push_back(letter);
+        drop(pile);
+        self.inbox.bell.notify_one();
+        Ok(())
+    }
+
     /// Closes it: what is under way is finished, what waits is not begun.
     pub fn close(self) {
         self.inbox.pile().stopping = true;
@@ -112,17 +134,23 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Some of what waits, once something does; nothing when it is time to stop. Until what was answered is out,
+    /// Some of what waits, once something does; nothing when it is time to stop. Orders come first, unless it
+    /// is the turn of what clients order for themselves. Until what was answered is out,
     /// the broker is called: a call that comes while it is between two waits is lost.
-    fn next(&self, clerk: &Clerk) -> Option<Vec<Letter>> {
+    fn next(&self, clerk: &Clerk, turn: Turn) -> Option<Work> {
         let mut pile = self.pile();
         let mut calls = 0..CALLS;
         loop {
             if pile.stopping {
                 return None;
             }
+            if (turn == Turn::Own || pile.letters.is_empty())
+                && let Some(letter) = pile.own.pop_front()
+            {
+                return Some(Work::Own(letter));
+            }
             if !pile.letters.is_empty() {
-                return Some(pile.portion());
+                return Some(Work::Orders(pile.portion()));
             }
             if !clerk.is_heard() && calls.next().is_some() {
                 let (woken, _) = self
@@ -139,6 +167,19 @@ impl Inbox {
     }
 }
 
+/// Whose turn it is, where both wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Orders,
+    Own,
+}
+
+/// What is to be done next.
+enum Work {
+    Orders(Vec<Letter>),
+    Own(Letter),
+}
+
 impl Pile {
     /// The first that came, as many as make one transaction.
     fn portion(&mut self) -> Vec<Letter> {
@@ -153,8 +194,22 @@ impl Pile {
 /// Carries out what comes until it is time to stop. A panic does not end that.
 fn work(clerk: &Clerk, inbox: &Inbox) {
     let carry_on = || {
-        while let Some(letters) = inbox.next(clerk) {
-            clerk.turn(letters);
+        let mut turn = Turn::Orders;
+        while let Some(work) = inbox.next(clerk, turn) {
+            match work {
+                Work::Orders(letters) => {
+                    clerk.turn(letters);
+                    turn = Turn::Own;
+                }
+                Work::Own(letter) => {
+                    let own = || clerk.own(&letter);
+                    if std::thread::scope(|scope| scope.spawn(own).join()).is_err() {
+                        log::error!("a change of a client's own password failed");
+                        clerk.apologise_for_own(&letter.sender);
+                    }
+                    turn = Turn::Orders;
+                }
+            }
         }
     };
     // A thread of its own for as long as all goes well: not one for each order.
@@ -167,6 +222,10 @@ fn work(clerk: &Clerk, inbox: &Inbox) {
 /// So many letters wait, and so many bytes of them.
 const MOST_LETTERS: usize = 10_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// So many clients wait to change their own passwords, each with a message of so many bytes.
+const MOST_OWN: usize = 1_000;
+const LONGEST_OWN: usize = 256 * 1024;
 
 /// After so many calls the broker has come round by itself.
 const CALLS: u32 = 500;

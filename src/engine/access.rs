@@ -249,7 +249,7 @@ impl Engine {
 }
 
 /// What is asked, if it can be: a topic or a filter that no client can send is not judged.
-fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
+pub(super) fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
     let filter = || Filter::new(access.topic).ok();
     match access.action {
         Action::Publish | Action::Receive => passage(access, Topic::new(access.topic).ok()?),

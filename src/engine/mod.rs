@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod bans;
 mod budget;
 mod control;
 mod decoy;
 mod memory;
 mod offline;
+mod own;
 mod pending;
 mod review;
 mod revocation;
@@ -20,6 +22,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod verification;
+mod warrant;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -27,10 +30,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+pub use self::bans::Pardon;
 use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 pub use self::memory::{Memory, Seat};
+pub use self::own::Proven;
 use self::pending::Pending;
 pub use self::pending::Waiting;
 pub use self::sessions::Proof;
@@ -271,7 +276,8 @@ impl Engine {
             Effect::Kick { .. }
             | Effect::KickUsername(_)
             | Effect::Recheck { .. }
-            | Effect::Publish { .. } => true,
+            | Effect::Publish { .. }
+            | Effect::Tell { .. } => true,
         });
     }
 

@@ -37,7 +37,7 @@ pub(super) enum Purpose {
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 8] = [
+pub(super) const REGISTRATIONS: [Registration; 9] = [
     registration::<BasicAuth>(Purpose::Entry),
     registration::<AclCheck>(Purpose::Access),
     registration::<Reload>(Purpose::Both),
@@ -49,10 +49,17 @@ pub(super) const REGISTRATIONS: [Registration; 8] = [
         topic: Some(CONTROL_TOPIC),
         ..registration::<Control>(Purpose::Control)
     },
+    Registration {
+        topic: Some(OWN_TOPIC),
+        ..registration::<Control>(Purpose::Control)
+    },
 ];
 
 /// [`control::TOPIC`] in C.
 const CONTROL_TOPIC: &CStr = c"$CONTROL/dynamic-security/v1";
+
+/// [`control::OWN_TOPIC`] in C.
+const OWN_TOPIC: &CStr = c"$CONTROL/doorman/own/v1";
 
 const fn registration<E: Event>(purpose: Purpose) -> Registration {
     Registration {
@@ -185,5 +192,6 @@ mod tests {
     #[test]
     fn the_topic_is_the_one_that_answers_belong_to() {
         assert_eq!(CONTROL_TOPIC.to_str(), Ok(crate::control::TOPIC));
+        assert_eq!(OWN_TOPIC.to_str(), Ok(crate::control::OWN_TOPIC));
     }
 }

@@ -199,6 +199,7 @@ impl Plugin {
         };
         let place = Place {
             pen,
+            control: main.control,
             recipe: Recipe::Pbkdf2Sha512 {
                 iterations: config.control_iterations,
             },
@@ -403,6 +404,7 @@ impl Plugin {
             );
             return heard;
         }
+        let is_own = order.access.topic == control::OWN_TOPIC;
         if !self
             .engine
             .may_administer(&order.access, connection, main.control)
@@ -414,17 +416,35 @@ impl Plugin {
                 username: order.access.username.map(Into::into),
                 client_id: order.access.client_id.map(Into::into),
                 address: order.address.map(Into::into),
+                connection,
+                qos: order.access.qos,
+                retain: order.access.retain,
             },
             at: clock::now().wall,
             payload: order.payload.to_vec().into(),
         };
-        if let Some(desk) = &*main.desk.borrow()
-            && desk.take(letter).is_err()
-        {
-            self.engine
-                .publish(control::RESPONSE_TOPIC, control::overflow());
+        if let Some(desk) = &*main.desk.borrow() {
+            match is_own {
+                true => self.take_own(desk, letter),
+                false if desk.take(letter).is_err() => {
+                    let overflow = control::overflow();
+                    self.engine.publish(None, control::RESPONSE_TOPIC, overflow);
+                }
+                false => {}
+            }
         }
         heard
+    }
+
+    fn take_own(&self, desk: &Desk, letter: Letter) {
+        let to = letter.sender.addressee();
+        if desk.take_own(letter).is_err()
+            && let Some(to) = to
+        {
+            let overflow = control::overflow();
+            self.engine
+                .publish(Some(to), control::OWN_RESPONSE_TOPIC, overflow);
+        }
     }
 
     /// RELOAD: the sources are looked at on the watcher's thread; the broker's goes on at once.
@@ -442,7 +462,7 @@ impl Plugin {
         logger::flush(main.broker);
         let mut published = false;
         for effect in self.engine.tick(clock::now) {
-            published |= matches!(effect, Effect::Publish { .. });
+            published |= matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
             self.perform(main, &effect);
         }
         // Ignored by 2.0, which comes round often enough.
@@ -483,7 +503,18 @@ impl Plugin {
                 retain,
             } => {
                 if let Some(topic) = in_c(topic) {
-                    main.broker.publish(&topic, payload, *retain);
+                    main.broker.publish(None, &topic, payload, *retain);
+                }
+            }
+            Effect::Tell { to, topic, payload } => {
+                if let Some((topic, id)) = in_c(topic).zip(in_c(&to.client_id)) {
+                    let is_still_it = to.connection.is_none_or(|connection| {
+                        pointer(connection)
+                            .is_some_and(|client| main.broker.is_current(&id, client))
+                    });
+                    if is_still_it {
+                        main.broker.publish(Some(&id), &topic, payload, false);
+                    }
                 }
             }
             Effect::Recheck { client_id } => {

@@ -269,6 +269,7 @@ mod tests {
                 rules: vec![rule("a").unwrap(), rule("b").unwrap()],
                 wildcard_subscriptions: WildcardSubscriptions::Allow,
                 window: Window::default(),
+                admin_prefix: None,
             };
             Assignment {
                 role: Arc::new(Role::compile(definition).unwrap()),

@@ -174,7 +174,7 @@ pub(super) fn listed_as(engine: &Engine, account: &Listed) -> Value {
     let groups = ranked("groupname", &holdings.groups, GroupName::as_str);
     client.insert("roles".to_owned(), roles);
     client.insert("groups".to_owned(), groups);
-    let (_, connections) = engine.connected(Some(&account.name), 0, MOST_CONNECTIONS);
+    let (_, connections) = engine.connected(Some(&account.name), None, 0, MOST_CONNECTIONS);
     let connections = connections.iter().map(|client| match client.address {
         Some(address) => json!({ "address": address.to_string() }),
         None => json!({}),

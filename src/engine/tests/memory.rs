@@ -188,6 +188,7 @@ fn held_role() -> impl Strategy<Value = HeldRole> {
             rules,
             wildcard_subscriptions: WildcardSubscriptions::Allow,
             window: Window::default(),
+            admin_prefix: None,
         },
         priority: Priority::MEMBER,
         group: None,
@@ -326,6 +327,7 @@ fn topics_have_to_themselves_what_is_remembered_of_them() {
         rules: vec![rule("even/#")],
         wildcard_subscriptions: WildcardSubscriptions::Allow,
         window: Window::default(),
+        admin_prefix: None,
     };
     let held = HeldRole {
         definition,

@@ -306,6 +306,9 @@ impl RoleChanges for Tables<'_> {
                 let wildcards = after.wildcard_subscriptions;
                 roles::set_wildcard_subscriptions(connection, name, wildcards)?;
             }
+            if before.admin_prefix != after.admin_prefix {
+                roles::set_admin_prefix(connection, name, after.admin_prefix.as_ref())?;
+            }
             Ok(())
         })
     }
