@@ -13,6 +13,7 @@ use super::callback::Purpose;
 use super::connections::Connections;
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
+use super::recall::{self, Recall};
 use super::signal::Waker;
 use super::{clock, logger, signal};
 use crate::config::{Config, Control};
@@ -53,6 +54,7 @@ pub(super) struct Main {
     identifier: *mut abi::mosquitto_plugin_id_t,
     callbacks: Callbacks,
     connections: RefCell<Connections>,
+    recall: RefCell<Recall>,
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
     reloading: Cell<bool>,
@@ -128,6 +130,7 @@ impl Plugin {
                 identifier,
                 callbacks: Callbacks::default(),
                 connections: RefCell::default(),
+                recall: RefCell::default(),
                 watch: RefCell::new(Watch::Waiting(watched)),
                 reloading: Cell::new(false),
                 control: config
@@ -303,11 +306,19 @@ impl Plugin {
         event::code(self.api, verdict)
     }
 
-    /// ACL_CHECK: comes on any thread and within any callback, and so touches nothing of the broker's
-    /// thread. None is for what cannot be understood.
-    pub(super) fn acl_check(&self, event: &abi::mosquitto_evt_acl_check) -> Option<c_int> {
-        let access = event::acl_check(self.api, event)?;
-        Some(event::access_code(self.engine.may(&access)))
+    /// ACL_CHECK: comes on any thread and within any callback. What is remembered helps on the broker's
+    /// thread where nobody is at it; the answer is the same without. None is for what cannot be understood.
+    pub(super) fn acl_check(
+        &self,
+        main: Option<&Main>,
+        event: &abi::mosquitto_evt_acl_check,
+    ) -> Option<c_int> {
+        let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
+        let permit = match (recall, recall::passing(event.access)) {
+            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to)?,
+            (Some(_), None) | (None, _) => self.engine.may(&event::acl_check(self.api, event)?),
+        };
+        Some(event::access_code(permit))
     }
 
     /// Which connection is asked about, and why.
@@ -340,6 +351,9 @@ impl Plugin {
     }
 
     fn forget(&self, main: &Main, client: ClientPtr) {
+        if let Ok(mut recall) = main.recall.try_borrow_mut() {
+            recall.forget(client);
+        }
         let ended = main.connections.borrow_mut().end(client);
         if let Some(connection) = ended {
             self.engine.disconnected(connection);
