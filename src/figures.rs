@@ -305,7 +305,7 @@ mod tests {
         let all = figures.all();
         let words = all.iter().find(|f| f.topic == "last_error").unwrap();
         let words = words.value.to_string();
-        assert!(words.starts_with("db: xxx") && words.len() < 1_000);
+        assert!(words.starts_with("\"db: xxx") && words.len() < 1_000);
         assert_eq!(value(&figures, "last_error/at"), 7);
         assert_eq!(value(&figures, "loads/failed"), 1);
         let text = exposition(&all);
