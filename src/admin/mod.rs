@@ -9,9 +9,14 @@ mod apply;
 mod command;
 mod groups;
 mod note;
+mod office;
+mod question;
 mod roles;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use apply::{Actor, Batch, Error, Outcome, apply};
-pub use command::{Change, Command, DefaultsChange, GroupChange, RoleChange, Rotation};
+pub use command::{Change, Command, DefaultsChange, Existing, GroupChange, RoleChange, Rotation};
+pub use office::{Import, Local, Office, Seen};
+pub use question::{CONTROL_TOPIC, Pile, Question, RESPONSE_TOPIC};

@@ -92,6 +92,7 @@ fn list(place: &PlaceArgs, printer: &mut Printer, args: ListArgs) -> Result<Exit
         until: moment(args.until).map_err(Failure::usage)?,
         username: args.user,
         newest: args.limit,
+        behind: None,
     };
     let mut trouble = None;
     let listed = place.open()?.trail()?.records(&search, &mut |record| {
