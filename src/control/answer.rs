@@ -20,17 +20,37 @@ pub(super) struct Answer {
 
 /// Why an order was not carried out, in the words that clients compare.
 #[derive(Debug)]
-pub(super) struct Refusal(String);
+pub(super) struct Refusal {
+    words: String,
+    /// The same for whoever gave our own orders, and can tell why from more than words.
+    detail: Option<Value>,
+}
 
 impl Refusal {
     /// In these words.
     pub(super) fn new(words: &str) -> Self {
-        Self(words.to_owned())
+        Self::of(words.to_owned())
+    }
+
+    /// With all that is known of it.
+    pub(super) fn detailed(error: admin::Error) -> Self {
+        let detail = serde_json::to_value(&error).ok();
+        Self {
+            detail,
+            ..error.into()
+        }
+    }
+
+    fn of(words: String) -> Self {
+        Self {
+            words,
+            detail: None,
+        }
     }
 
     /// The words.
     pub(super) fn words(&self) -> &str {
-        &self.0
+        &self.words
     }
 }
 
@@ -47,7 +67,7 @@ impl From<admin::Error> for Refusal {
             admin::Error::AnonymousGroup { .. } => {
                 Self::new("Deleting the anonymous group is forbidden")
             }
-            admin::Error::Store(error) => Self(format!("Internal error: {error}")),
+            admin::Error::Store(error) => Self::of(format!("Internal error: {error}")),
         }
     }
 }
@@ -68,7 +88,12 @@ impl Answer {
         match self.outcome {
             Ok(None) => {}
             Ok(Some(data)) => drop(entry.insert("data".to_owned(), data)),
-            Err(refusal) => drop(entry.insert("error".to_owned(), json!(refusal.0))),
+            Err(Refusal { words, detail }) => {
+                entry.insert("error".to_owned(), json!(words));
+                if let Some(detail) = detail {
+                    entry.insert("detail".to_owned(), detail);
+                }
+            }
         }
         if let Some(correlation) = self.correlation {
             entry.insert("correlationData".to_owned(), json!(correlation));

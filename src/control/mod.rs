@@ -21,9 +21,4 @@ mod verbs;
 pub use self::answer::overflow;
 pub use self::desk::{Desk, Full, Place};
 pub use self::letter::{Letter, Sender};
-
-/// Where orders are sent to.
-pub const TOPIC: &str = "$CONTROL/dynamic-security/v1";
-
-/// Where everybody who may receive it is answered.
-pub const RESPONSE_TOPIC: &str = "$CONTROL/dynamic-security/v1/response";
+pub use crate::admin::{CONTROL_TOPIC as TOPIC, RESPONSE_TOPIC};

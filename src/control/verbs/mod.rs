@@ -14,6 +14,7 @@ mod members;
 mod roles;
 mod rules;
 mod sessions;
+mod whole;
 
 use super::hand::{Done, Hand};
 use super::letter::Order;
@@ -103,9 +104,13 @@ const VERBS: &[Verb] = &[
     changes("setClientId", clients::set_client_id),
     sets_password("setClientPassword", clients::set_password),
     changes("setDefaultACLAccess", defaults::set),
+    changes("applyCommands", whole::apply),
     changes("dropSecondPassword", accounts::drop_second),
+    changes("importCommands", whole::import),
     changes("kickClient", sessions::kick),
     asks("listSessions", sessions::list),
+    changes("pruneAudit", whole::prune),
+    asks("queryStore", whole::ask),
     sets_password("rotatePassword", accounts::rotate),
     changes("setClientValidity", accounts::set_validity),
 ];
