@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::RESPONSE_TOPIC;
 use super::answer::{Answer, Refusal, message};
 use super::desk::Place;
@@ -144,6 +146,9 @@ impl Clerk {
 
     /// Carries letters out in one transaction; where that fails, all are told so.
     fn carry_out(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Outcome {
+        let at = tasks
+            .first()
+            .map_or(Timestamp::UNIX_EPOCH, |task| task.actor.at);
         let names: Vec<Vec<(String, Option<String>)>> = tasks
             .iter()
             .map(|task| {
@@ -154,6 +159,9 @@ impl Clerk {
             .collect();
         self.in_one(tasks, concerned).unwrap_or_else(|error| {
             log::error!("the control API changed nothing: {error}");
+            if let admin::Error::Store(error) = &error {
+                self.engine.order_failed(error, at);
+            }
             let words = format!("Internal error: {error}");
             let letters = names.into_iter().map(|names| {
                 let answers = names.into_iter().map(|(command, correlation)| Answer {
@@ -171,11 +179,25 @@ impl Clerk {
     }
 
     fn in_one(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Result<Outcome, admin::Error> {
-        let mut database = Database::open(&self.place.database)?;
+        // What replaced the file is put in force first.
+        if !self.place.pen.is_current() && !self.looker.look_and_wait() {
+            log::warn!("nobody has looked at the database that was replaced");
+        }
+        self.place
+            .pen
+            .write(|database| self.write(database, tasks, concerned))
+    }
+
+    fn write(
+        &self,
+        database: &mut Database,
+        tasks: Vec<Task>,
+        concerned: &mut Concerned,
+    ) -> Result<Outcome, admin::Error> {
         let Some(first) = tasks.first() else {
             return Ok(Outcome::default());
         };
-        let mut batch = Batch::begin(&mut database, first.actor.clone())?;
+        let mut batch = Batch::begin(database, first.actor.clone())?;
         let mut outcome = Outcome::default();
         let mut lines = Vec::new();
         for task in tasks {

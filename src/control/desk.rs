@@ -3,7 +3,7 @@
 //! Must not: have the broker's thread wait, or take more than it can hold.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,13 +12,15 @@ use super::clerk::Clerk;
 use super::letter::Letter;
 use crate::credential::Recipe;
 use crate::engine::Engine;
+use crate::pool::Surroundings;
+use crate::store::sqlite::Pen;
 use crate::watch::Looker;
 
 /// What is changed, and how.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The database.
-    pub database: PathBuf,
+    /// What the database is written with.
+    pub pen: Arc<Pen>,
     /// How passwords are hashed.
     pub recipe: Recipe,
 }
@@ -41,7 +43,7 @@ struct Inbox {
 
 #[derive(Default)]
 struct Pile {
-    letters: Vec<Letter>,
+    letters: VecDeque<Letter>,
     bytes: usize,
     stopping: bool,
 }
@@ -55,7 +57,7 @@ impl Desk {
         place: Place,
         engine: Arc<Engine>,
         looker: Looker,
-        wake: Arc<dyn Fn() + Send + Sync>,
+        around: &Surroundings,
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox {
             pile: Mutex::default(),
@@ -65,12 +67,15 @@ impl Desk {
             place,
             engine,
             looker,
-            wake,
+            wake: Arc::clone(&around.wake),
         };
-        let theirs = Arc::clone(&inbox);
+        let (theirs, enter) = (Arc::clone(&inbox), around.enter);
         let thread = std::thread::Builder::new()
             .name("doorman-control".to_owned())
-            .spawn(move || work(&clerk, &theirs))?;
+            .spawn(move || {
+                enter();
+                work(&clerk, &theirs);
+            })?;
         Ok(Self { inbox, thread })
     }
 
@@ -85,7 +90,7 @@ impl Desk {
             return Err(Full);
         }
         pile.bytes = bytes;
-        pile.letters.push(letter);
+        pile.letters.push_back(letter);
         drop(pile);
         self.inbox.bell.notify_one();
         Ok(())
@@ -107,7 +112,7 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, once something does; nothing when it is time to stop. Until what was answered is out,
+    /// Some of what waits, once something does; nothing when it is time to stop. Until what was answered is out,
     /// the broker is called: a call that comes while it is between two waits is lost.
     fn next(&self, clerk: &Clerk) -> Option<Vec<Letter>> {
         let mut pile = self.pile();
@@ -117,8 +122,7 @@ impl Inbox {
                 return None;
             }
             if !pile.letters.is_empty() {
-                pile.bytes = 0;
-                return Some(std::mem::take(&mut pile.letters));
+                return Some(pile.portion());
             }
             if !clerk.is_heard() && calls.next().is_some() {
                 let (woken, _) = self
@@ -135,18 +139,28 @@ impl Inbox {
     }
 }
 
+impl Pile {
+    /// The first that came, as many as make one transaction.
+    fn portion(&mut self) -> Vec<Letter> {
+        let most = self.letters.len().min(PORTION);
+        let portion: Vec<Letter> = self.letters.drain(..most).collect();
+        let bytes = portion.iter().map(|letter| letter.payload.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        portion
+    }
+}
+
 /// Carries out what comes until it is time to stop. A panic does not end that.
 fn work(clerk: &Clerk, inbox: &Inbox) {
-    while let Some(letters) = inbox.next(clerk) {
-        let mut letters = letters.into_iter().peekable();
-        while letters.peek().is_some() {
-            let portion = letters.by_ref().take(PORTION).collect();
-            let ended = std::thread::scope(|scope| scope.spawn(|| clerk.turn(portion)).join());
-            if ended.is_err() {
-                log::error!("orders to the control API failed; none of them has done anything");
-                clerk.apologise();
-            }
+    let carry_on = || {
+        while let Some(letters) = inbox.next(clerk) {
+            clerk.turn(letters);
         }
+    };
+    // A thread of its own for as long as all goes well: not one for each order.
+    while std::thread::scope(|scope| scope.spawn(carry_on).join()).is_err() {
+        log::error!("orders to the control API failed; none of them has done anything");
+        clerk.apologise();
     }
 }
 

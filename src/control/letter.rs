@@ -64,6 +64,27 @@ pub(super) struct Content {
     pub(super) broken: Option<Answer>,
 }
 
+/// What a message is read as, for whoever only looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glimpse {
+    /// The names of the orders in it.
+    pub orders: Vec<String>,
+    /// What is said of what is none.
+    pub broken: Option<String>,
+}
+
+/// Looks at a message.
+#[must_use]
+pub fn glance(payload: &[u8]) -> Glimpse {
+    let content = Content::read(payload);
+    let orders = content.orders.into_iter().map(|order| order.name);
+    let broken = content.broken.and_then(|answer| answer.outcome.err());
+    Glimpse {
+        orders: orders.collect(),
+        broken: broken.map(|why| why.words().to_owned()),
+    }
+}
+
 impl Content {
     /// Reads a message.
     pub(super) fn read(payload: &[u8]) -> Self {

@@ -20,5 +20,5 @@ mod verbs;
 
 pub use self::answer::overflow;
 pub use self::desk::{Desk, Full, Place};
-pub use self::letter::{Letter, Sender};
+pub use self::letter::{Glimpse, Letter, Sender, glance};
 pub use crate::admin::{CONTROL_TOPIC as TOPIC, RESPONSE_TOPIC};

@@ -18,6 +18,7 @@ use crate::config::Control;
 use crate::model::{AccountName, RoleName};
 use crate::request::{Access, ConnectionId};
 use crate::show::Shown;
+use crate::store;
 use crate::verdict::{Denial, Effect, Permit};
 
 /// Whose connections an order ends.
@@ -241,6 +242,11 @@ impl Engine {
     /// So many orders were answered.
     pub fn ordered(&self, orders: usize) {
         self.figures.ordered(orders);
+    }
+
+    /// Orders could not be carried out.
+    pub fn order_failed(&self, why: &store::Error, at: Timestamp) {
+        self.figures.failed(&why.in_public(), at);
     }
 
     /// No connection is ended while the answer lives.

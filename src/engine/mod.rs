@@ -9,6 +9,7 @@ mod access;
 mod budget;
 mod control;
 mod decoy;
+mod memory;
 mod offline;
 mod pending;
 mod review;
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
+pub use self::memory::{Memory, Seat};
 use self::pending::Pending;
 pub use self::pending::Waiting;
 pub use self::sessions::Proof;
@@ -205,6 +207,8 @@ impl Engine {
             ends_kept_since: Mutex::new(None),
         };
         engine.refresh_decoys();
+        let sources = engine.sources.len();
+        (0..sources).for_each(|_| engine.figures.loaded());
         engine
     }
 

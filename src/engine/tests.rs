@@ -3,6 +3,7 @@
 
 mod access;
 mod later;
+mod memory;
 
 use std::sync::{Mutex, Weak};
 use std::time::Instant;

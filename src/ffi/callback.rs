@@ -43,8 +43,8 @@ pub(super) const REGISTRATIONS: [Registration; 8] = [
     registration::<Reload>(Purpose::Both),
     registration::<Tick>(Purpose::Both),
     registration::<Connected>(Purpose::Entry),
-    registration::<Disconnect>(Purpose::Entry),
-    registration::<ClientOffline>(Purpose::Entry),
+    registration::<Disconnect>(Purpose::Both),
+    registration::<ClientOffline>(Purpose::Both),
     Registration {
         topic: Some(CONTROL_TOPIC),
         ..registration::<Control>(Purpose::Control)
@@ -106,8 +106,8 @@ impl Event for AclCheck {
     type Data = abi::mosquitto_evt_acl_check;
     const RULE: &'static Rule = &ACL_CHECK;
 
-    fn answer(plugin: &Plugin, _: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
-        plugin.acl_check(data)
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        plugin.acl_check(main, data)
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::index::{Finding, Index, IndexBuilder, WildcardSubscriptions};
 use super::question::{Asker, Question};
 use super::rule::{AclType, Permission, Rule};
-use super::trie::TooMany;
+use super::trie::{Reach, TooMany};
 
 /// A role as it is written down.
 #[derive(Clone, Debug)]
@@ -96,8 +96,12 @@ impl Role {
         self.window
     }
 
-    /// What its rules say.
-    pub(super) fn ask(&self, asker: Asker<'_>, question: &Question<'_>) -> Option<Finding> {
+    /// What its rules say, and for whom that holds.
+    pub(super) fn ask(
+        &self,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> (Option<Finding>, Reach) {
         self.index.ask(asker, question)
     }
 

@@ -131,6 +131,12 @@ impl Throttle {
         }
     }
 
+    /// Of how many usernames at addresses something is remembered that was no success.
+    #[must_use]
+    pub fn suspects(&self) -> usize {
+        self.pairs.len()
+    }
+
     /// Whether a login that needs a hash may have it now. Each one admitted is followed by
     /// [`failed`](Self::failed), by [`succeeded`](Self::succeeded), or by [`released`](Self::released) if
     /// nobody could say.

@@ -104,7 +104,7 @@ impl<T> Table<T> {
         self.values.pop(&key);
     }
 
-    #[cfg(test)]
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }

@@ -8,6 +8,8 @@ mod clients;
 mod conf;
 mod control;
 mod control_compared;
+mod control_disk;
+mod control_flood;
 mod control_killed;
 mod deliveries;
 mod elsewhere;
@@ -29,3 +31,5 @@ mod startup;
 mod stock;
 mod switched;
 mod waiting;
+
+pub use self::access_compared::Dice;

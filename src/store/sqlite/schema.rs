@@ -37,6 +37,11 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Er
     Ok(())
 }
 
+/// Whether nobody has brought it to a version that is not ours.
+pub(super) fn is_latest(connection: &Connection) -> bool {
+    query::user_version(connection) == Ok(LATEST)
+}
+
 /// The version of the schema; 0 for an empty database.
 fn recognise(connection: &Connection, path: &Path) -> Result<i64, Error> {
     let failed = |error| failure(path, &error);
