@@ -3,6 +3,7 @@
 
 mod difference;
 mod examples;
+mod express;
 mod properties;
 
 use std::sync::Arc;

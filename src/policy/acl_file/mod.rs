@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod convert;
+mod express;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,9 @@ use hashbrown::HashMap;
 pub use self::convert::{
     ANONYMOUS_ROLE, Converted, Difference, Inexact, OF_PATTERNS, OWN, PATTERN_ROLE, USER_ROLE,
     UserRole,
+};
+pub use self::express::{
+    Bounds, Expressed, Shortfall, Unsaid, as_expressed, can_have_section, express,
 };
 pub use self::line::Mistake;
 use self::line::read;
