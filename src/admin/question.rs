@@ -1,7 +1,7 @@
 //! What one may ask a place without being there: a question and its answer as JSON.
 //!
-//! Must not: change anything, or show a long list at once: only names come without a bound, as in the
-//! original's lists.
+//! Must not: change anything, or show a long list at once: only names, and accounts by name, come as many
+//! as are asked for, as in the original's lists.
 #![forbid(unsafe_code)]
 
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub enum Question {
     Totals,
     /// Names of accounts.
     AccountNames(Page),
+    /// Accounts as a list shows them.
+    Listed(Page),
     /// Names of groups.
     GroupNames(Page),
     /// Names of roles.
@@ -99,6 +101,7 @@ impl Question {
             Self::Members(group, wanted) => json(&batch.roles()?.members(group, *wanted)?),
             Self::Totals => json(&batch.roles()?.totals()?),
             Self::AccountNames(page) => json(&batch.roles()?.account_names(*page)?),
+            Self::Listed(page) => json(&batch.roles()?.listed(*page)?),
             Self::GroupNames(page) => json(&batch.roles()?.group_names(*page)?),
             Self::RoleNames(page) => json(&batch.roles()?.role_names(*page)?),
             Self::Defaults => json(&batch.roles()?.defaults()?),

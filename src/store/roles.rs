@@ -78,7 +78,8 @@ impl Page {
 }
 
 /// What a list shows of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listed {
     /// Its name.
     pub name: AccountName,

@@ -24,6 +24,7 @@ mod oddities;
 mod plugin_table;
 mod refusals;
 mod reload;
+mod remote;
 mod riot;
 mod roles;
 mod roles_compared;
