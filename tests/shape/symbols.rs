@@ -40,20 +40,6 @@ fn the_plugin_imports_nothing_from_the_broker() {
     });
 }
 
-/// What only the command line needs is no weight on the broker.
-#[test]
-fn the_plugin_holds_nothing_of_what_the_command_line_speaks_mqtt_with() {
-    with_plugin(|plugin| {
-        let names = plugin.symbols().filter_map(|symbol| symbol.name().ok());
-        let names: Vec<&str> = names.collect();
-        assert!(names.iter().any(|name| name.contains("rusqlite")));
-        for crate_name in ["rustls", "mqtt_protocol_core", "courier"] {
-            let there = names.iter().find(|name| name.contains(crate_name));
-            assert_eq!(there, None, "{crate_name}");
-        }
-    });
-}
-
 /// 2.0 unloads plugins at exit; code that a thread or an exit handler still needs would be gone.
 #[test]
 fn the_plugin_stays_loaded_once_it_is() {
