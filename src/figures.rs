@@ -14,6 +14,9 @@ use jiff::Timestamp;
 use crate::show::Shown;
 use crate::verdict::{Deferral, Reason, Verdict};
 
+/// Below this each figure has its topic.
+pub const TOPIC: &str = "$SYS/broker/doorman/";
+
 /// The counters.
 #[derive(Debug, Default)]
 pub struct Figures {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   control ── engine        founding ── takeover
+//!  4   control ── engine        founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit   figures
 //!  1   request  verdict  model  config  secret  show
@@ -17,6 +17,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod courier;
 pub mod credential;
 pub mod dynsec;
 pub mod engine;

@@ -8,6 +8,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 mod name;
 
@@ -79,16 +80,20 @@ impl fmt::Debug for StoredCredential {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u128);
 
-/// One account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One account. As JSON it is without its credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Account {
     /// What the client sends as username.
     pub name: AccountName,
     /// The credential; without one nobody can log in with a password.
+    #[serde(skip)]
     pub credential: Option<StoredCredential>,
     /// A second credential that is accepted too, while devices move from one to the other.
+    #[serde(skip)]
     pub second_credential: Option<StoredCredential>,
     /// Switched off.
+    #[serde(default)]
     pub disabled: bool,
     /// Refused before this moment.
     pub valid_from: Option<Timestamp>,
@@ -97,12 +102,14 @@ pub struct Account {
     /// The only client id that may use the account.
     pub client_id: Option<Box<str>>,
     /// The only networks it may be used from; empty for everywhere.
+    #[serde(default)]
     pub networks: Vec<IpNet>,
     /// A name for people.
     pub textname: Option<Box<str>>,
     /// What it is for.
     pub textdescription: Option<Box<str>>,
     /// Whatever the operator wants to remember.
+    #[serde(default)]
     pub notes: Box<str>,
     /// The last successful login, where the source records it.
     pub last_login: Option<Timestamp>,
@@ -143,5 +150,7 @@ mod tests {
         let mut account = Account::named(AccountName::new("roger").unwrap());
         account.credential = Some(StoredCredential::marked("$7$1$tulip$rose"));
         assert!(!format!("{account:?}").contains("tulip"));
+        let json = serde_json::to_string(&account).unwrap();
+        assert!(json.contains("roger") && !json.contains("tulip"));
     }
 }

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::apply::{Error, Outcome};
-use super::command::{Change, Rotation};
+use super::command::{Change, Existing, Rotation};
 use super::note::Note;
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::store::Transaction;
@@ -34,6 +34,28 @@ pub(super) fn replace(
         ..account.clone()
     };
     put(change, before, after, note)
+}
+
+pub(super) fn lay(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    credential: Option<&StoredCredential>,
+    fields: &Change,
+    existing: Existing,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = change.account(name)?;
+    if before.is_some() && existing == Existing::Keep {
+        return Ok(Outcome::Unchanged);
+    }
+    let mut after = before
+        .clone()
+        .unwrap_or_else(|| Account::named(name.clone()));
+    if credential.is_some() && credential != after.credential.as_ref() {
+        after.credential = credential.cloned();
+        after.second_credential = None;
+    }
+    put(change, before, fields.over(after), note)
 }
 
 pub(super) fn set_credential(

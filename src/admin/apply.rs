@@ -6,19 +6,21 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::note::{self, Note};
-use super::seen::Seen;
 use super::touched::Touched;
+use super::within::Within;
 use super::{accounts, groups, limits, roles};
 use crate::model::{Account, AccountName, GroupName, RoleName};
 use crate::policy::{AclType, Scope};
-use crate::store::{self, Entry, Pruned, Roles, Store, Transaction};
+use crate::store::{self, Entry, Pruned, Roles, Store, Trail, Transaction};
 
 /// What one command did.
 #[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// There is an account, role, rule, group or membership that was not there before.
     Added,
@@ -31,7 +33,8 @@ pub enum Outcome {
 }
 
 /// Why a batch was not carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Error {
     /// The store could not be read or written, or cannot hold what was asked.
     #[error(transparent)]
@@ -143,6 +146,15 @@ struct Sum {
     verbs: BTreeMap<&'static str, u64>,
 }
 
+impl Sum {
+    fn of(file: &str) -> Self {
+        Self {
+            file: file.into(),
+            verbs: BTreeMap::new(),
+        }
+    }
+}
+
 impl<'a> Batch<'a> {
     /// Begins a batch.
     ///
@@ -163,13 +175,27 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// As [`Batch::begin`].
     pub fn import(store: &'a mut dyn Store, actor: Actor, file: &str) -> Result<Self, Error> {
-        let sum = Sum {
-            file: file.into(),
-            verbs: BTreeMap::new(),
-        };
         let batch = Self::begin(store, actor)?;
-        let sum = Some(sum);
+        let sum = Some(Sum::of(file));
         Ok(Self { sum, ..batch })
+    }
+
+    /// Carries out an import within a batch of other things: one record for all of it.
+    ///
+    /// # Errors
+    /// Those of `act`; and when the record cannot be written.
+    pub fn summed<T, E: From<Error>>(
+        &mut self,
+        file: &str,
+        act: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let outer = self.sum.replace(Sum::of(file));
+        let done = act(self).and_then(|done| {
+            self.write_sum()?;
+            Ok(done)
+        });
+        self.sum = outer;
+        done
     }
 
     /// From here on somebody else acts, who may administer so much.
@@ -205,6 +231,37 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Shows accounts as [`Transaction::accounts`] does.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or the visitor's own.
+    pub fn accounts(
+        &mut self,
+        behind: i64,
+        visit: &mut dyn FnMut(i64, Result<Account, store::Error>) -> Result<(), store::Error>,
+    ) -> Result<(), Error> {
+        let scope = &self.scope;
+        Ok(self
+            .change
+            .accounts(behind, &mut |place, account| match (scope, &account) {
+                (Scope::Limited(limit), Ok(account)) if !limit.covers(account.name.as_str()) => {
+                    Ok(())
+                }
+                // Whose it is cannot be told.
+                (Scope::Limited(_), Err(_)) => Ok(()),
+                (Scope::Everything | Scope::Limited(_), _) => visit(place, account),
+            })?)
+    }
+
+    /// The record of what was done, as the batch has it so far. It is about everybody.
+    ///
+    /// # Errors
+    /// When none is kept.
+    pub fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
+        self.is_unlimited()?;
+        Ok(self.change.trail()?)
+    }
+
     /// The roles and groups as the batch has them so far.
     ///
     /// # Errors
@@ -213,7 +270,7 @@ impl<'a> Batch<'a> {
         let all = self.change.roles()?;
         Ok(match &self.scope {
             Scope::Everything => all,
-            Scope::Limited(limit) => Box::new(Seen { all, limit }),
+            Scope::Limited(limit) => Box::new(Within { all, limit }),
         })
     }
 
@@ -329,6 +386,11 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When it cannot be written; then nothing has changed.
     pub fn commit(mut self) -> Result<(), Error> {
+        self.write_sum()?;
+        Ok(self.change.commit()?)
+    }
+
+    fn write_sum(&mut self) -> Result<(), Error> {
         if let Some(Sum { file, verbs }) = self.sum.take().filter(|sum| !sum.verbs.is_empty()) {
             let mut note = Note::new(true);
             for (verb, times) in verbs {
@@ -337,7 +399,7 @@ impl<'a> Batch<'a> {
             note.value("file", None, Some((*file).into()));
             self.write_down("import", [None; 3], note)?;
         }
-        Ok(self.change.commit()?)
+        Ok(())
     }
 
     /// What concerns everybody is for those who may administer everything.
@@ -387,6 +449,12 @@ fn carry_out(
     match command {
         Command::Add(account) => accounts::add(change, account, note),
         Command::Put(account) => accounts::replace(change, account, note),
+        Command::Lay {
+            name,
+            credential,
+            change: fields,
+            existing,
+        } => accounts::lay(change, name, credential.as_ref(), fields, *existing, note),
         Command::SetCredential {
             name,
             credential,

@@ -5,24 +5,44 @@
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::wire;
 use crate::model::{Account, AccountName, GroupName, NamePrefix, RoleName, StoredCredential};
 use crate::policy::{
     AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
 };
 
-/// One administrative act.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One administrative act. As JSON it holds the credentials that it brings, and nothing else does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Command {
     /// A new account; refused if the name is taken.
-    Add(Account),
+    Add(#[serde(with = "wire::whole")] Account),
     /// A new account, or this one in place of the one of its name (import).
-    Put(Account),
+    Put(#[serde(with = "wire::whole")] Account),
+    /// A new account, or these things about the one of its name (import).
+    Lay {
+        /// Whose.
+        name: AccountName,
+        /// A new credential, hashed; another one than before takes the second one with it.
+        #[serde(with = "wire::perhaps_hashed", default)]
+        credential: Option<StoredCredential>,
+        /// What surrounds it.
+        change: Change,
+        /// What becomes of an account that is there.
+        existing: Existing,
+    },
     /// A new credential for an account that is there.
     SetCredential {
         /// Whose.
         name: AccountName,
         /// The new one, hashed.
+        #[serde(with = "wire::hashed")]
         credential: StoredCredential,
         /// What becomes of the old one.
         rotation: Rotation,
@@ -124,8 +144,52 @@ pub enum Command {
     SetAnonymousGroup(Option<GroupName>),
 }
 
+impl Command {
+    /// The credentials that it brings.
+    pub fn credentials(&self) -> impl Iterator<Item = &StoredCredential> {
+        let [first, second] = match self {
+            Self::Add(account) | Self::Put(account) => {
+                [&account.credential, &account.second_credential].map(Option::as_ref)
+            }
+            Self::Lay { credential, .. } => [credential.as_ref(), None],
+            Self::SetCredential { credential, .. } => [Some(credential), None],
+            Self::DropSecondCredential(_)
+            | Self::Set { .. }
+            | Self::Delete(_)
+            | Self::AddRole(_)
+            | Self::PutRole(_)
+            | Self::SetRole { .. }
+            | Self::DeleteRole(_)
+            | Self::PutRule { .. }
+            | Self::RemoveRule { .. }
+            | Self::AddGroup(_)
+            | Self::PutGroup(_)
+            | Self::SetGroup { .. }
+            | Self::DeleteGroup(_)
+            | Self::GrantRole { .. }
+            | Self::RevokeRole { .. }
+            | Self::JoinGroup { .. }
+            | Self::LeaveGroup { .. }
+            | Self::SetDefaults(_)
+            | Self::SetAnonymousGroup(_) => [None, None],
+        };
+        first.into_iter().chain(second)
+    }
+}
+
+/// What becomes of an account that an import meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Existing {
+    /// What is said about it is changed, the rest stays.
+    Update,
+    /// It stays as it is.
+    Keep,
+}
+
 /// What becomes of the credential that a new one replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Rotation {
     /// It ends at once, and a second one with it.
     Replace,
@@ -134,23 +198,47 @@ pub enum Rotation {
 }
 
 /// Fields to change; `None` leaves a field, `Some(None)` clears it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Change {
     /// Switch off or on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Begin of the validity.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub valid_from: Option<Option<Timestamp>>,
     /// End of the validity.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub valid_until: Option<Option<Timestamp>>,
     /// The only client id.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub client_id: Option<Option<Box<str>>>,
     /// The only networks; empty for everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<IpNet>>,
     /// The name for people.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub textname: Option<Option<Box<str>>>,
     /// What it is for.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub textdescription: Option<Option<Box<str>>>,
     /// Notes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<Box<str>>,
 }
 
@@ -187,19 +275,41 @@ impl Change {
 }
 
 /// Fields of a role to change; `None` leaves a field, `Some(None)` clears it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RoleChange {
     /// The name for people.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub textname: Option<Option<Box<str>>>,
     /// What it is for.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub textdescription: Option<Option<Box<str>>>,
     /// Whether its holders may subscribe with wildcards.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wildcard_subscriptions: Option<WildcardSubscriptions>,
     /// When it begins to hold.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub valid_from: Option<Option<Timestamp>>,
     /// When it ceases to hold.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub valid_until: Option<Option<Timestamp>>,
     /// What its holders may administer by it.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub admin_prefix: Option<Option<NamePrefix>>,
 }
 
@@ -230,23 +340,37 @@ impl RoleChange {
 }
 
 /// Fields of a group to change, as of a role.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct GroupChange {
     /// The name for people.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub textname: Option<Option<Box<str>>>,
     /// What it is for.
+    #[serde(
+        deserialize_with = "wire::said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub textdescription: Option<Option<Box<str>>>,
 }
 
 /// Defaults to change; `None` leaves one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DefaultsChange {
     /// To publish.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub send: Option<Permission>,
     /// To be sent what was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub receive: Option<Permission>,
     /// To subscribe.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subscribe: Option<Permission>,
     /// To unsubscribe.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribe: Option<Permission>,
 }

@@ -7,7 +7,7 @@
 
 use super::apply::Error;
 use super::command::{Command, RoleChange};
-use crate::model::{AccountName, GroupName, RoleName};
+use crate::model::{Account, AccountName, GroupName, RoleName};
 use crate::policy::{
     AclType, Grantee, Limit, Permission, Priority, Ranked, Rule, StoredGroup, StoredRole,
     WildcardSubscriptions,
@@ -26,9 +26,9 @@ pub(super) fn check(
     let mut asked = Asked { change, limit };
     match command {
         Command::Add(account) => asked.new_name(account.name.as_str()),
-        Command::Put(account) => {
-            asked.new_name(account.name.as_str())?;
-            asked.account(&account.name)
+        Command::Put(Account { name, .. }) | Command::Lay { name, .. } => {
+            asked.new_name(name.as_str())?;
+            asked.account(name)
         }
         Command::SetCredential { name, .. }
         | Command::DropSecondCredential(name)

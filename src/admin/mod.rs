@@ -10,12 +10,17 @@ mod command;
 mod groups;
 mod limits;
 mod note;
+mod office;
+mod question;
 mod roles;
-mod seen;
 #[cfg(test)]
 mod tests;
 mod touched;
+mod wire;
+mod within;
 
 pub use apply::{Actor, Batch, Error, Outcome, apply};
-pub use command::{Change, Command, DefaultsChange, GroupChange, RoleChange, Rotation};
+pub use command::{Change, Command, DefaultsChange, Existing, GroupChange, RoleChange, Rotation};
+pub use office::{Import, Local, Office, Seen};
+pub use question::{CONTROL_TOPIC, Pile, Question, RESPONSE_TOPIC};
 pub use touched::Touched;

@@ -196,8 +196,8 @@ pub(super) fn verb(command: &Command, outcome: Outcome) -> &'static str {
     let is_new = outcome == Outcome::Added;
     match command {
         Command::Add(_) => "createClient",
-        Command::Put(_) if is_new => "createClient",
-        Command::Put(_) => "modifyClient",
+        Command::Put(_) | Command::Lay { .. } if is_new => "createClient",
+        Command::Put(_) | Command::Lay { .. } => "modifyClient",
         Command::SetCredential { .. } => "setClientPassword",
         Command::DropSecondCredential(_) => "dropOldPassword",
         Command::Set { change, .. } => verb_of_change(change),
@@ -250,7 +250,8 @@ fn verb_of_change(change: &Change) -> &'static str {
 pub(super) fn about(command: &Command) -> [Option<&str>; 3] {
     match command {
         Command::Add(account) | Command::Put(account) => [Some(account.name.as_str()), None, None],
-        Command::SetCredential { name, .. }
+        Command::Lay { name, .. }
+        | Command::SetCredential { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
         | Command::Delete(name) => [Some(name.as_str()), None, None],

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod batches;
+mod far;
 mod groups;
 mod limits;
 mod record;

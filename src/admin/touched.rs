@@ -28,6 +28,7 @@ impl Touched {
             Command::SetDefaults(_) => {}
             Command::Add(_)
             | Command::Put(_)
+            | Command::Lay { .. }
             | Command::SetCredential { .. }
             | Command::DropSecondCredential(_)
             | Command::Set { .. }

@@ -20,6 +20,7 @@ use super::init::InitArgs;
 use super::options::OptionsArgs;
 use super::passwd::PasswdArgs;
 use super::role::RoleArgs;
+use super::status::StatusArgs;
 use super::user::UserArgs;
 
 /// Keep the accounts of mosquitto-doorman, with or without a running broker.
@@ -27,7 +28,7 @@ use super::user::UserArgs;
 /// Accounts are in a password file in Mosquitto's format or in a database; roles and groups are in a
 /// database. Changes take effect within a
 /// second, and connections of accounts that were changed or removed are ended; the broker needs no
-/// signal.
+/// signal. With --broker the same commands are sent to a running broker, and no file need be there.
 #[derive(Parser, Debug)]
 #[command(name = "doorman", version, after_help = Exit::table(), subcommand_required = true,
           arg_required_else_help = true)]
@@ -63,6 +64,8 @@ pub(super) enum Verb {
     Explain(ExplainArgs),
     /// Check a table of expected answers: who may do what, and who may not
     Test(TestArgs),
+    /// Show what the plugin of a running broker counts: logins, refusals by reason, sessions, orders
+    Status(StatusArgs),
     /// Look for mistakes in a mosquitto.conf and measure what the stored credentials cost
     Check(CheckArgs),
     /// Do what mosquitto_passwd does, without losing anything

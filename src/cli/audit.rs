@@ -10,12 +10,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::actor::actor;
 use super::clock::{self, Past};
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
 use super::print::{Answer, Plain, Printer};
-use crate::admin::Batch;
 use crate::model::AccountName;
 use crate::show::Shown;
 use crate::store::{self, Broken, Entry, Hash, Link, Pruned, Record, Search};
@@ -92,6 +90,7 @@ fn list(place: &PlaceArgs, printer: &mut Printer, args: ListArgs) -> Result<Exit
         until: moment(args.until).map_err(Failure::usage)?,
         username: args.user,
         newest: args.limit,
+        behind: None,
     };
     let mut trouble = None;
     let listed = place.open()?.trail()?.records(&search, &mut |record| {
@@ -111,8 +110,8 @@ fn list(place: &PlaceArgs, printer: &mut Printer, args: ListArgs) -> Result<Exit
 }
 
 fn verify(place: &PlaceArgs, printer: &mut Printer, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let mut store = place.open()?;
-    let mut trail = store.trail()?;
+    let mut office = place.open()?;
+    let mut trail = office.trail()?;
     let anchor = trail.anchor()?;
     let (mut end, mut records) = (anchor, 0_u64);
     let mut met = args.known.is_none_or(|known| known == anchor.hash);
@@ -151,10 +150,7 @@ fn verify(place: &PlaceArgs, printer: &mut Printer, args: &VerifyArgs) -> Result
 
 fn prune(place: &PlaceArgs, printer: &mut Printer, args: &PruneArgs) -> Result<Exit, Failure> {
     let before = args.before.resolve(clock::now()).map_err(Failure::usage)?;
-    let mut store = place.open()?;
-    let mut batch = Batch::begin(store.as_mut(), actor())?;
-    let pruned = batch.prune_record(before)?;
-    batch.commit()?;
+    let pruned = place.open()?.prune_record(before)?;
     let pruned = pruned.map_or(0, |Pruned { records, .. }| records);
     printer.answer(&Gone { pruned })?;
     Ok(Exit::Done)

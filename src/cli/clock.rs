@@ -18,6 +18,15 @@ pub(super) fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// The time on a clock that is never set.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is one of the two places that read the clock"
+)]
+pub(super) fn instant() -> Instant {
+    Instant::now()
+}
+
 /// How long something takes.
 #[expect(
     clippy::disallowed_methods,

@@ -7,11 +7,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::actor::actor;
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
 use super::print::{Answer, Plain, Printer};
-use crate::admin::{self, Command, Outcome};
+use crate::admin::{Command, Outcome};
 use crate::model::{AccountName, GroupName, RoleName};
 use crate::policy::{AclType, Grantee};
 
@@ -143,7 +142,7 @@ pub(super) fn carry_out(
         .into_iter()
         .map(|deed| (deed.command, deed.told))
         .unzip();
-    let outcomes = admin::apply(place.open()?.as_mut(), actor(), &commands)?;
+    let outcomes = place.open()?.apply(&commands)?;
     for (told, outcome) in told.into_iter().zip(outcomes) {
         let done = done(outcome);
         printer.answer(&Told { done, ..told })?;

@@ -96,8 +96,8 @@ impl Answer for DefaultsView {
 pub(super) fn run(args: &DefaultArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     match &args.verb {
         None | Some(Verb::Show) => {
-            let mut store = args.place.open()?;
-            let defaults = store.roles()?.defaults()?;
+            let mut office = args.place.open()?;
+            let defaults = office.roles()?.defaults()?;
             printer.answer(&DefaultsView::new(defaults))?;
             Ok(Exit::Done)
         }

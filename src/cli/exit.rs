@@ -23,7 +23,7 @@ pub(super) enum Exit {
     Missing = 3,
     /// It is there already.
     Exists = 4,
-    /// A file or database cannot be read or written.
+    /// A file or database cannot be read or written, or a broker not be reached.
     Place = 5,
     /// `doorman check` found problems, `doorman test` a line that does not hold, or `doorman audit
     /// verify` a record that was changed.
@@ -53,7 +53,9 @@ impl Exit {
             Self::Usage => "the command line is wrong",
             Self::Missing => "there is no such account, role, rule or group",
             Self::Exists => "the account, role, group, file or database is there already",
-            Self::Place => "a file or database cannot be read or written",
+            Self::Place => {
+                "a file or database cannot be read or written, or a broker does not answer"
+            }
             Self::Problems => {
                 "doorman check found problems, a line of doorman test does not hold, or doorman audit \
                  verify found a record that was changed"

@@ -37,7 +37,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_enum, default_value_t = Format::PasswordFile)]
     format: Format,
     /// The broker that is to read it
-    #[arg(long = "for", value_enum, value_name = "VERSION", default_value_t = Broker::V2_0)]
+    #[arg(id = "for", long, value_enum, value_name = "VERSION", default_value_t = Broker::V2_0)]
     broker: Broker,
     /// Export accounts, and with dynsec roles and rules, that are bound to a client id, networks, a
     /// time or conditions, without these bounds
@@ -88,7 +88,7 @@ impl Answer for Summary {
 
 /// Runs `doorman export`.
 pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Failure> {
-    let mut store = args.place.open()?;
+    let mut store = args.place.store("export")?;
     match args.format {
         Format::PasswordFile => {}
         Format::Dynsec => return documents(args, store.as_mut(), printer),

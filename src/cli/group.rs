@@ -210,9 +210,9 @@ impl MembersArg {
 }
 
 fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
-    let mut store = place.open()?;
+    let mut office = place.open()?;
     let mut lines = Vec::new();
-    let listed = store.roles()?.groups(&mut |group| {
+    let listed = office.roles()?.groups(&mut |group| {
         lines.push(GroupLine::new(&group));
         Ok(())
     });
@@ -225,8 +225,8 @@ fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
 
 fn show(place: &PlaceArgs, printer: &mut Printer, args: &ShowArgs) -> Result<Exit, Failure> {
     let name = &args.name.name;
-    let mut store = place.open()?;
-    let mut groups = store.roles()?;
+    let mut office = place.open()?;
+    let mut groups = office.roles()?;
     let group = groups
         .group(name)?
         .ok_or_else(|| admin::Error::GroupMissing { name: name.clone() })?;
@@ -261,8 +261,8 @@ fn anonymous(
         let command = Command::SetAnonymousGroup(args.name.clone());
         return carry_out(place, printer, [Deed::setting("anonymous group", command)]);
     }
-    let mut store = place.open()?;
-    let name = store.roles()?.anonymous_group()?;
+    let mut office = place.open()?;
+    let name = office.roles()?.anonymous_group()?;
     printer.answer(&Anonymous {
         anonymous_group: name.map(|name| name.to_string()),
     })?;

@@ -78,7 +78,7 @@ impl Answer for Created<'_> {
 
 /// Creates the place, owned by the broker's user where this process may give it away.
 pub(super) fn run(args: &InitArgs, printer: &mut Printer) -> Result<Exit, Failure> {
-    let place = args.place.resolve()?;
+    let place = args.place.resolve("init")?;
     if let Some(admin) = &args.admin {
         return with_admin(args, &place, admin, printer);
     }

@@ -1,6 +1,6 @@
 //! The operator's door: the command line `doorman`.
 //!
-//! Must not: know the engine or the broker, or hold a rule about accounts that the plugin does not
+//! Must not: know the engine or the plugin, or hold a rule about accounts that the plugin does not
 //! share; it reads arguments, asks the store and admin rooms, and prints. This file is the one way
 //! in and the one way out.
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ mod actor;
 mod args;
 mod ask;
 mod audit;
+mod broker;
 mod check;
 mod clock;
 mod cost;
@@ -31,6 +32,7 @@ mod role;
 mod role_details;
 mod role_view;
 mod rule;
+mod status;
 mod user;
 mod verify;
 mod view;
@@ -111,6 +113,7 @@ fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
         Verb::Export(args) => export::run(&args, printer),
         Verb::Explain(args) => ask::explain(&args, printer),
         Verb::Test(args) => ask::test(&args, printer),
+        Verb::Status(args) => status::run(&args, printer),
         Verb::Check(args) => check::run(&args, printer),
         Verb::Passwd(args) => passwd::run(&args, printer),
         Verb::Options(args) => options::run(&args, printer),

@@ -1,5 +1,5 @@
 //! Which accounts a command works on: a password file or a database, named directly, by the
-//! environment, or by a `mosquitto.conf`.
+//! environment, or by a `mosquitto.conf`; or those of a running broker.
 //!
 //! Must not: guess. Two places at once, or a configuration with several, are an error that lists
 //! them.
@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::actor::actor;
+use super::broker::BrokerArgs;
 use super::check::conf::Conf;
 use super::exit::{Exit, Failure};
 use super::way::{self, Way};
+use crate::admin::{Local, Office};
 use crate::config::{Config, SourceConfig};
+use crate::courier::{self, Courier};
 use crate::store::Store;
 use crate::store::password_file::PasswordFile;
 use crate::store::sqlite::Database;
@@ -23,11 +27,16 @@ enum Named {
     File(PathBuf),
     Database(PathBuf),
     Config(PathBuf),
+    /// Its address, not yet looked at.
+    Broker(PathBuf),
 }
 
 /// The group of flags that names the place.
 #[derive(Clone, Debug)]
-pub(super) struct PlaceArgs(Option<Named>);
+pub(super) struct PlaceArgs {
+    named: Option<Named>,
+    broker: BrokerArgs,
+}
 
 /// Where accounts are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,33 +47,44 @@ pub(super) enum Place {
     Database(PathBuf),
 }
 
-const WAYS: [Way<Named>; 3] = [
+const WAYS: [Way<Named>; 4] = [
     Way {
         id: "file",
         env: Some("DOORMAN_FILE"),
+        value: "PATH",
         help: "Work on this password file, in the format of Mosquitto's password_file",
         name: Named::File,
     },
     Way {
         id: "database",
         env: Some("DOORMAN_DATABASE"),
+        value: "PATH",
         help: "Work on this database",
         name: Named::Database,
     },
     Way {
         id: "config",
         env: Some("DOORMAN_CONFIG"),
+        value: "PATH",
         help: "Work on the source that this mosquitto.conf gives to mosquitto_doorman",
         name: Named::Config,
     },
+    Way {
+        id: "broker",
+        env: Some("DOORMAN_BROKER"),
+        value: "URL",
+        help: "Work on what this running broker has: mqtt://HOST or mqtts://HOST, with :PORT behind it \
+               where it is not 1883 or 8883",
+        name: Named::Broker,
+    },
 ];
 
-const SEVERAL: &str = "give one of --file, --database and --config (or DOORMAN_FILE, DOORMAN_DATABASE, \
-                       DOORMAN_CONFIG), not several\n";
+const SEVERAL: &str = "give one of --file, --database, --config and --broker (or DOORMAN_FILE, \
+                       DOORMAN_DATABASE, DOORMAN_CONFIG, DOORMAN_BROKER), not several\n";
 
 impl Args for PlaceArgs {
     fn augment_args(command: Command) -> Command {
-        way::augment(command, &WAYS, "Where the accounts are")
+        BrokerArgs::augment_args(way::augment(command, &WAYS, "Where the accounts are"))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -74,7 +94,10 @@ impl Args for PlaceArgs {
 
 impl FromArgMatches for PlaceArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        way::named(matches, &WAYS, SEVERAL).map(Self)
+        Ok(Self {
+            named: way::named(matches, &WAYS, SEVERAL)?,
+            broker: BrokerArgs::from_arg_matches(matches)?,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -84,29 +107,62 @@ impl FromArgMatches for PlaceArgs {
 }
 
 impl PlaceArgs {
-    /// The one place meant.
-    pub(super) fn resolve(&self) -> Result<Place, Failure> {
-        match &self.0 {
+    /// The one place meant, which must be here; `what` it is for.
+    pub(super) fn resolve(&self, what: &str) -> Result<Place, Failure> {
+        match &self.named {
             Some(Named::File(path)) => Ok(Place::File(path.clone())),
             Some(Named::Database(path)) => Ok(Place::Database(path.clone())),
             Some(Named::Config(path)) => configured(path),
+            Some(Named::Broker(_)) => Err(Failure::usage(format!(
+                "{what} cannot be done over a broker; it works on the file itself: give --file, --database \
+                 or --config"
+            ))),
             None => Err(Failure::usage(
-                "where are the accounts? Give --file, --database or --config, or set DOORMAN_FILE, \
-                 DOORMAN_DATABASE or DOORMAN_CONFIG",
+                "where are the accounts? Give --file, --database, --config or --broker, or set \
+                 DOORMAN_FILE, DOORMAN_DATABASE, DOORMAN_CONFIG or DOORMAN_BROKER",
             )),
         }
     }
 
-    /// The one place meant, opened.
-    pub(super) fn open(&self) -> Result<Box<dyn Store>, Failure> {
-        self.resolve()?.open()
+    /// The one place meant, here or far away.
+    pub(super) fn open(&self) -> Result<Box<dyn Office>, Failure> {
+        if let Some(options) = self.broker()? {
+            return Ok(Box::new(Courier::open(options)?));
+        }
+        Ok(Box::new(Local {
+            store: self.store("this")?,
+            actor: actor(),
+        }))
+    }
+
+    /// The one place meant, which must be here, opened; `what` it is for.
+    pub(super) fn store(&self, what: &str) -> Result<Box<dyn Store>, Failure> {
+        self.resolve(what)?.open()
+    }
+
+    /// How to reach the broker, if one is meant.
+    pub(super) fn broker(&self) -> Result<Option<courier::Options>, Failure> {
+        match &self.named {
+            Some(Named::Broker(address)) => self.broker.options(address).map(Some),
+            Some(Named::File(_) | Named::Database(_) | Named::Config(_)) | None => Ok(None),
+        }
+    }
+
+    /// Whether it is far away.
+    pub(super) fn is_far(&self) -> bool {
+        matches!(self.named, Some(Named::Broker(_)))
+    }
+
+    /// Whether it keeps roles: a password file holds accounts and nothing else.
+    pub(super) fn has_roles(&self) -> Result<bool, Failure> {
+        Ok(self.is_far() || matches!(self.resolve("this")?, Place::Database(_)))
     }
 
     /// The user that the named configuration starts the broker as, if there is one.
     pub(super) fn broker_user(&self) -> Option<String> {
-        match &self.0 {
+        match &self.named {
             Some(Named::Config(path)) => Conf::read(path).ok()?.user(),
-            Some(Named::File(_) | Named::Database(_)) | None => None,
+            Some(Named::File(_) | Named::Database(_) | Named::Broker(_)) | None => None,
         }
     }
 }

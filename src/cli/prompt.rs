@@ -4,6 +4,7 @@
 //! `String`, or take one from the command line unless the flag says how unsafe that is.
 #![forbid(unsafe_code)]
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
+use super::print::Plain;
 use crate::founding::generate;
 use crate::secret::Secret;
 
@@ -167,12 +169,24 @@ fn same(
 }
 
 fn ask(prompt: &str) -> Result<Secret, Failure> {
-    let text = rpassword::prompt_password(prompt).map_err(|_| {
-        Failure::usage(
-            "there is no terminal to ask for the password; use --password-stdin, --password-file \
-             or --generate",
-        )
-    })?;
+    ask_or(
+        prompt,
+        "there is no terminal to ask for the password; use --password-stdin, --password-file or \
+         --generate",
+    )
+}
+
+/// Asks for the password with which one logs in somewhere.
+pub(super) fn ask_login(username: &str, place: &impl Display) -> Result<Secret, Failure> {
+    ask_or(
+        &format!("Password of {} at {place}: ", Plain(username)),
+        "there is no terminal to ask for the password of the login; use --login-password-file or \
+         DOORMAN_LOGIN_PASSWORD",
+    )
+}
+
+fn ask_or(prompt: &str, nobody: &str) -> Result<Secret, Failure> {
+    let text = rpassword::prompt_password(prompt).map_err(|_| Failure::usage(nobody))?;
     acceptable(Secret::new(text.into_bytes()))
 }
 
@@ -182,7 +196,8 @@ pub(super) fn random(bytes: &mut [u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Exit::Place, format!("no randomness: {error}")))
 }
 
-fn from_file(path: &Path) -> Result<Secret, Failure> {
+/// The first line of a file.
+pub(super) fn from_file(path: &Path) -> Result<Secret, Failure> {
     let mut file = File::open(path).map_err(|error| Failure::file(path, &error))?;
     first_line(&mut io::BufReader::new(&mut file)).map_err(|error| Failure::file(path, &error))
 }

@@ -134,9 +134,9 @@ fn set(place: &PlaceArgs, printer: &mut Printer, args: &SetArgs) -> Result<Exit,
 
 fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let now = clock::now();
-    let mut store = place.open()?;
+    let mut office = place.open()?;
     let mut lines = Vec::new();
-    let listed = store.roles()?.roles(&mut |role| {
+    let listed = office.roles()?.roles(&mut |role| {
         lines.push(RoleLine::new(&role, now));
         Ok(())
     });
@@ -149,8 +149,8 @@ fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
 
 fn show(place: &PlaceArgs, printer: &mut Printer, args: &ShowArgs) -> Result<Exit, Failure> {
     let name = &args.name.name;
-    let mut store = place.open()?;
-    let mut roles = store.roles()?;
+    let mut office = place.open()?;
+    let mut roles = office.roles()?;
     let role = roles
         .role(name)?
         .ok_or_else(|| admin::Error::RoleMissing { name: name.clone() })?;

@@ -9,14 +9,13 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::actor::actor;
 use super::clock;
 use super::cost::CostArgs;
 use super::deed::{carry_out, done};
 use super::details::Details;
 use super::exit::{Exit, Failure};
 use super::grant::{GrantArgs, RolesArg};
-use super::place::{Place, PlaceArgs};
+use super::place::PlaceArgs;
 use super::print::{Answer, Plain, Printer};
 use super::prompt::NewPassword;
 use super::verify::{self, VerifyArgs};
@@ -24,7 +23,7 @@ use super::view::{AccountView, ListView};
 use crate::admin::{self, Change, Command, Rotation};
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::policy::Grantee;
-use crate::store::{self, Store};
+use crate::store;
 
 /// The place and the verb.
 #[derive(Args, Debug)]
@@ -203,7 +202,9 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
             carry_out(place, printer, args.roles.revoke(&from))
         }
         Verb::Verify(args) => {
-            let account = find(place.open()?.as_mut(), &args.name.name)?;
+            let name = &args.name.name;
+            let account = place.store("user verify")?.account(name)?;
+            let account = account.ok_or_else(|| missing(name))?;
             verify::run(&account, &args.verify, printer)
         }
     }
@@ -247,17 +248,17 @@ fn set_password(
     command: impl FnOnce(StoredCredential) -> Command,
 ) -> Result<Exit, Failure> {
     let NewCredential { password, cost } = new;
-    let mut store = place.open()?;
+    let mut office = place.open()?;
     // Nobody shall type a password twice to hear that it was for nothing. The command finds out
     // again, and for certain.
     let name = name.clone();
-    match (purpose, store.account(&name)?) {
+    match (purpose, office.account(&name)?) {
         (Purpose::Add, Some(_)) => return Err(admin::Error::Exists { name }.into()),
         (Purpose::Change, None) => return Err(admin::Error::Missing { name }.into()),
         (Purpose::Add, None) | (Purpose::Change, Some(_)) => {}
     }
     let chosen = password.read()?;
-    let outcomes = admin::apply(store.as_mut(), actor(), &[command(cost.store(&chosen)?)])?;
+    let outcomes = office.apply(&[command(cost.store(&chosen)?)])?;
     for outcome in outcomes {
         printer.answer(&Done {
             name: name.as_str(),
@@ -291,7 +292,7 @@ fn change(
     command: impl Fn(AccountName) -> Command,
 ) -> Result<Exit, Failure> {
     let commands: Vec<_> = names.iter().cloned().map(command).collect();
-    let outcomes = admin::apply(place.open()?.as_mut(), actor(), &commands)?;
+    let outcomes = place.open()?.apply(&commands)?;
     for (name, outcome) in names.iter().zip(outcomes) {
         printer.answer(&Done {
             name: name.as_str(),
@@ -315,17 +316,15 @@ fn switch(off: bool) -> impl Fn(AccountName) -> Command {
 fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let now = clock::now();
     let mut trouble = None;
-    let listed = place.open()?.accounts(&mut |account| {
-        printer
-            .answer(&ListView::new(&account, now))
-            .map_err(|error| {
-                let why = error.to_string();
-                trouble = Some(error);
-                store::Error::Unavailable {
-                    path: "standard output".into(),
-                    why,
-                }
-            })
+    let listed = place.open()?.accounts(&mut |seen| {
+        printer.answer(&ListView::new(&seen, now)).map_err(|error| {
+            let why = error.to_string();
+            trouble = Some(error);
+            store::Error::Unavailable {
+                path: "standard output".into(),
+                why,
+            }
+        })
     });
     match trouble {
         Some(error) => Err(error.into()),
@@ -334,21 +333,17 @@ fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
 }
 
 fn show(place: &PlaceArgs, printer: &mut Printer, name: &AccountName) -> Result<Exit, Failure> {
-    let place = place.resolve()?;
-    let mut store = place.open()?;
-    let account = find(store.as_mut(), name)?;
-    let mut view = AccountView::new(&account, clock::now());
-    match place {
-        Place::Database(_) => view = view.holding(&store.roles()?.holdings(name)?),
-        // A password file holds accounts and nothing else.
-        Place::File(_) => {}
+    let mut office = place.open()?;
+    let seen = office.account(name)?.ok_or_else(|| missing(name))?;
+    let mut view = AccountView::new(&seen, clock::now());
+    // A password file holds accounts and nothing else.
+    if place.has_roles()? {
+        view = view.holding(&office.roles()?.holdings(name)?);
     }
     printer.answer(&view)?;
     Ok(Exit::Done)
 }
 
-fn find(store: &mut dyn Store, name: &AccountName) -> Result<Account, Failure> {
-    store
-        .account(name)?
-        .ok_or_else(|| admin::Error::Missing { name: name.clone() }.into())
+fn missing(name: &AccountName) -> Failure {
+    admin::Error::Missing { name: name.clone() }.into()
 }

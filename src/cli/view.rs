@@ -11,9 +11,8 @@ use serde::Serialize;
 
 use super::print::{Answer, Plain};
 use super::role_view::RankedView;
-use crate::config::CostLimits;
-use crate::credential::Credential;
-use crate::model::{Account, StoredCredential};
+use crate::admin::Seen;
+use crate::credential::Known;
 use crate::policy::Holdings;
 
 /// One account with all its fields.
@@ -29,8 +28,8 @@ pub(super) struct AccountView {
     textdescription: Option<Box<str>>,
     notes: String,
     last_login: Option<String>,
-    credential: Option<CredentialView>,
-    second_credential: Option<CredentialView>,
+    credential: Option<Known>,
+    second_credential: Option<Known>,
     #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<Vec<RankedView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,17 +39,10 @@ pub(super) struct AccountView {
     state: &'static str,
 }
 
-/// What is told about a credential.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum CredentialView {
-    Usable { kind: String },
-    Unusable { unusable: String },
-}
-
 impl AccountView {
     /// The view of an account at a moment.
-    pub(super) fn new(account: &Account, now: Timestamp) -> Self {
+    pub(super) fn new(seen: &Seen, now: Timestamp) -> Self {
+        let account = &seen.account;
         Self {
             name: account.name.as_str().to_owned(),
             disabled: account.disabled,
@@ -62,11 +54,11 @@ impl AccountView {
             textdescription: account.textdescription.clone(),
             notes: account.notes.to_string(),
             last_login: account.last_login.map(|at| at.to_string()),
-            credential: account.credential.as_ref().map(CredentialView::new),
-            second_credential: account.second_credential.as_ref().map(CredentialView::new),
+            credential: seen.credential.clone(),
+            second_credential: seen.second_credential.clone(),
             roles: None,
             groups: None,
-            state: state(account, now),
+            state: state(seen, now),
         }
     }
 
@@ -80,37 +72,18 @@ impl AccountView {
     }
 }
 
-fn state(account: &Account, now: Timestamp) -> &'static str {
+fn state(seen: &Seen, now: Timestamp) -> &'static str {
+    let account = &seen.account;
     if account.disabled {
         "disabled"
     } else if account.valid_from.is_some_and(|from| now < from) {
         "not yet valid"
     } else if account.valid_until.is_some_and(|until| now >= until) {
         "expired"
-    } else if account.credentials().next().is_none() {
+    } else if seen.credential.is_none() && seen.second_credential.is_none() {
         "no password"
     } else {
         "enabled"
-    }
-}
-
-impl CredentialView {
-    fn new(stored: &StoredCredential) -> Self {
-        match Credential::parse(stored, &CostLimits::STANDARD) {
-            Ok(credential) => Self::Usable {
-                kind: credential.cost().to_string(),
-            },
-            Err(error) => Self::Unusable {
-                unusable: error.to_string(),
-            },
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Usable { kind } => kind.clone(),
-            Self::Unusable { unusable } => format!("unusable: {unusable}"),
-        }
     }
 }
 
@@ -120,10 +93,10 @@ impl Answer for AccountView {
         let plain = |text: &str| Plain(text).to_string();
         line("name", &plain(&self.name))?;
         line("state", self.state)?;
-        let credential = self.credential.as_ref().map(CredentialView::text);
+        let credential = self.credential.as_ref().map(Known::to_string);
         line("credential", credential.as_deref().unwrap_or("none"))?;
         if let Some(second) = &self.second_credential {
-            line("second credential", &second.text())?;
+            line("second credential", &second.to_string())?;
         }
         for (label, text) in [
             ("valid from", &self.valid_from),
@@ -165,8 +138,8 @@ pub(super) struct ListView(AccountView);
 
 impl ListView {
     /// The line of an account at a moment.
-    pub(super) fn new(account: &Account, now: Timestamp) -> Self {
-        Self(AccountView::new(account, now))
+    pub(super) fn new(seen: &Seen, now: Timestamp) -> Self {
+        Self(AccountView::new(seen, now))
     }
 }
 

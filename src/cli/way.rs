@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-/// Flag, environment variable, help and what the value becomes.
+/// Flag, environment variable, what the value is called, help and what it becomes.
 pub(super) struct Way<T> {
     pub(super) id: &'static str,
     pub(super) env: Option<&'static str>,
+    pub(super) value: &'static str,
     pub(super) help: &'static str,
     pub(super) name: fn(PathBuf) -> T,
 }
@@ -24,7 +25,7 @@ pub(super) fn augment<T>(command: Command, ways: &[Way<T>], heading: &'static st
             .long(way.id)
             // `doorman user --file F add` and `doorman user add --file F` are the same.
             .global(true)
-            .value_name("PATH")
+            .value_name(way.value)
             .help(way.help)
             .help_heading(heading)
             .value_parser(value_parser!(PathBuf));

@@ -26,23 +26,37 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Refusal {
     words: String,
-    /// What is told besides.
-    data: Option<Value>,
+    /// What is told besides, and under which name: `data`, or `detail` of what whoever gave our own orders
+    /// can tell from more than words.
+    besides: Option<(&'static str, Value)>,
 }
 
 impl Refusal {
     /// In these words.
     pub(super) fn new(words: &str) -> Self {
+        Self::of(words.to_owned())
+    }
+
+    /// And this data.
+    pub(super) fn with(self, data: Value) -> Self {
+        let besides = Some(("data", data));
+        Self { besides, ..self }
+    }
+
+    /// With all that is known of it.
+    pub(super) fn detailed(error: admin::Error) -> Self {
+        let detail = serde_json::to_value(&error).ok();
         Self {
-            words: words.to_owned(),
-            data: None,
+            besides: detail.map(|detail| ("detail", detail)),
+            ..error.into()
         }
     }
 
-    /// And this.
-    pub(super) fn with(self, data: Value) -> Self {
-        let data = Some(data);
-        Self { data, ..self }
+    fn of(words: String) -> Self {
+        Self {
+            words,
+            besides: None,
+        }
     }
 
     /// The words.
@@ -71,7 +85,7 @@ impl From<admin::Error> for Refusal {
                 Self::new("Deleting the anonymous group is forbidden")
             }
             admin::Error::Outside => Self::new(OUTSIDE),
-            admin::Error::Store(error) => Self::new(&format!("Internal error: {error}")),
+            admin::Error::Store(error) => Self::of(format!("Internal error: {error}")),
         }
     }
 }
@@ -92,10 +106,10 @@ impl Answer {
         match self.outcome {
             Ok(None) => {}
             Ok(Some(data)) => drop(entry.insert("data".to_owned(), data)),
-            Err(Refusal { words, data }) => {
+            Err(Refusal { words, besides }) => {
                 entry.insert("error".to_owned(), json!(words));
-                if let Some(data) = data {
-                    entry.insert("data".to_owned(), data);
+                if let Some((name, value)) = besides {
+                    entry.insert(name.to_owned(), value);
                 }
             }
         }

@@ -17,6 +17,7 @@ mod bcrypt;
 mod cost;
 mod error;
 mod field;
+mod known;
 mod mosquitto;
 mod pbkdf2;
 mod recipe;
@@ -26,6 +27,7 @@ mod unmarked;
 
 pub use cost::{Bytes, Cost, Derivation, Digest, Readings, Scratch, Variant, Version};
 pub use error::{HashError, ParseError, Part};
+pub use known::Known;
 pub use recipe::{Recipe, Salt, hash, hash_all};
 
 /// A stored credential that has been understood.

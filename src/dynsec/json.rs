@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::fields::whole;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 /// A value.
 pub enum Json {
@@ -83,6 +84,29 @@ impl Json {
     #[must_use]
     pub fn whole(&self) -> Option<i64> {
         self.number().map(whole)
+    }
+
+    /// The same for readers of other JSON: of a name that comes twice the first counts here too, and a
+    /// number without anything behind the point is whole.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(number) => match number.fract() == 0.0 {
+                true => whole(*number).into(),
+                false => (*number).into(),
+            },
+            Self::Text(text) => Value::String(text.clone()),
+            Self::Array(items) => items.iter().map(Self::value).collect(),
+            Self::Object(fields) => {
+                let mut object = Map::new();
+                for (key, value) in fields {
+                    object.entry(key).or_insert_with(|| value.value());
+                }
+                Value::Object(object)
+            }
+        }
     }
 
     /// The truth value, if it is one.

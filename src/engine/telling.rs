@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, lock};
 use crate::config::{Config, SourceConfig};
-use crate::figures::{Figure, Value, exposition};
+use crate::figures::{self, Figure, Value, exposition};
 use crate::pool::Pool;
 use crate::verdict::Effect;
 
@@ -121,7 +121,7 @@ impl Engine {
     pub(super) fn take_told(&self) -> Vec<Effect> {
         let due = std::mem::take(&mut lock(&self.telling).due);
         let effects = due.into_iter().map(|(topic, value)| Effect::Publish {
-            topic: format!("$SYS/broker/doorman/{topic}").into(),
+            topic: [figures::TOPIC, &topic].concat().into(),
             payload: value.to_string().into_bytes().into(),
             retain: true,
         });

@@ -8,6 +8,8 @@
 //! the best-ranked answer is the first that has one, and a hundred roles are asked like one.
 #![forbid(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use super::question::{Asker, Question};
 use super::rule::{AclType, Permission, Rule};
 use super::template::{Level, Share};
@@ -110,7 +112,8 @@ impl IndexBuilder {
 }
 
 /// Whether a role lets its holders subscribe with wildcards at all: `allowwildcardsubs`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum WildcardSubscriptions {
     /// As its rules say.
     #[default]

@@ -38,6 +38,7 @@ mod template;
 mod tests;
 mod topic;
 mod trie;
+mod written;
 
 pub use self::book::{Book, Group, GroupId, Holding, RoleId, TooNew};
 pub use self::difference::Loss;

@@ -4,6 +4,8 @@
 //! whether it can be asked.
 #![forbid(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use super::topic::{Filter, Topic};
 
 /// The client that asks.
@@ -40,7 +42,8 @@ pub struct Message {
 }
 
 /// How a message is delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub enum Qos {
     /// 0.
     AtMostOnce,

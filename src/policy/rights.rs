@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::grant::{Grant, Holder};
 use super::part::PartId;
@@ -32,7 +33,8 @@ pub struct Rights {
 }
 
 /// What happens when no rule answers: `defaultACLAccess`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
     /// To publish.
     pub send: Permission,

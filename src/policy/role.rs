@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::index::{Finding, Index, IndexBuilder, WildcardSubscriptions};
 use super::question::{Asker, Question};
@@ -42,7 +43,8 @@ pub struct Role {
 }
 
 /// A time that may be open at both ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Window {
     /// Not before this moment.
     pub from: Option<Timestamp>,

@@ -12,12 +12,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::question::{Message, Qos};
 use super::template::{About, Substitution, Template};
 use super::topic::FilterError;
+use super::written::Written;
 
 /// A rule.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Rule {
     acl_type: AclType,
     permission: Permission,
@@ -27,7 +31,8 @@ pub struct Rule {
 }
 
 /// What a rule is about, with the names of dynamic-security.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum AclType {
     /// The client publishes.
     PublishClientSend,
@@ -44,7 +49,8 @@ pub enum AclType {
 }
 
 /// What a rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Permission {
     /// Yes.
     Allow,
@@ -54,11 +60,13 @@ pub enum Permission {
 
 /// The higher one is asked first. Of a rule in its role, a role of a client or group, a group of a
 /// client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "i64", into = "i32")]
 pub struct Priority(i32);
 
 /// What a message must be like for a rule to let it through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Conditions {
     /// The highest QoS; of a subscription, the one that is asked for.
     pub max_qos: Option<Qos>,
@@ -69,7 +77,8 @@ pub struct Conditions {
 }
 
 /// Whether a message may be retained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Retain {
     /// It may.
     #[default]

@@ -4,13 +4,16 @@
 //! [`RoleDefinition`](super::RoleDefinition) and [`Holder`](super::Holder).
 #![forbid(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use super::index::WildcardSubscriptions;
 use super::role::{RoleDefinition, Window};
 use super::rule::{Priority, Rule};
 use crate::model::{AccountName, GroupName, NamePrefix, RoleName};
 
 /// A role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoredRole {
     /// Its name.
     pub name: RoleName,
@@ -29,7 +32,8 @@ pub struct StoredRole {
 }
 
 /// A group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoredGroup {
     /// Its name.
     pub name: GroupName,
@@ -42,7 +46,8 @@ pub struct StoredGroup {
 }
 
 /// What an account holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holdings {
     /// Its own roles, in the order they are asked.
     pub roles: Vec<Ranked<RoleName>>,
@@ -51,7 +56,8 @@ pub struct Holdings {
 }
 
 /// A role or a group among others of the same holder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ranked<T> {
     /// Which.
     pub name: T,
@@ -60,7 +66,8 @@ pub struct Ranked<T> {
 }
 
 /// Who can be given a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Grantee {
     /// An account.
     Account(AccountName),

@@ -23,13 +23,15 @@ pub use roles::{Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{CostLimits, SourceConfig};
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::policy::{Asker, Holding, Rights};
 
 /// What went wrong with a source, told by what can be done about it.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Error {
     /// Cannot be asked just now: deny, and try again later.
     #[error("{}: {why}", path.display())]
@@ -261,6 +263,18 @@ pub trait Transaction {
     /// When the place cannot be read.
     fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error>;
 
+    /// Shows the accounts behind a place in the order of [`Store::accounts`], each with its place, until
+    /// the visitor fails; also those that cannot be read, as why.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where accounts have no places; when the place cannot be read, or the visitor's
+    /// own.
+    fn accounts(
+        &mut self,
+        behind: i64,
+        visit: &mut dyn FnMut(i64, Result<Account, Error>) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+
     /// Writes the account as a whole, new or in place of the one of its name.
     ///
     /// # Errors
@@ -278,6 +292,12 @@ pub trait Transaction {
     /// # Errors
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error>;
+
+    /// The record of what administration did here, as this change has it so far.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when none is kept.
+    fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error>;
 
     /// Counts one administrative change, where the place counts them.
     ///

@@ -5,6 +5,8 @@
 //! then looks at everybody concerned. Whoever calls knows what is there, and writes what differs.
 #![forbid(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{AccountName, GroupName, RoleName};
 use crate::policy::{
     AclType, Defaults, Grantee, Holdings, Priority, Ranked, Rule, StoredGroup, StoredRole,
@@ -13,7 +15,8 @@ use crate::policy::{
 use super::Error;
 
 /// Who holds something: how many, and the first of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holders {
     /// All of them.
     pub accounts: u64,
@@ -33,7 +36,8 @@ impl Holders {
 }
 
 /// How many names of holders are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Wanted {
     /// At most so many.
     First(u32),
@@ -42,7 +46,8 @@ pub enum Wanted {
 }
 
 /// How many there are of each, and how often anything was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Totals {
     /// Accounts.
     pub accounts: u64,
@@ -55,7 +60,8 @@ pub struct Totals {
 }
 
 /// A part of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Page {
     /// So many are passed over.
     pub offset: u64,
@@ -72,7 +78,8 @@ impl Page {
 }
 
 /// What a list shows of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Listed {
     /// Its name.
     pub name: AccountName,

@@ -11,13 +11,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use crate::model::AccountName;
 
 /// One act, before it is written down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Entry {
     /// When, in whole seconds.
     pub at: Timestamp,
@@ -40,7 +42,8 @@ pub struct Entry {
 }
 
 /// One act as it is written down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
     /// Its number: one more than that of the record before it.
     pub seq: i64,
@@ -53,11 +56,13 @@ pub struct Record {
 }
 
 /// What stands for a record and all before it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Hash(pub [u8; 32]);
 
 /// The end of a chain: what the next record continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Link {
     /// The number of the last record.
     pub seq: i64,
@@ -85,7 +90,8 @@ pub enum Broken {
 }
 
 /// Which records are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Search {
     /// Not before this moment.
     pub since: Option<Timestamp>,
@@ -95,10 +101,13 @@ pub struct Search {
     pub username: Option<AccountName>,
     /// Of these, the newest so many.
     pub newest: Option<u64>,
+    /// Of those, the ones behind this number.
+    pub behind: Option<i64>,
 }
 
 /// What was pruned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pruned {
     /// How many records.
     pub records: u64,
@@ -207,6 +216,20 @@ impl fmt::Debug for Hash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a hash has 64 hexadecimal digits")]
 pub struct NoHash;
+
+impl TryFrom<String> for Hash {
+    type Error = NoHash;
+
+    fn try_from(text: String) -> Result<Self, NoHash> {
+        text.parse()
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
 
 impl FromStr for Hash {
     type Err = NoHash;

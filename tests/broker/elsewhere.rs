@@ -21,7 +21,7 @@ fn accounts(startup: &Startup) {
 }
 
 /// A certificate authority, a certificate for this machine, and one for each client.
-fn certificates(dir: &Path, clients: &[&str]) {
+pub fn certificates(dir: &Path, clients: &[&str]) {
     let openssl =
         |args: &[&str]| finish(Command::new("openssl").current_dir(dir).args(args)).succeeded();
     let key = [

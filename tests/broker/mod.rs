@@ -27,6 +27,7 @@ mod own_password;
 mod plugin_table;
 mod refusals;
 mod reload;
+mod remote;
 mod riot;
 mod roles;
 mod roles_compared;

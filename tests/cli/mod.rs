@@ -110,7 +110,12 @@ impl Desk {
     fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorman"));
         command.args(args).current_dir(self.dir.path());
-        for name in ["DOORMAN_FILE", "DOORMAN_DATABASE", "DOORMAN_CONFIG"] {
+        for name in [
+            "DOORMAN_FILE",
+            "DOORMAN_DATABASE",
+            "DOORMAN_CONFIG",
+            "DOORMAN_BROKER",
+        ] {
             command.env_remove(name);
         }
         command

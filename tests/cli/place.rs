@@ -40,7 +40,7 @@ fn the_environment_names_a_place_and_a_flag_outweighs_it() {
     list(&desk, &["--file", "a", "--database", "b"], &[]).code(2);
     list(&desk, &[], &[])
         .code(2)
-        .says("--file, --database or --config");
+        .says("--file, --database, --config or --broker");
 }
 
 #[test]

@@ -44,18 +44,21 @@ const WAYS: [Way<Named>; 3] = [
     Way {
         id: "database",
         env: Some("DOORMAN_DATABASE"),
+        value: "PATH",
         help: "Ask the roles of this database",
         name: Named::Database,
     },
     Way {
         id: "acl-file",
         env: None,
+        value: "PATH",
         help: "Ask this ACL file",
         name: Named::AclFile,
     },
     Way {
         id: "config",
         env: Some("DOORMAN_CONFIG"),
+        value: "PATH",
         help: "Ask all sources that this mosquitto.conf gives to mosquitto_doorman, in their order",
         name: Named::Config,
     },

@@ -21,14 +21,12 @@ use serde::Serialize;
 
 use self::prepare::Entry;
 use self::read::Reader;
-use super::actor::actor;
 use super::cost::CostArgs;
 use super::exit::{Exit, Failure};
-use super::place::{Place, PlaceArgs};
+use super::place::PlaceArgs;
 use super::print::{Answer, Printer};
-use crate::admin::{self, Batch, Command, Outcome};
-use crate::model::Account;
-use crate::store::{self, Store};
+use crate::admin::{self, Command, Import, Office, Outcome};
+use crate::store;
 
 /// What to import, and how.
 #[derive(Args, Debug)]
@@ -124,11 +122,9 @@ struct Line {
 
 /// Runs `doorman import`.
 pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Failure> {
-    let place = args.place.resolve()?;
-    let mut store = place.open()?;
     match read::notation(&args.input, args.format) {
-        Format::AclFile => return acl_file::run(args, store.as_mut(), printer),
-        Format::Dynsec => return dynsec::run(args, store.as_mut(), printer),
+        Format::AclFile => return acl_file::run(args, rules(args)?.as_mut(), printer),
+        Format::Dynsec => return dynsec::run(args, rules(args)?.as_mut(), printer),
         Format::Auto | Format::Mosquitto | Format::Plain | Format::Csv => {}
     }
     if args.replace || args.add_accounts {
@@ -137,6 +133,7 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
              for accounts there is --existing",
         ));
     }
+    let mut office = args.place.open()?;
     let recipe = args.cost.recipe()?;
     let mut reader = Reader::open(&args.input, args.format)?;
     let bar = progress(reader.length());
@@ -149,8 +146,12 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
     let plain = reader.brings_passwords();
     // A password file is rewritten by each commit, so hashed entries go into it in one; where
     // every password must be hashed first, a rewrite is nothing beside the hashing.
-    let at_once = args.strict || (matches!(place, Place::File(_)) && !plain);
-    let chunk = if plain { CHUNK_TO_HASH } else { CHUNK };
+    let at_once = args.strict || (!args.place.has_roles()? && !plain);
+    let chunk = match plain {
+        true => CHUNK_TO_HASH,
+        false if args.place.is_far() => CHUNK_TO_SEND,
+        false => CHUNK,
+    };
     let mut waiting = Vec::new();
     loop {
         let records = reader.chunk(chunk)?;
@@ -162,7 +163,7 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
                 break;
             }
             let lines = std::mem::take(&mut waiting);
-            job.carry_out(store.as_mut(), lines)?;
+            job.carry_out(office.as_mut(), lines)?;
         }
         if last || job.summary.nothing_done {
             break;
@@ -178,6 +179,12 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
     })
 }
 
+/// The store that rules are imported into: they are proven by many questions before they count.
+fn rules(args: &ImportArgs) -> Result<Box<dyn store::Store>, Failure> {
+    args.place
+        .store("import of an acl-file or a file of dynamic-security")
+}
+
 /// The import while it runs.
 struct Job<'a> {
     args: &'a ImportArgs,
@@ -187,7 +194,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Lays a batch of lines over the store in one transaction.
-    fn carry_out(&mut self, store: &mut dyn Store, lines: Vec<Line>) -> Result<(), Failure> {
+    fn carry_out(&mut self, office: &mut dyn Office, lines: Vec<Line>) -> Result<(), Failure> {
         if lines.iter().all(|line| line.entry.is_err()) || self.strict_and_bad(&lines) {
             for line in lines {
                 if let Err(why) = line.entry {
@@ -197,10 +204,16 @@ impl Job<'_> {
             self.summary.nothing_done = self.args.strict;
             return Ok(());
         }
-        let mut batch = Batch::import(store, actor(), &self.args.input.display().to_string())?;
+        let commands = lines.iter().filter_map(|line| line.entry.as_ref().ok());
+        let import = Import {
+            file: self.args.input.display().to_string().into(),
+            strict: self.args.strict,
+            commands: commands.map(|entry| self.command(entry)).collect(),
+        };
+        let mut results = office.import(&import)?.into_iter();
         for Line { number, entry } in lines {
             let done = match entry {
-                Ok(entry) => self.lay(&mut batch, entry)?,
+                Ok(_) => told(results.next())?,
                 Err(why) => Err(why),
             };
             match done {
@@ -219,8 +232,6 @@ impl Job<'_> {
                 nothing_done: true,
                 ..Summary::default()
             };
-        } else {
-            batch.commit()?;
         }
         Ok(())
     }
@@ -230,21 +241,12 @@ impl Job<'_> {
         self.args.strict && lines.iter().any(|line| line.entry.is_err())
     }
 
-    /// Lays one entry over the account of its name; the inner error refuses just this line.
-    fn lay(&self, batch: &mut Batch<'_>, entry: Entry) -> Result<Result<Outcome, String>, Failure> {
-        let before = batch.account(&entry.name)?;
-        match (&before, self.args.existing) {
-            (Some(_), Existing::Keep) => return Ok(Ok(Outcome::Unchanged)),
-            (Some(_), Existing::Refuse) => {
-                return Ok(Err("there is such an account already".to_owned()));
-            }
-            (Some(_), Existing::Update) | (None, _) => {}
-        }
-        let base = before.unwrap_or_else(|| Account::named(entry.name.clone()));
-        match batch.carry_out(&Command::Put(entry.over(base))) {
-            Ok(outcome) => Ok(Ok(outcome)),
-            Err(admin::Error::Store(store::Error::Invalid { why, .. })) => Ok(Err(why)),
-            Err(error) => Err(error.into()),
+    /// What lays one entry over the account of its name.
+    fn command(&self, entry: &Entry) -> Command {
+        match self.args.existing {
+            Existing::Update => entry.laid(admin::Existing::Update),
+            Existing::Keep => entry.laid(admin::Existing::Keep),
+            Existing::Refuse => entry.added(),
         }
     }
 
@@ -252,6 +254,19 @@ impl Job<'_> {
         bump(&mut self.summary.refused);
         let input = self.args.input.display();
         self.printer.note(format_args!("{input}:{number}: {why}"));
+    }
+}
+
+/// What became of a line; the inner error refuses just this one.
+fn told(result: Option<Result<Outcome, admin::Error>>) -> Result<Result<Outcome, String>, Failure> {
+    match result {
+        Some(Ok(outcome)) => Ok(Ok(outcome)),
+        Some(Err(admin::Error::Store(store::Error::Invalid { why, .. }))) => Ok(Err(why)),
+        Some(Err(admin::Error::Exists { .. })) => {
+            Ok(Err("there is such an account already".to_owned()))
+        }
+        Some(Err(error)) => Err(error.into()),
+        None => Err(Failure::new(Exit::Place, "a line was not answered")),
     }
 }
 
@@ -270,5 +285,7 @@ fn progress(length: Option<u64>) -> ProgressBar {
 
 /// Lines per transaction.
 const CHUNK: usize = 10_000;
+/// Lines per transaction where they are sent to a broker: some hundred kilobytes.
+const CHUNK_TO_SEND: usize = 1_000;
 /// Lines per transaction where each is some hundred milliseconds of hashing.
 const CHUNK_TO_HASH: usize = 256;

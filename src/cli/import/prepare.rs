@@ -9,9 +9,9 @@ use std::thread;
 
 use indicatif::ProgressBar;
 use ipnet::IpNet;
-use jiff::Timestamp;
 
 use super::Line;
+use crate::admin::{Change, Command, Existing};
 use crate::cli::{clock, details};
 use crate::config::CostLimits;
 use crate::credential::{Credential, ParseError, Recipe};
@@ -67,36 +67,33 @@ impl Fields {
 pub(super) struct Entry {
     pub(super) name: AccountName,
     credential: Option<StoredCredential>,
-    extras: Option<Box<Extras>>,
-}
-
-/// The fields that only tables have; `None` leaves a field.
-struct Extras {
-    client_id: Option<Option<Box<str>>>,
-    networks: Option<Vec<IpNet>>,
-    disabled: Option<bool>,
-    valid_from: Option<Option<Timestamp>>,
-    valid_until: Option<Option<Timestamp>>,
-    notes: Option<Box<str>>,
+    /// The fields that only tables have.
+    extras: Option<Box<Change>>,
 }
 
 impl Entry {
-    /// The account with what the line says in place of what it said before.
-    pub(super) fn over(self, mut account: Account) -> Account {
-        if self.credential.is_some() && self.credential != account.credential {
-            account.credential = self.credential;
-            account.second_credential = None;
+    /// To lay it over the account of its name.
+    pub(super) fn laid(&self, existing: Existing) -> Command {
+        Command::Lay {
+            name: self.name.clone(),
+            credential: self.credential.clone(),
+            change: self.change(),
+            existing,
         }
-        if let Some(extras) = self.extras {
-            let extras = *extras;
-            account.client_id = extras.client_id.unwrap_or(account.client_id);
-            account.networks = extras.networks.unwrap_or(account.networks);
-            account.disabled = extras.disabled.unwrap_or(account.disabled);
-            account.valid_from = extras.valid_from.unwrap_or(account.valid_from);
-            account.valid_until = extras.valid_until.unwrap_or(account.valid_until);
-            account.notes = extras.notes.unwrap_or(account.notes);
-        }
-        account
+    }
+
+    /// To make an account of it where there is none.
+    pub(super) fn added(&self) -> Command {
+        let account = Account {
+            credential: self.credential.clone(),
+            ..Account::named(self.name.clone())
+        };
+        Command::Add(self.change().over(account))
+    }
+
+    fn change(&self) -> Change {
+        let extras = self.extras.as_deref();
+        extras.cloned().unwrap_or_default()
     }
 }
 
@@ -180,7 +177,7 @@ fn understood(text: &str) -> Result<StoredCredential, String> {
     }
 }
 
-fn extras(fields: &Fields) -> Result<Option<Box<Extras>>, String> {
+fn extras(fields: &Fields) -> Result<Option<Box<Change>>, String> {
     let Fields {
         name: _,
         credentials: _,
@@ -212,7 +209,7 @@ fn extras(fields: &Fields) -> Result<Option<Box<Extras>>, String> {
             })
             .transpose()
     };
-    Ok(Some(Box::new(Extras {
+    Ok(Some(Box::new(Change {
         client_id: client_id
             .as_deref()
             .map(|id| (!id.is_empty()).then(|| id.into())),
@@ -221,6 +218,7 @@ fn extras(fields: &Fields) -> Result<Option<Box<Extras>>, String> {
         valid_from: moment("valid_from", valid_from)?,
         valid_until: moment("valid_until", valid_until)?,
         notes: notes.clone(),
+        ..Change::default()
     })))
 }
 

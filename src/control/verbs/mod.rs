@@ -17,6 +17,7 @@ mod members;
 mod roles;
 mod rules;
 mod sessions;
+mod whole;
 
 use super::hand::{Done, Hand};
 use super::letter::Order;
@@ -108,6 +109,7 @@ const VERBS: &[Verb] = &[
     changes("setClientId", clients::set_client_id),
     sets_password("setClientPassword", clients::set_password),
     changes("setDefaultACLAccess", defaults::set),
+    changes("applyCommands", whole::apply),
     changes("clearBan", bans::clear),
     changes("dropSecondPassword", accounts::drop_second),
     Verb {
@@ -115,10 +117,13 @@ const VERBS: &[Verb] = &[
         kind: Kind::Imports,
         act: import::import,
     },
+    changes("importCommands", whole::import),
     changes("kickClient", sessions::kick),
     asks("explain", explain::explain),
     asks("listBans", bans::list),
     asks("listSessions", sessions::list),
+    changes("pruneAudit", whole::prune),
+    asks("queryStore", whole::ask),
     sets_password("rotatePassword", accounts::rotate),
     changes("setClientValidity", accounts::set_validity),
 ];

@@ -189,6 +189,14 @@ impl Transaction for Change {
         Ok(self.text.line(name.as_str()).and_then(account))
     }
 
+    fn accounts(
+        &mut self,
+        _: i64,
+        _: &mut dyn FnMut(i64, Result<Account, Error>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        Err(self.invalid("the accounts of a password file are read all at once"))
+    }
+
     fn put(&mut self, account: &Account) -> Result<(), Error> {
         let credential = holdable(account).map_err(|why| self.invalid(why))?;
         self.text.put(account.name.as_str(), credential);
@@ -201,6 +209,10 @@ impl Transaction for Change {
 
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
         Err(no_roles(&self.path))
+    }
+
+    fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
+        Err(no_record(&self.path))
     }
 
     /// A password file has no place for a number.

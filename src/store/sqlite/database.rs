@@ -100,7 +100,7 @@ impl Store for Database {
         visit: &mut dyn FnMut(Account) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut first_unreadable = None;
-        query::accounts(&self.connection, |account| match account {
+        query::accounts(&self.connection, i64::MIN, |_, account| match account {
             Ok(account) => visit(account).map_err(Stop::Visitor),
             Err(why) => {
                 first_unreadable.get_or_insert(why);
@@ -180,6 +180,25 @@ impl Transaction for Change<'_> {
         account(self.path, &self.transaction, name)
     }
 
+    fn accounts(
+        &mut self,
+        behind: i64,
+        visit: &mut dyn FnMut(i64, Result<Account, Error>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let path = self.path;
+        query::accounts(self.connection()?, behind, |place, account| {
+            let account = account.map_err(|why| Error::Corrupt {
+                path: path.to_owned(),
+                why,
+            });
+            visit(place, account).map_err(Stop::Visitor)
+        })
+        .map_err(|stop| match stop {
+            Stop::Visitor(error) => error,
+            Stop::Sqlite(error) => failure(path, &error),
+        })
+    }
+
     fn put(&mut self, account: &Account) -> Result<(), Error> {
         if !account.credentials().all(is_marked) {
             return Err(Error::Invalid {
@@ -197,6 +216,10 @@ impl Transaction for Change<'_> {
 
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
         Ok(Box::new(Tables::new(self.path, self.connection()?)))
+    }
+
+    fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
+        Ok(Box::new(Records::new(self.path, self.connection()?)))
     }
 
     fn count_change(&mut self) -> Result<(), Error> {

@@ -114,10 +114,12 @@ pub(super) fn account(
         .optional()
 }
 
-/// Shows every row in the order in which the accounts were made, until the visitor fails.
+/// Shows every row behind an id, with its own, in the order in which the accounts were made, until the
+/// visitor fails.
 pub(super) fn accounts<E: From<rusqlite::Error>>(
     connection: &Connection,
-    mut visit: impl FnMut(std::result::Result<Account, String>) -> std::result::Result<(), E>,
+    behind: i64,
+    mut visit: impl FnMut(i64, std::result::Result<Account, String>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let mut statement = connection.prepare_cached(
         "SELECT username, credential, second_credential, disabled, valid_from, valid_until,
@@ -125,12 +127,12 @@ pub(super) fn accounts<E: From<rusqlite::Error>>(
                 (SELECT group_concat(network, ' ') FROM account_network
                  WHERE account_id = account.id),
                 (SELECT at FROM account_login WHERE account_id = account.id),
-                textname, textdescription
-         FROM account ORDER BY id",
+                textname, textdescription, id
+         FROM account WHERE id > ?1 ORDER BY id",
     )?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([behind])?;
     while let Some(row) = rows.next()? {
-        visit(record::account(row))?;
+        visit(row.get("id")?, record::account(row))?;
     }
     Ok(())
 }

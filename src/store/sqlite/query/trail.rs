@@ -72,6 +72,7 @@ pub(in crate::store::sqlite) fn each<E: From<rusqlite::Error>>(
                        AND (?3 IS NULL OR username = ?3)
                      ORDER BY seq DESC LIMIT ?4)),
                 9223372036854775807))
+           AND (?5 IS NULL OR seq > ?5)
          ORDER BY seq",
     )?;
     let mut rows = statement.query(params![
@@ -79,6 +80,7 @@ pub(in crate::store::sqlite) fn each<E: From<rusqlite::Error>>(
         search.until.map(seconds),
         search.username.as_ref().map(|name| name.as_str()),
         newest,
+        search.behind,
     ])?;
     while let Some(row) = rows.next()? {
         visit(row)?;

@@ -8,12 +8,12 @@ use crate::policy::{Defaults, Holdings, Limit, Ranked, StoredGroup, StoredRole};
 use crate::store::{Error, Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 
 /// What is seen within a limit.
-pub(super) struct Seen<'a> {
+pub(super) struct Within<'a> {
     pub(super) all: Box<dyn RoleChanges + 'a>,
     pub(super) limit: &'a Limit,
 }
 
-impl Seen<'_> {
+impl Within<'_> {
     fn ranked<T>(&self, mut all: Vec<Ranked<T>>, text: fn(&T) -> &str) -> Vec<Ranked<T>> {
         all.retain(|ranked| self.limit.covers(text(&ranked.name)));
         all
@@ -48,7 +48,7 @@ fn count_of<T>(names: &[T]) -> u64 {
     u64::try_from(names.len()).unwrap_or(u64::MAX)
 }
 
-impl Roles for Seen<'_> {
+impl Roles for Within<'_> {
     fn role(&mut self, name: &RoleName) -> Result<Option<StoredRole>, Error> {
         match self.limit.covers(name.as_str()) {
             true => self.all.role(name),
@@ -104,7 +104,7 @@ impl Roles for Seen<'_> {
             return Ok(Holders::none());
         }
         let all = self.all.holders(role, Wanted::All)?;
-        Ok(Seen::holders(self, all, wanted))
+        Ok(Within::holders(self, all, wanted))
     }
 
     fn groups_with(&mut self, role: &RoleName) -> Result<Vec<Ranked<GroupName>>, Error> {
@@ -120,7 +120,7 @@ impl Roles for Seen<'_> {
             return Ok(Holders::none());
         }
         let all = self.all.members(group, Wanted::All)?;
-        Ok(Seen::holders(self, all, wanted))
+        Ok(Within::holders(self, all, wanted))
     }
 
     fn totals(&mut self) -> Result<Totals, Error> {
