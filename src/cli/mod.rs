@@ -11,6 +11,7 @@ mod ask;
 mod audit;
 mod check;
 mod clock;
+mod convert;
 mod cost;
 mod deed;
 mod default;

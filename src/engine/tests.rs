@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod exchange;
 mod later;
 
 use std::sync::{Mutex, Weak};
@@ -10,7 +11,7 @@ use std::time::Instant;
 use super::*;
 use crate::credential::{Recipe, Salt, hash};
 use crate::model::{AccountName, StoredCredential};
-use crate::request::{Address, Client, Occasion};
+use crate::request::{Address, Client, Method, Occasion};
 use crate::store::{Changes, News};
 
 /// A source that holds what it is given, or nothing and an error.
@@ -105,6 +106,7 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
             username: Some(username),
             password,
             occasion: Occasion::Now,
+            method: Method::Password,
         },
         now(),
     )
@@ -243,6 +245,7 @@ fn the_unknown_and_the_anonymous_are_left_to_the_broker() {
         username: None,
         password: Some(b"pw"),
         occasion: Occasion::Now,
+        method: Method::Password,
     };
     assert_eq!(
         engine.connect(&nobody, now()),

@@ -20,7 +20,7 @@ fn accounts(startup: &Startup) {
 }
 
 /// A certificate authority, a certificate for this machine, and one for each client.
-fn certificates(dir: &Path, clients: &[&str]) {
+pub fn certificates(dir: &Path, clients: &[&str]) {
     let openssl =
         |args: &[&str]| finish(Command::new("openssl").current_dir(dir).args(args)).succeeded();
     let key = [
@@ -81,7 +81,8 @@ fn by_certificate<'a>(name: &'a str, files: &'a [String; 3]) -> Vec<&'a str> {
     ]
 }
 
-fn files(dir: &Path, name: &str) -> [String; 3] {
+/// The authority's certificate, a client's and its key.
+pub fn files(dir: &Path, name: &str) -> [String; 3] {
     [
         dir.join("ca.crt"),
         dir.join(format!("{name}.crt")),

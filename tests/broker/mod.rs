@@ -25,6 +25,8 @@ mod reload;
 mod riot;
 mod roles;
 mod roles_compared;
+mod scram;
+mod scram_live;
 mod startup;
 mod stock;
 mod switched;

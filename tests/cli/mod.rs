@@ -17,6 +17,7 @@ mod passwd;
 mod place;
 mod policy_test;
 mod role;
+mod scram;
 mod user;
 
 use std::ffi::OsStr;
