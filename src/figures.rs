@@ -1,12 +1,17 @@
 //! What has been counted since the start, for `$SYS` topics and for Prometheus.
 //!
 //! Must not: hold anything about anybody: a figure is a name of ours and a number, for everybody to read.
-//! Counting takes no lock; whoever reads adds what is measured at that moment.
+//! Counting takes no lock but for the last error, which is no login's business; whoever reads adds what is
+//! measured at that moment.
 #![forbid(unsafe_code)]
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+
+use crate::show::Shown;
 use crate::verdict::{Deferral, Reason, Verdict};
 
 /// The counters.
@@ -19,8 +24,18 @@ pub struct Figures {
     unknown: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
     changes: AtomicU64,
+    loads: AtomicU64,
+    failed_loads: AtomicU64,
     orders: AtomicU64,
     hash: AtomicU64,
+    last_error: Mutex<Option<LastError>>,
+}
+
+/// What last went wrong.
+#[derive(Debug)]
+struct LastError {
+    what: String,
+    at: Timestamp,
 }
 
 /// One figure.
@@ -35,7 +50,25 @@ pub struct Figure {
     /// Whether it only grows.
     pub kind: Kind,
     /// The figure.
-    pub value: u64,
+    pub value: Value,
+}
+
+/// What a figure says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// So many.
+    Number(u64),
+    /// In words, which are for topics alone.
+    Words(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Words(words) => f.write_str(words),
+        }
+    }
 }
 
 /// Whether a figure only grows.
@@ -56,7 +89,7 @@ impl Figure {
             metric,
             label: None,
             kind: Kind::Gauge,
-            value,
+            value: Value::Number(value),
         }
     }
 
@@ -102,6 +135,27 @@ impl Figures {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A source was read: when it was opened, or since.
+    pub fn loaded(&self) {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A source cannot be read any more, in words that say nothing of what is in it.
+    pub fn load_failed(&self, what: &str, at: Timestamp) {
+        self.failed_loads.fetch_add(1, Ordering::Relaxed);
+        self.failed(what, at);
+    }
+
+    /// Something went wrong, in words that everybody may read.
+    pub fn failed(&self, what: &str, at: Timestamp) {
+        let what = Shown(what).to_string();
+        let mut last = self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(LastError { what, at });
+    }
+
     /// So many orders were answered.
     pub fn ordered(&self, orders: usize) {
         let orders = u64::try_from(orders).unwrap_or(u64::MAX);
@@ -139,6 +193,12 @@ impl Figures {
                 &self.unknown,
             ),
             Figure::counter("changes", "doorman_changes_total", &self.changes),
+            Figure::counter("loads", "doorman_loads_total", &self.loads),
+            Figure::counter(
+                "loads/failed",
+                "doorman_loads_failed_total",
+                &self.failed_loads,
+            ),
             Figure::counter("orders", "doorman_orders_total", &self.orders),
             Figure::gauge(
                 "hash/milliseconds",
@@ -154,7 +214,27 @@ impl Figures {
                 ..Figure::counter(&topic, "doorman_logins_refused_total", counter)
             }
         }));
+        all.extend(self.last_error());
         all
+    }
+
+    /// What last went wrong and when, if anything has.
+    fn last_error(&self) -> Vec<Figure> {
+        let last = self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(LastError { what, at }) = &*last else {
+            return Vec::new();
+        };
+        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+        let at = Figure::gauge("last_error/at", "doorman_error_timestamp_seconds", seconds);
+        let words = Figure {
+            topic: "last_error".to_owned(),
+            value: Value::Words(what.clone()),
+            ..at.clone()
+        };
+        vec![words, at]
     }
 }
 
@@ -164,6 +244,9 @@ pub fn exposition(figures: &[Figure]) -> String {
     let mut text = String::new();
     let mut last = "";
     for figure in figures {
+        let Value::Number(value) = figure.value else {
+            continue;
+        };
         if figure.metric != last {
             let kind = match figure.kind {
                 Kind::Counter => "counter",
@@ -174,13 +257,10 @@ pub fn exposition(figures: &[Figure]) -> String {
             last = figure.metric;
         }
         match figure.label {
-            Some((name, value)) => writeln!(
-                text,
-                "{}{{{name}=\"{value}\"}} {}",
-                figure.metric, figure.value
-            )
-            .ok(),
-            None => writeln!(text, "{} {}", figure.metric, figure.value).ok(),
+            Some((name, label)) => {
+                writeln!(text, "{}{{{name}=\"{label}\"}} {value}", figure.metric).ok()
+            }
+            None => writeln!(text, "{} {value}", figure.metric).ok(),
         };
     }
     text
@@ -192,10 +272,15 @@ mod tests {
 
     fn value(figures: &Figures, topic: &str) -> u64 {
         let all = figures.all();
-        all.iter()
-            .find(|figure| figure.topic == topic)
-            .unwrap()
-            .value
+        let figure = all.iter().find(|figure| figure.topic == topic).unwrap();
+        number(figure)
+    }
+
+    fn number(figure: &Figure) -> u64 {
+        match figure.value {
+            Value::Number(number) => number,
+            Value::Words(_) => panic!("{figure:?}"),
+        }
     }
 
     #[test]
@@ -211,8 +296,28 @@ mod tests {
         assert_eq!(value(&figures, "logins/allowed"), 1);
         assert_eq!(value(&figures, "logins/refused/busy"), 2);
         assert_eq!(value(&figures, "logins/refused/timed_out"), 1);
-        let sum: u64 = figures.all().iter().map(|figure| figure.value).sum();
+        let sum: u64 = figures.all().iter().map(number).sum();
         assert_eq!(sum, 1 + 19 + 1);
+    }
+
+    #[test]
+    fn the_last_error_is_told_in_words_on_one_line_and_its_moment_as_a_number() {
+        let figures = Figures::default();
+        assert!(figures.all().iter().all(|f| !f.topic.starts_with("last")));
+        figures.failed("first", Timestamp::from_second(1).unwrap());
+        figures.load_failed(
+            &format!("db: {}\n", "x".repeat(10_000)),
+            Timestamp::from_second(7).unwrap(),
+        );
+        let all = figures.all();
+        let words = all.iter().find(|f| f.topic == "last_error").unwrap();
+        let words = words.value.to_string();
+        assert!(words.starts_with("db: xxx") && words.len() < 1_000);
+        assert_eq!(value(&figures, "last_error/at"), 7);
+        assert_eq!(value(&figures, "loads/failed"), 1);
+        let text = exposition(&all);
+        assert!(text.contains("doorman_error_timestamp_seconds 7\n"));
+        assert!(!text.contains("xxx"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine        founding ── takeover
-//!  3   admin ── store      watch      pool
+//!  3   admin ── store ── reasons      watch      pool
 //!  2   credential   admission   policy ── dynsec   lanes   scram   throttle   verified   audit   figures
 //!  1   request  verdict  model  mechanism  config  secret  show
 //! ```
@@ -28,6 +28,7 @@ pub mod mechanism;
 pub mod model;
 pub mod policy;
 pub mod pool;
+pub mod reasons;
 pub mod request;
 pub mod scram;
 pub mod secret;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 mod name;
 
-pub use self::name::{AccountName, GroupName, NameError, RoleName};
+pub use self::name::{AccountName, GroupName, NameError, NamePrefix, RoleName};
 
 /// How to read a stored credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -143,6 +143,28 @@ pub struct Access<'a> {
     pub payload: u32,
 }
 
+/// A message on its way from or to a client: what there is to an [`Access`] beside names and topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// Where it goes.
+    pub to: Passing,
+    /// How it is delivered.
+    pub qos: u8,
+    /// Whether it is to be kept, or was.
+    pub retain: bool,
+    /// How many bytes it has.
+    pub payload: u32,
+}
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// The client publishes it.
+    FromClient,
+    /// It is sent to the client.
+    ToClient,
+}
+
 /// A message to the control API.
 #[derive(Clone, Copy)]
 pub struct Order<'a> {
@@ -165,6 +187,36 @@ pub enum Action {
     Subscribe,
     /// To unsubscribe.
     Unsubscribe,
+}
+
+impl Passage {
+    /// Whether a message can be delivered like that.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.qos <= 2
+    }
+
+    /// The whole access.
+    #[must_use]
+    pub fn of<'a>(
+        self,
+        client_id: Option<&'a str>,
+        username: Option<&'a str>,
+        topic: &'a str,
+    ) -> Access<'a> {
+        Access {
+            client_id,
+            username,
+            action: match self.to {
+                Passing::FromClient => Action::Publish,
+                Passing::ToClient => Action::Receive,
+            },
+            topic,
+            qos: self.qos,
+            retain: self.retain,
+            payload: self.payload,
+        }
+    }
 }
 
 impl Action {

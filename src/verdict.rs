@@ -254,6 +254,15 @@ pub enum Deferral {
     UnknownUser,
 }
 
+/// One client, and no other one that comes under its client id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressee {
+    /// Its connection; none where the broker did not tell of it.
+    pub connection: Option<crate::request::ConnectionId>,
+    /// Its client id.
+    pub client_id: Box<str>,
+}
+
 /// Something to be done to the broker once the engine has let go of all its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -276,6 +285,15 @@ pub enum Effect {
         payload: Box<[u8]>,
         /// Whether the broker keeps it for later subscribers.
         retain: bool,
+    },
+    /// Publish a message of QoS 0 to one client and nobody else, whether it may receive it or not.
+    Tell {
+        /// Whom.
+        to: Addressee,
+        /// Its topic.
+        topic: Box<str>,
+        /// What is in it.
+        payload: Box<[u8]>,
     },
     /// Have the broker look at the subscriptions again of a session whose client is away.
     Recheck {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::store::{Hurry, Login, News, Watched};
+use crate::store::{Error, Hurry, Login, News, Watched};
 
 /// How often sources are looked at. Twice this, and the time to load, is within the second that a
 /// change may take.
@@ -23,8 +23,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the thread does with what it finds.
 pub struct Duties {
+    /// Called first on the thread.
+    pub enter: fn(),
     /// A source changed.
     pub news: Box<dyn Fn(&News) + Send>,
+    /// A source cannot be read any more, or for another reason than before.
+    pub trouble: Box<dyn Fn(&Error) + Send>,
     /// Time has passed.
     pub beat: Box<dyn Fn() + Send>,
     /// What there is to write down.
@@ -78,7 +82,10 @@ impl Watcher {
         };
         let thread = std::thread::Builder::new()
             .name("doorman-watch".to_owned())
-            .spawn(move || round.supervised(&mut inbox))?;
+            .spawn(move || {
+                (round.duties.enter)();
+                round.supervised(&mut inbox);
+            })?;
         Ok(Self { orders, thread })
     }
 
@@ -148,15 +155,20 @@ impl Round {
                 // Whoever asked may have given up.
                 tell.send(()).ok();
             }
+            self.attend();
         }
     }
 
     fn look(&mut self, hurry: Hurry) {
         for kept in &mut self.watched {
-            if let Some(news) = kept.refresh(hurry) {
+            if let Some(news) = kept.refresh(hurry, &*self.duties.trouble) {
                 (self.duties.news)(&news);
             }
         }
+    }
+
+    /// What there is to do beside looking: whoever waits for a look does not wait for it.
+    fn attend(&mut self) {
         (self.duties.beat)();
         self.looks = self.looks.wrapping_add(1);
         if self.looks.is_multiple_of(LOOKS_PER_RECORD) {
@@ -179,7 +191,7 @@ impl Round {
 
 impl Kept {
     /// What changed. Trouble is told once, and once more when it is over.
-    fn refresh(&mut self, hurry: Hurry) -> Option<News> {
+    fn refresh(&mut self, hurry: Hurry, tell: &dyn Fn(&Error)) -> Option<News> {
         match self.source.refresh(hurry) {
             Ok(news) => {
                 if let Some(trouble) = self.trouble.take() {
@@ -191,6 +203,7 @@ impl Kept {
                 let trouble = error.to_string();
                 if self.trouble.as_ref() != Some(&trouble) {
                     log::error!("{trouble}; the last good state stays in force");
+                    tell(&error);
                     self.trouble = Some(trouble);
                 }
                 None
@@ -206,7 +219,6 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
-    use crate::store::Error;
 
     /// A source that does what it is told, and tells what it was asked.
     struct Told {
@@ -239,6 +251,7 @@ mod tests {
         asked: Receiver<Hurry>,
         news: Receiver<News>,
         recorded: Arc<AtomicU32>,
+        trouble: Arc<AtomicU32>,
         watcher: Watcher,
     }
 
@@ -248,8 +261,14 @@ mod tests {
         let (told, news) = channel();
         let recorded = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&recorded);
+        let trouble = Arc::new(AtomicU32::new(0));
+        let troubles = Arc::clone(&trouble);
         let duties = Duties {
+            enter: || {},
             news: Box::new(move |news| drop(told.send(news.clone()))),
+            trouble: Box::new(move |_| {
+                troubles.fetch_add(1, Ordering::Relaxed);
+            }),
             beat: Box::new(|| {}),
             logins: Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -262,6 +281,7 @@ mod tests {
             asked: was_asked,
             news,
             recorded,
+            trouble,
             watcher,
         }
     }
@@ -298,10 +318,14 @@ mod tests {
     fn a_panic_or_an_error_in_a_source_does_not_end_the_watch() {
         let rig = rig();
         rig.tell.send(Err("panic")).unwrap();
-        rig.tell.send(Err("gone")).unwrap();
+        for _ in 0..2 {
+            rig.tell.send(Err("gone")).unwrap();
+        }
         rig.tell.send(Ok(News::Everything)).unwrap();
         assert_eq!(rig.news.recv(), Ok(News::Everything));
         rig.watcher.stop();
+        // The same trouble is told once.
+        assert_eq!(rig.trouble.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -18,8 +18,9 @@ use std::time::Instant;
 use allocation_counter::measure;
 use jiff::Timestamp;
 use mosquitto_doorman::config::{AclSubscribe, Config, DatabaseConfig, SourceConfig};
-use mosquitto_doorman::engine::Engine;
-use mosquitto_doorman::request::{Access, Action, Now};
+use mosquitto_doorman::engine::{Engine, Memory, Seat};
+use mosquitto_doorman::policy::Asker;
+use mosquitto_doorman::request::{Access, Action, Now, Passage, Passing};
 use mosquitto_doorman::store::sqlite::Database;
 use mosquitto_doorman::verdict::Permit;
 use rusqlite::Connection;
@@ -205,6 +206,44 @@ fn a_check_by_an_acl_file_allocates_nothing() {
     ] {
         for action in [Publish, Receive, Subscribe] {
             costs_nothing(&engine, &access(name, action, topic), Permit::Deny);
+        }
+    }
+}
+
+#[test]
+fn a_check_with_a_memory_allocates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, roles) = (tempfile::tempdir().unwrap(), with_roles(dir.path()));
+    for engine in [roles, with_file(file.path())] {
+        let mut seat = Seat::of(Asker {
+            client_id: Some("id"),
+            username: Some("ann"),
+        });
+        let mut memory = Memory::default();
+        let mut asked = |topic: &str, to| {
+            let passage = Passage {
+                to,
+                qos: 1,
+                retain: false,
+                payload: 100,
+            };
+            let mut answer = None;
+            let counted = measure(|| {
+                memory.turn_to(topic.as_bytes()).unwrap();
+                answer = Some(engine.may_again(passage, &mut seat, &mut memory));
+            });
+            (answer.unwrap(), counted.count_total)
+        };
+        let topics = TOPICS.iter().map(|topic| (*topic, Permit::Allow));
+        let topics: Vec<_> = topics.chain([("a/shut/x", Permit::Deny)]).collect();
+        for turn in 0..2 {
+            for (topic, permit) in &topics {
+                for to in [Passing::FromClient, Passing::ToClient, Passing::ToClient] {
+                    let (answer, allocations) = asked(topic, to);
+                    assert_eq!(answer, *permit, "{topic}");
+                    assert!(turn == 0 || allocations == 0, "{topic}");
+                }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every test that needs more than one room of the house, in one binary: one link, one harness. Only
 //! `allocations` is another, since the allocator that counts is the whole program's.
 //!
-//! `support` is the harness, `broker` asks real brokers, `conf_examples` starts them as operators do,
+//! `corpus` has the parsers read what a fuzzer would; `support` is the harness, `broker` asks real brokers, `conf_examples` starts them as operators do,
 //! `shape` checks the architecture itself.
 #![allow(
     clippy::unwrap_used,
@@ -23,5 +23,6 @@
 mod broker;
 mod cli;
 mod conf_examples;
+mod corpus;
 mod shape;
 mod support;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -72,7 +73,8 @@ impl Contender {
             Self::File => anonymous.to_owned() + &plugin_conf(&[&format!("acl_file {dir}/acl")]),
             Self::Roles => plugin_conf(&[&format!("database {dir}/db"), "database_roles true"]),
         };
-        startup.start(&format!("set_tcp_nodelay true\n{LISTENER}{source}"))
+        let text = format!("set_tcp_nodelay true\n{LISTENER}{source}");
+        startup.start_within(&text, LONGEST_START)
     }
 }
 
@@ -105,6 +107,9 @@ impl Rules {
         }
     }
 }
+
+/// Dynamic-security reads a hundred thousand rules for many seconds where other work runs beside it.
+const LONGEST_START: Duration = Duration::from_secs(120);
 
 /// Compiles the plugin that only says yes.
 fn yes(dir: &Path) {

@@ -30,6 +30,10 @@ const ROLES: [(&str, &[(&str, &str)]); 3] = [
             ("publishClientSend", CONTROL),
             ("publishClientReceive", CONTROL),
             ("subscribePattern", CONTROL),
+            // For what is exchanged beside orders, to know what the exchange itself is felt as.
+            ("publishClientSend", "ordinary/#"),
+            ("publishClientReceive", "ordinary/#"),
+            ("subscribePattern", "ordinary/#"),
         ],
     ),
     (

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::accounts::{A_SITE, Accounts};
-use crate::admin::Admin;
+use crate::admin::{Admin, Exchange, message};
 use crate::bars::Bars;
 use crate::bystander::{Bystander, Felt};
 use crate::contender::{Contender, iterations, pair};
@@ -54,12 +54,14 @@ fn one_message(tree: &Tree, bars: &mut Bars) {
     for turn in 0..TURNS {
         for place in 0..sides.len() {
             let (_, admin, broker, times, felt) = &mut sides[(place + turn) % 2];
-            let (quiet, (time, span)) = beside(broker, || {
+            let order = message(&create(turn * BATCH));
+            let (quiet, (exchange, span)) = beside(broker, || {
                 let from = Instant::now();
-                let time = admin.order(&create(turn * BATCH));
-                (time, (from, Instant::now()))
+                let exchange = admin.exchange(&order);
+                (exchange, (from, Instant::now()))
             });
-            times.push(time);
+            exchange.answers(BATCH);
+            times.push(exchange.took);
             felt.push((quiet(None), quiet(Some(span))));
         }
     }
@@ -100,18 +102,25 @@ fn fleet(tree: &Tree, bars: &mut Bars) {
         };
         let broker = contender.start(tree, &accounts, 101);
         let mut admin = Admin::at(&broker);
-        let (felt, (times, span)) = beside(&broker, || {
-            let from = Instant::now();
-            let batches = (0..fleet).step_by(BATCH);
-            let times: Vec<f64> = batches.map(|first| admin.order(&create(first))).collect();
-            (times, (from, Instant::now()))
-        });
+        let orders = (0..fleet).step_by(BATCH);
+        let orders: Vec<Vec<u8>> = orders.map(|first| message(&create(first))).collect();
+        let (felt, (exchanges, spans)) = beside(&broker, || fleet_of(&mut admin, &orders));
         let listed = json!({ "command": "listClients", "count": 1 });
-        let total = &admin.ask(&[listed]).1[0]["data"]["totalCount"];
+        let total = &admin.ask(&[listed])[0]["data"]["totalCount"];
         assert_eq!(*total, json!(fleet + 12), "everybody is there");
+        exchanges
+            .iter()
+            .for_each(|exchange| drop(exchange.answers(BATCH)));
+        let times: Vec<f64> = exchanges.iter().map(|exchange| exchange.took).collect();
+        let [span, ordinary] = spans;
         let each = Spread::of(times.iter().map(|time| time / BATCH as f64));
         let longest = Spread::of(times).high;
         let ratio = tell(contender.name(), &each, &[(felt(None), felt(Some(span)))]);
+        println!(
+            "{:17} beside ordinary messages: {:.2?}",
+            "",
+            felt(Some(ordinary))
+        );
         println!(
             "{:17} {fleet} clients in {:.1} s, the longest message {longest:.0} ms",
             "",
@@ -122,6 +131,22 @@ fn fleet(tree: &Tree, bars: &mut Bars) {
         }
     }
     println!();
+}
+
+/// Sends the orders, one after the other, and then as many ordinary messages at the same pace.
+fn fleet_of(admin: &mut Admin, orders: &[Vec<u8>]) -> (Vec<Exchange>, [Span; 2]) {
+    let from = Instant::now();
+    let exchanges: Vec<Exchange> = orders.iter().map(|order| admin.exchange(order)).collect();
+    let to = Instant::now();
+    let pace = (to - from) / orders.len() as u32;
+    let answer = exchanges[0].answer.len();
+    let ordinarily = Instant::now();
+    for order in orders {
+        let next = Instant::now() + pace;
+        admin.ordinarily(order.len(), answer);
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    (exchanges, [(from, to), (ordinarily, Instant::now())])
 }
 
 type Span = (Instant, Instant);

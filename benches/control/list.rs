@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::accounts::{A_SITE, Accounts};
-use crate::admin::Admin;
+use crate::admin::{Admin, Exchange, message};
 use crate::bars::Bars;
 use crate::bystander::{Bystander, percentile};
 use crate::contender::{Contender, iterations, pair};
@@ -30,23 +30,33 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
     let begun = Instant::now();
     thread::sleep(MOMENT);
     let from = Instant::now();
-    let (mut times, mut listed) = (Vec::new(), 0);
     // The administrator and the pair are clients too.
-    for offset in (0..CLIENTS + 2).step_by(PAGE) {
+    let pages = (0..CLIENTS + 2).step_by(PAGE).map(|offset| {
         let order =
             json!({"command": "listClients", "verbose": true, "count": PAGE, "offset": offset});
-        let (time, answers) = admin.ask(&[order]);
-        times.push(time);
-        let clients = answers[0]["data"]["clients"].as_array();
-        listed += clients.map_or(0, Vec::len);
-    }
+        admin.exchange(&message(&[order]))
+    });
+    let pages: Vec<Exchange> = pages.collect();
     let to = Instant::now();
-    assert_eq!(listed, CLIENTS + 2, "everybody was on a page");
+    // As many bytes at the same pace, that are no orders.
+    let (asked, answered) = (pages[1].asked, pages[1].answer.len());
+    let pace = (to - from) / pages.len() as u32;
+    let ordinarily = Instant::now();
+    for _ in 0..pages.len() {
+        let next = Instant::now() + pace;
+        admin.ordinarily(asked, answered);
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    let until = Instant::now();
     let deliveries = bystander.stop();
-    let (quiet, felt) = (
+    let listed: usize = pages.iter().map(clients).sum();
+    assert_eq!(listed, CLIENTS + 2, "everybody was on a page");
+    let (quiet, felt, ordinary) = (
         deliveries.between(begun, from),
         deliveries.between(from, to),
+        deliveries.between(ordinarily, until),
     );
+    let mut times: Vec<f64> = pages.iter().map(|page| page.took).collect();
     let (first, last) = (times[0], times[times.len() - 2]);
     times.sort_by(f64::total_cmp);
     println!(
@@ -56,11 +66,18 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
         percentile(&times, 100),
         (to - from).as_secs_f64(),
     );
-    println!("the pair: {felt:.2?}; before: {quiet:.2?}");
+    println!(
+        "the pair: {felt:.2?}; before: {quiet:.2?}; beside ordinary messages of {answered} bytes: {ordinary:.2?}"
+    );
     bars.at_most(
         &format!("list {version}, bystander p99"),
         felt.p99 / quiet.p99,
         1.5,
     );
     println!();
+}
+
+fn clients(page: &Exchange) -> usize {
+    let answers = page.answers(1);
+    answers[0]["data"]["clients"].as_array().map_or(0, Vec::len)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::accounts::{A_SITE, Accounts, RARE};
-use crate::admin::Admin;
+use crate::admin::{Admin, message};
 use crate::bars::Bars;
 use crate::bystander::{Bystander, Felt, percentile};
 use crate::contender::{Contender, iterations, pair};
@@ -14,7 +14,7 @@ use crate::measure::{Chance, Spread, device};
 use crate::support::{Broker, Tree};
 
 const SIZES: [usize; 4] = [10, 10_000, 100_000, 500_000];
-const TURNS: usize = 5;
+const TURNS: usize = 7;
 /// A quiet moment, and the orders of one kind in a turn.
 const MOMENT: Duration = Duration::from_secs(1);
 const ORDERS: usize = 50;
@@ -26,6 +26,8 @@ const PACE: Duration = Duration::from_millis(20);
 const ENOUGH: Duration = Duration::from_secs(2);
 
 const KINDS: [&str; 3] = ["setClientPassword", "createClient", "addRoleACL"];
+/// As many messages of the same sizes that are no orders: what the pair feels of the exchange itself.
+const ORDINARY: &str = "ordinary messages";
 
 struct Side {
     contender: Contender,
@@ -33,10 +35,12 @@ struct Side {
     broker: Broker,
     /// Of its orders, which are all different.
     number: usize,
+    /// How long the last answer was.
+    answer: usize,
     /// Milliseconds of orders to a broker that has nothing else to do.
     alone: Vec<f64>,
     quiet: Vec<Felt>,
-    kinds: [Figures; 3],
+    kinds: [Figures; 4],
 }
 
 #[derive(Default)]
@@ -77,7 +81,7 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
         for side in &mut sides {
             side.tell_alone(version, count, bars);
         }
-        for index in 0..KINDS.len() {
+        for index in 0..=KINDS.len() {
             for side in &mut sides {
                 side.tell(version, count, index, bars);
             }
@@ -94,6 +98,7 @@ impl Side {
             admin: Admin::at(&broker),
             broker,
             number: 0,
+            answer: 0,
             alone: Vec::new(),
             quiet: Vec::new(),
             kinds: Default::default(),
@@ -108,11 +113,12 @@ impl Side {
         let begun = Instant::now();
         thread::sleep(MOMENT);
         let quiet_until = Instant::now();
-        let spans = KINDS.map(|kind| {
+        let mut spans = Vec::new();
+        for kind in KINDS.into_iter().chain([ORDINARY]) {
             let from = Instant::now();
             let times = self.orders(kind, ORDERS, count, chance);
-            (from, Instant::now(), times)
-        });
+            spans.push((from, Instant::now(), times));
+        }
         let deliveries = bystander.stop();
         self.quiet.push(deliveries.between(begun, quiet_until));
         for ((from, to, times), figures) in spans.into_iter().zip(&mut self.kinds) {
@@ -125,12 +131,23 @@ impl Side {
     fn orders(&mut self, kind: &str, most: usize, count: usize, chance: &mut Chance) -> Vec<f64> {
         let from = Instant::now();
         let mut times = Vec::new();
+        let mut answers = Vec::new();
         while times.len() < most && (from.elapsed() < ENOUGH || times.is_empty()) {
             let next = Instant::now() + PACE;
             self.number += 1;
-            let order = order(kind, self.number, chance.below(count));
-            times.push(self.admin.order(&[order]));
+            let order = message(&[order(kind, self.number, chance.below(count))]);
+            if kind == ORDINARY {
+                times.push(self.admin.ordinarily(order.len(), self.answer));
+            } else {
+                let exchange = self.admin.exchange(&order);
+                times.push(exchange.took);
+                answers.push(exchange);
+            }
             thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        for exchange in answers {
+            exchange.answers(1);
+            self.answer = exchange.answer.len();
         }
         times
     }
@@ -161,7 +178,7 @@ impl Side {
         let felt = |felt: &[Felt], pick: fn(&Felt) -> f64| Spread::of(felt.iter().map(pick));
         let ratios = figures.felt.iter().zip(&self.quiet);
         let ratio = Spread::of(ratios.map(|(felt, quiet)| felt.p99 / quiet.p99)).median;
-        let kind = KINDS[index];
+        let kind = KINDS.get(index).copied().unwrap_or(ORDINARY);
         println!(
             "{count:8} {kind:17} {:17} {:6} {median:9.2} {:9.2} {longest:9.2} {:9.2} {:20.2} {:9.2} {:20.2} {ratio:8.2}",
             self.contender.name(),
@@ -172,7 +189,7 @@ impl Side {
             felt(&figures.felt, |felt| felt.max).high,
             felt(&self.quiet, |felt| felt.p99),
         );
-        if self.contender == Contender::Doorman {
+        if self.contender == Contender::Doorman && kind != ORDINARY {
             let what = format!("write {version} {kind}, {count} clients");
             bars.at_most(&format!("{what}, ms"), median, 10.0);
             bars.at_most(&format!("{what}, bystander p99"), ratio, 1.5);

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 
 use super::command::Command;
 use super::note::{self, Note};
-use super::{accounts, groups, roles};
+use super::seen::Seen;
+use super::touched::Touched;
+use super::{accounts, groups, limits, roles};
 use crate::model::{Account, AccountName, GroupName, RoleName};
-use crate::policy::AclType;
+use crate::policy::{AclType, Scope};
 use crate::store::{self, Entry, Pruned, Roles, Store, Transaction};
 
 /// What one command did.
@@ -80,6 +82,9 @@ pub enum Error {
         /// The name that was given.
         name: GroupName,
     },
+    /// The actor's roles limit what he may administer, and this is not within the limit.
+    #[error("that is outside of the administrative limit")]
+    Outside,
     /// The group of clients without a username must not be taken from them by the way.
     #[error("deleting the anonymous group is forbidden")]
     AnonymousGroup {
@@ -124,6 +129,9 @@ pub fn apply(
 pub struct Batch<'a> {
     change: Box<dyn Transaction + 'a>,
     actor: Actor,
+    /// What the actor may administer.
+    scope: Scope,
+    touched: Touched,
     /// Where one record is enough for all: what is to be in it.
     sum: Option<Sum>,
 }
@@ -144,6 +152,8 @@ impl<'a> Batch<'a> {
         Ok(Self {
             change: store.begin()?,
             actor,
+            scope: Scope::Everything,
+            touched: Touched::default(),
             sum: None,
         })
     }
@@ -162,9 +172,26 @@ impl<'a> Batch<'a> {
         Ok(Self { sum, ..batch })
     }
 
-    /// From here on somebody else acts.
-    pub fn hand_over(&mut self, actor: Actor) {
+    /// From here on somebody else acts, who may administer so much.
+    pub fn hand_over(&mut self, actor: Actor, scope: Scope) {
         self.actor = actor;
+        self.scope = scope;
+    }
+
+    /// What the actor may administer.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What was changed so far, even where it was taken back.
+    #[must_use]
+    pub fn touched(&self) -> &Touched {
+        &self.touched
+    }
+
+    fn is_there(&self, name: &str) -> bool {
+        self.scope.covers(name)
     }
 
     /// The account of this name as the batch has it so far.
@@ -172,7 +199,10 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place cannot be read.
     pub fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error> {
-        Ok(self.change.account(name)?)
+        match self.is_there(name.as_str()) {
+            true => Ok(self.change.account(name)?),
+            false => Ok(None),
+        }
     }
 
     /// The roles and groups as the batch has them so far.
@@ -180,7 +210,11 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place holds none.
     pub fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
-        Ok(self.change.roles()?)
+        let all = self.change.roles()?;
+        Ok(match &self.scope {
+            Scope::Everything => all,
+            Scope::Limited(limit) => Box::new(Seen { all, limit }),
+        })
     }
 
     /// Whether there is such a role, even one that cannot be read.
@@ -188,7 +222,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place holds no roles, or cannot be read.
     pub fn has_role(&mut self, name: &RoleName) -> Result<bool, Error> {
-        Ok(self.change.roles()?.has_role(name)?)
+        Ok(self.is_there(name.as_str()) && self.change.roles()?.has_role(name)?)
     }
 
     /// Carries out one command; counts it and writes it down if it changed anything.
@@ -196,10 +230,14 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When it cannot be carried out; then it has done nothing.
     pub fn carry_out(&mut self, command: &Command) -> Result<Outcome, Error> {
+        if let Scope::Limited(limit) = &self.scope {
+            limits::check(self.change.as_mut(), limit, command)?;
+        }
         let mut note = Note::new(self.sum.is_none() && self.change.keeps_record());
         let outcome = carry_out(self.change.as_mut(), command, &mut note)?;
         match outcome {
             Outcome::Added | Outcome::Changed | Outcome::Deleted => {
+                self.touched.add(command);
                 self.change.count_change()?;
                 self.write_down(note::verb(command, outcome), note::about(command), note)?;
             }
@@ -238,6 +276,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// When the place counts none, or cannot be changed.
     pub fn set_changes(&mut self, changes: u64) -> Result<(), Error> {
+        self.is_unlimited()?;
         let mut roles = self.change.roles()?;
         let before = roles.totals()?.changes;
         if before == changes {
@@ -250,11 +289,30 @@ impl<'a> Batch<'a> {
         self.write_down("setChangeIndex", [None; 3], note)
     }
 
+    /// Writes down that failures were forgotten, which are in no store.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_down_ban(
+        &mut self,
+        username: Option<&str>,
+        address: Option<&str>,
+        failures: u32,
+    ) -> Result<(), Error> {
+        let mut note = Note::new(true);
+        note.value("failures", Some(failures.into()), None);
+        if let Some(address) = address {
+            note.value("address", Some(address.into()), None);
+        }
+        self.write_down("clearBan", [username, None, None], note)
+    }
+
     /// Takes away what was written down before a moment, and writes that down.
     ///
     /// # Errors
     /// When the place keeps no record, or cannot be changed.
     pub fn prune_record(&mut self, before: Timestamp) -> Result<Option<Pruned>, Error> {
+        self.is_unlimited()?;
         let pruned = self.change.prune_record(before)?;
         if let Some(Pruned { records, last }) = pruned {
             let mut note = Note::new(true);
@@ -280,6 +338,14 @@ impl<'a> Batch<'a> {
             self.write_down("import", [None; 3], note)?;
         }
         Ok(self.change.commit()?)
+    }
+
+    /// What concerns everybody is for those who may administer everything.
+    fn is_unlimited(&self) -> Result<(), Error> {
+        match &self.scope {
+            Scope::Everything => Ok(()),
+            Scope::Limited(_) => Err(Error::Outside),
+        }
     }
 
     fn write_down(

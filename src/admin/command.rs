@@ -6,7 +6,7 @@
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::model::{Account, AccountName, GroupName, RoleName, StoredCredential};
+use crate::model::{Account, AccountName, GroupName, NamePrefix, RoleName, StoredCredential};
 use crate::policy::{
     AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
 };
@@ -199,6 +199,34 @@ pub struct RoleChange {
     pub valid_from: Option<Option<Timestamp>>,
     /// When it ceases to hold.
     pub valid_until: Option<Option<Timestamp>>,
+    /// What its holders may administer by it.
+    pub admin_prefix: Option<Option<NamePrefix>>,
+}
+
+impl RoleChange {
+    /// The role with these fields in place of its own.
+    #[must_use]
+    pub fn over(&self, mut role: StoredRole) -> StoredRole {
+        if let Some(textname) = &self.textname {
+            role.textname.clone_from(textname);
+        }
+        if let Some(textdescription) = &self.textdescription {
+            role.textdescription.clone_from(textdescription);
+        }
+        if let Some(wildcard_subscriptions) = self.wildcard_subscriptions {
+            role.wildcard_subscriptions = wildcard_subscriptions;
+        }
+        if let Some(from) = self.valid_from {
+            role.window.from = from;
+        }
+        if let Some(until) = self.valid_until {
+            role.window.until = until;
+        }
+        if let Some(admin_prefix) = &self.admin_prefix {
+            role.admin_prefix.clone_from(admin_prefix);
+        }
+        role
+    }
 }
 
 /// Fields of a group to change, as of a role.

@@ -8,10 +8,14 @@ mod accounts;
 mod apply;
 mod command;
 mod groups;
+mod limits;
 mod note;
 mod roles;
+mod seen;
 #[cfg(test)]
 mod tests;
+mod touched;
 
 pub use apply::{Actor, Batch, Error, Outcome, apply};
 pub use command::{Change, Command, DefaultsChange, GroupChange, RoleChange, Rotation};
+pub use touched::Touched;

@@ -316,6 +316,9 @@ fn role(role: &StoredRole) -> Fields {
     if role.wildcard_subscriptions == WildcardSubscriptions::Deny {
         fields.insert("allowwildcardsubs".to_owned(), false.into());
     }
+    if let Some(prefix) = &role.admin_prefix {
+        fields.insert("adminprefix".to_owned(), prefix.as_str().into());
+    }
     fields
 }
 

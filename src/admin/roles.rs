@@ -65,22 +65,7 @@ pub(super) fn set(
 ) -> Result<Outcome, Error> {
     let mut roles = change.roles()?;
     let before = roles.role(name)?.ok_or_else(|| missing(name))?;
-    let mut after = before.clone();
-    if let Some(textname) = &fields.textname {
-        after.textname.clone_from(textname);
-    }
-    if let Some(textdescription) = &fields.textdescription {
-        after.textdescription.clone_from(textdescription);
-    }
-    if let Some(wildcard_subscriptions) = fields.wildcard_subscriptions {
-        after.wildcard_subscriptions = wildcard_subscriptions;
-    }
-    if let Some(from) = fields.valid_from {
-        after.window.from = from;
-    }
-    if let Some(until) = fields.valid_until {
-        after.window.until = until;
-    }
+    let after = fields.over(before.clone());
     if before == after {
         return Ok(Outcome::Unchanged);
     }

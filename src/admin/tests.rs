@@ -4,6 +4,7 @@
 mod accounts;
 mod batches;
 mod groups;
+mod limits;
 mod record;
 mod roles;
 

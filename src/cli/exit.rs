@@ -197,6 +197,7 @@ impl From<admin::Error> for Failure {
                     Plain(&topic)
                 ),
             ),
+            Error::Outside => Self::new(Exit::Denied, error.to_string()),
             Error::AnonymousGroup { name } => Self::new(
                 Exit::Refused,
                 format!(

@@ -1,9 +1,11 @@
-//! `doorman export`: a password file that the stock broker accepts, or a file of dynamic-security.
+//! `doorman export`: a password file or ACL file that the stock broker accepts, or a file of
+//! dynamic-security.
 //!
 //! Must not: write an entry that would make a broker stop, or one that would let in somebody whom
 //! doorman refuses. What is left out is listed, by name and with the reason.
 #![forbid(unsafe_code)]
 
+mod acl_file;
 mod dynsec;
 
 use std::io::{self, BufWriter, Write};
@@ -52,6 +54,9 @@ enum Format {
     /// The JSON file of Mosquitto's dynamic-security plugin: accounts, groups, roles and defaults of
     /// a database
     Dynsec,
+    /// A file for Mosquitto's acl_file: what the roles of a database let each account publish and
+    /// read
+    AclFile,
 }
 
 /// Which broker reads the file.
@@ -87,8 +92,10 @@ impl Answer for Summary {
 /// Runs `doorman export`.
 pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let mut store = args.place.open()?;
-    if args.format == Format::Dynsec {
-        return rules(args, store.as_mut(), printer);
+    match args.format {
+        Format::PasswordFile => {}
+        Format::Dynsec => return documents(args, store.as_mut(), printer),
+        Format::AclFile => return rules(args, store.as_mut(), printer),
     }
     let mut left_out = Vec::new();
     let exported = match &args.output {
@@ -118,20 +125,47 @@ pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Fail
 }
 
 /// Writes a file of dynamic-security.
-fn rules(
+fn documents(
     args: &ExportArgs,
     store: &mut dyn store::Store,
     printer: &mut Printer,
 ) -> Result<Exit, Failure> {
     let dynsec::Made { document, told } = dynsec::read(store, args)?;
-    let text = document.to_json();
     let exported = u64::try_from(document.accounts.len()).unwrap_or(u64::MAX);
+    let told = told.iter().map(|(whose, why)| format!("{whose}: {why}"));
+    let told: Vec<String> = told.collect();
+    let carried = Carried {
+        exported,
+        roles: document.roles.len(),
+        groups: document.groups.len(),
+        not_exact: told.len(),
+    };
+    text(args, printer, &document.to_json(), &told, &carried)
+}
+
+/// Writes an ACL file.
+fn rules(
+    args: &ExportArgs,
+    store: &mut dyn store::Store,
+    printer: &mut Printer,
+) -> Result<Exit, Failure> {
+    let made = acl_file::read(store, args)?;
+    text(args, printer, &made.text, &made.told, &made.summary)
+}
+
+/// Writes a whole file, and what it does not say as the database does.
+fn text(
+    args: &ExportArgs,
+    printer: &mut Printer,
+    text: &str,
+    told: &[String],
+    summary: &impl Answer,
+) -> Result<Exit, Failure> {
     match &args.output {
         Some(path) => {
             to_file(path, |out| {
                 out.write_all(text.as_bytes())
-                    .map_err(|error| Failure::file(path, &error))?;
-                Ok(exported)
+                    .map_err(|error| Failure::file(path, &error))
             })?;
         }
         None => {
@@ -139,16 +173,11 @@ fn rules(
             printer.finish()?;
         }
     }
-    for (whose, why) in &told {
-        printer.note(format_args!("{whose}: {why}"));
+    for told in told {
+        printer.note(told);
     }
     if args.output.is_some() {
-        printer.answer(&Carried {
-            exported,
-            roles: document.roles.len(),
-            groups: document.groups.len(),
-            not_exact: told.len(),
-        })?;
+        printer.answer(summary)?;
     }
     Ok(match told.is_empty() {
         true => Exit::Done,
@@ -216,10 +245,10 @@ fn write_all(
 }
 
 /// Replaces a file whole: readers see the old one or the new one.
-fn to_file(
+fn to_file<T>(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<u64, Failure>,
-) -> Result<u64, Failure> {
+    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let wrong = |error: io::Error| Failure::file(path, &error);
     let dir = match path.parent() {
         Some(dir) if dir != Path::new("") => dir,
@@ -232,7 +261,7 @@ fn to_file(
         .tempfile_in(dir)
         .map_err(wrong)?;
     let mut out = BufWriter::new(file.as_file());
-    let exported = write(&mut out)?;
+    let written = write(&mut out)?;
     out.flush().map_err(wrong)?;
     drop(out);
     file.as_file().sync_all().map_err(wrong)?;
@@ -240,7 +269,7 @@ fn to_file(
     std::fs::File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(wrong)?;
-    Ok(exported)
+    Ok(written)
 }
 
 /// The stored text of an account that the stock broker can hold and treats as doorman does, or why

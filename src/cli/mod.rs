@@ -32,7 +32,6 @@ mod role;
 mod role_details;
 mod role_view;
 mod rule;
-mod rule_view;
 mod user;
 mod verify;
 mod view;

@@ -37,7 +37,7 @@ enum Verb {
     List,
     /// Show one role: its rules in the order they are asked, and who holds it
     Show(ShowArgs),
-    /// Change validity, wildcard subscriptions or texts
+    /// Change validity, wildcard subscriptions, the limit of administrators or texts
     Set(SetArgs),
     /// Let a rule allow: a new one, or the one of this type and topic, conditions and all
     Allow(AllowArgs),
@@ -107,12 +107,14 @@ fn add(place: &PlaceArgs, printer: &mut Printer, args: &SetArgs) -> Result<Exit,
         wildcard_subscriptions,
         valid_from,
         valid_until,
+        admin_prefix,
     } = args.details.change(clock::now())?;
     role.textname = textname.flatten();
     role.textdescription = textdescription.flatten();
     role.wildcard_subscriptions = wildcard_subscriptions.unwrap_or_default();
     role.window.from = valid_from.flatten();
     role.window.until = valid_until.flatten();
+    role.admin_prefix = admin_prefix.flatten();
     let deed = Deed::role(&args.name.name, Command::AddRole(role));
     carry_out(place, printer, [deed])
 }
@@ -122,7 +124,7 @@ fn set(place: &PlaceArgs, printer: &mut Printer, args: &SetArgs) -> Result<Exit,
     if change == RoleChange::default() {
         return Err(Failure::usage(
             "nothing to set; give --valid-from, --valid-until, --wildcard-subs, \
-             --no-wildcard-subs, --textname or --textdescription",
+             --no-wildcard-subs, --admin-prefix, --no-admin-prefix, --textname or --textdescription",
         ));
     }
     let name = args.name.name.clone();

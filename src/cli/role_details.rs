@@ -11,6 +11,7 @@ use super::clock::Bound;
 use super::details::window;
 use super::exit::Failure;
 use crate::admin::{GroupChange, RoleChange};
+use crate::model::NamePrefix;
 use crate::policy::WildcardSubscriptions;
 
 /// What people read about an account, role or group.
@@ -41,6 +42,13 @@ pub(super) struct RoleDetails {
     /// Let the role hold until this moment: a date (midnight UTC), RFC 3339, 30d, 12h, or never
     #[arg(long, value_name = "WHEN", value_parser = Bound::parse)]
     valid_until: Option<Bound>,
+    /// Let whoever gives orders by this role administer only accounts, groups and roles whose names begin
+    /// so
+    #[arg(long, value_name = "PREFIX", value_parser = NamePrefix::new, conflicts_with = "no_admin_prefix")]
+    admin_prefix: Option<NamePrefix>,
+    /// Let whoever gives orders by this role administer everything, as in a new role
+    #[arg(long)]
+    no_admin_prefix: bool,
 }
 
 impl Texts {
@@ -75,6 +83,11 @@ impl RoleDetails {
             },
             valid_from,
             valid_until,
+            admin_prefix: match (&self.admin_prefix, self.no_admin_prefix) {
+                (_, true) => Some(None),
+                (Some(prefix), false) => Some(Some(prefix.clone())),
+                (None, false) => None,
+            },
         })
     }
 }

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::print::{Answer, Plain};
-use super::rule_view::RuleView;
 use crate::model::GroupName;
-use crate::policy::{Ranked, StoredRole, WildcardSubscriptions, Window};
+use crate::policy::{Ranked, StoredRole, WildcardSubscriptions};
+use crate::reasons::RuleView;
 use crate::store::{Holders, Wanted};
 
 /// How many holders are named.
@@ -33,6 +33,8 @@ pub(super) struct RoleView {
     wildcard_subs: bool,
     valid_from: Option<String>,
     valid_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_prefix: Option<String>,
     rules: Vec<RuleView>,
     accounts: u64,
     first_accounts: Vec<RankedView>,
@@ -110,6 +112,7 @@ impl RoleView {
             wildcard_subs: role.wildcard_subscriptions == WildcardSubscriptions::Allow,
             valid_from: role.window.from.map(|at| at.to_string()),
             valid_until: role.window.until.map(|at| at.to_string()),
+            admin_prefix: role.admin_prefix.as_ref().map(ToString::to_string),
             rules: role
                 .rules_as_asked()
                 .into_iter()
@@ -118,7 +121,7 @@ impl RoleView {
             accounts: 0,
             first_accounts: Vec::new(),
             groups: Vec::new(),
-            state: state(role.window, now),
+            state: role.window.state(now),
         }
     }
 
@@ -157,6 +160,10 @@ impl Answer for RoleView {
         if !self.wildcard_subs {
             line("wildcard subs", "denied, before any rule is asked")?;
         }
+        if let Some(prefix) = &self.admin_prefix {
+            let names = format!("names that begin with {}", Plain(prefix));
+            line("administers", &names)?;
+        }
         line(
             "accounts",
             &RankedView::some(self.accounts, &self.first_accounts),
@@ -182,7 +189,7 @@ impl RoleLine {
             name: role.name.to_string(),
             textname: role.textname.clone(),
             rules: role.rules.len(),
-            state: state(role.window, now),
+            state: role.window.state(now),
         }
     }
 }
@@ -201,16 +208,5 @@ impl Answer for RoleLine {
             let _infallible = write!(line, "  {}", Plain(textname));
         }
         writeln!(out, "{line}")
-    }
-}
-
-/// How a window stands at a moment.
-pub(super) fn state(window: Window, now: Timestamp) -> &'static str {
-    if window.holds(now) {
-        "in force"
-    } else if window.from.is_some_and(|from| now < from) {
-        "not yet valid"
-    } else {
-        "expired"
     }
 }

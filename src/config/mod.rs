@@ -66,6 +66,8 @@ pub struct Config {
     pub config_file: Option<PathBuf>,
     /// Whether the state is told on `$SYS` topics.
     pub sys_topics: bool,
+    /// How often; none for never.
+    pub sys_interval: Option<Duration>,
     /// Where it is written for Prometheus.
     pub metrics_file: Option<PathBuf>,
 }
@@ -358,6 +360,7 @@ impl Config {
             password_init_file: None,
             config_file: None,
             sys_topics: true,
+            sys_interval: Some(Duration::from_secs(10)),
             metrics_file: None,
         }
     }

@@ -191,15 +191,28 @@ pub const OPTIONS: &[Opt] = &[
         value: "true|false",
         default: Some("true"),
         repeats: false,
-        help: "Whether counts of logins, refusals, changes and orders are kept up to date as retained messages below $SYS/broker/doorman/, every ten seconds where they have changed. They name nobody.",
+        help: "Whether counts of logins, refusals, changes and orders are kept up to date as retained messages below $SYS/broker/doorman/, where they have changed, at the pace of sys_interval. They name nobody.",
         set: |draft, value| truth(value).map(|yes| draft.config.sys_topics = yes),
+    },
+    Opt {
+        key: "sys_interval",
+        value: "SECONDS",
+        default: Some("10"),
+        repeats: false,
+        help: "How often they are kept up to date: in whole seconds, as the broker's own sys_interval, which a plugin cannot ask for. 0 for never.",
+        set: |draft, value| {
+            let seconds = number(value, 0, 65_535)?;
+            let interval = Duration::from_secs(seconds.into());
+            draft.config.sys_interval = (seconds > 0).then_some(interval);
+            Ok(())
+        },
     },
     Opt {
         key: "metrics_file",
         value: "PATH",
         default: None,
         repeats: false,
-        help: "A file that the same figures are written to every ten seconds, whole, in the text format of Prometheus, for the node exporter's textfile collector.",
+        help: "A file that the same figures are written to, whole, in the text format of Prometheus, for the node exporter's textfile collector: at the pace of sys_interval, and every ten seconds where that is 0.",
         set: |draft, value| path(value).map(|path| draft.config.metrics_file = Some(path)),
     },
     Opt {

@@ -6,6 +6,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::admin;
+use crate::store;
+
+/// For whoever is limited and wants to go beyond that.
+pub(super) const OUTSIDE: &str = "Outside of your administrative limit";
 
 /// The answer to one order.
 #[derive(Debug)]
@@ -20,17 +24,36 @@ pub(super) struct Answer {
 
 /// Why an order was not carried out, in the words that clients compare.
 #[derive(Debug)]
-pub(super) struct Refusal(String);
+pub(super) struct Refusal {
+    words: String,
+    /// What is told besides.
+    data: Option<Value>,
+}
 
 impl Refusal {
     /// In these words.
     pub(super) fn new(words: &str) -> Self {
-        Self(words.to_owned())
+        Self {
+            words: words.to_owned(),
+            data: None,
+        }
+    }
+
+    /// And this.
+    pub(super) fn with(self, data: Value) -> Self {
+        let data = Some(data);
+        Self { data, ..self }
     }
 
     /// The words.
     pub(super) fn words(&self) -> &str {
-        &self.0
+        &self.words
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        admin::Error::from(error).into()
     }
 }
 
@@ -47,7 +70,8 @@ impl From<admin::Error> for Refusal {
             admin::Error::AnonymousGroup { .. } => {
                 Self::new("Deleting the anonymous group is forbidden")
             }
-            admin::Error::Store(error) => Self(format!("Internal error: {error}")),
+            admin::Error::Outside => Self::new(OUTSIDE),
+            admin::Error::Store(error) => Self::new(&format!("Internal error: {error}")),
         }
     }
 }
@@ -68,7 +92,12 @@ impl Answer {
         match self.outcome {
             Ok(None) => {}
             Ok(Some(data)) => drop(entry.insert("data".to_owned(), data)),
-            Err(refusal) => drop(entry.insert("error".to_owned(), json!(refusal.0))),
+            Err(Refusal { words, data }) => {
+                entry.insert("error".to_owned(), json!(words));
+                if let Some(data) = data {
+                    entry.insert("data".to_owned(), data);
+                }
+            }
         }
         if let Some(correlation) = self.correlation {
             entry.insert("correlationData".to_owned(), json!(correlation));

@@ -8,19 +8,22 @@
 
 use std::sync::Arc;
 
-use super::RESPONSE_TOPIC;
+use jiff::Timestamp;
+
 use super::answer::{Answer, Refusal, message};
 use super::desk::Place;
 use super::hand::{Done, Hand};
+use super::hashing::{Hashed, hashed};
 use super::letter::{Content, Letter, Order, Sender};
 use super::verbs::{Kind, Verb, verb};
+use super::{RESPONSE_TOPIC, TOPIC};
 use crate::admin::{self, Actor, Batch};
-use crate::credential::{Salt, hash};
 use crate::dynsec::Json;
-use crate::engine::{Concerned, End, Engine};
-use crate::model::StoredCredential;
+use crate::engine::{Concerned, End, Engine, Pardon};
+use crate::policy::Scope;
 use crate::show::Shown;
 use crate::store::sqlite::Database;
+use crate::verdict::Addressee;
 use crate::watch::Looker;
 
 /// Who sits at the desk.
@@ -35,7 +38,11 @@ pub(super) struct Clerk {
 struct Task {
     sender: Sender,
     actor: Actor,
+    /// How long it was.
+    payload: usize,
     jobs: Vec<Job>,
+    /// What is in it behind them and is none.
+    broken: Option<Answer>,
 }
 
 /// An order and what is needed for it.
@@ -43,16 +50,24 @@ struct Job {
     order: Order,
     /// None for a name that nothing has.
     verb: Option<&'static Verb>,
-    /// The password that came with it, hashed.
-    credential: Option<Result<StoredCredential, Refusal>>,
+    /// The passwords that came with it.
+    hashed: Result<Hashed, Refusal>,
+}
+
+/// What is answered to a letter.
+struct Reply {
+    /// Who alone hears it; none for whoever may.
+    to: Option<Addressee>,
+    answers: Vec<Answer>,
 }
 
 /// What came of some letters.
 #[derive(Default)]
 struct Outcome {
     /// Letter by letter.
-    answers: Vec<Vec<Answer>>,
+    replies: Vec<Reply>,
     ends: Vec<End>,
+    pardons: Vec<Pardon>,
     /// Whether anything was done but to answer.
     is_change: bool,
 }
@@ -60,23 +75,32 @@ struct Outcome {
 impl Clerk {
     /// Carries letters out, and answers them.
     pub(super) fn turn(&self, letters: Vec<Letter>) {
-        let letters = letters.into_iter().map(|letter| self.read(letter));
-        let (tasks, broken): (Vec<Task>, Vec<Option<Answer>>) = letters.unzip();
+        let mut tasks: Vec<Task> = letters
+            .into_iter()
+            .map(|letter| self.read(letter))
+            .collect();
+        while !tasks.is_empty() {
+            tasks = self.turn_to(tasks);
+        }
+    }
+
+    /// Carries letters out up to the first whose sender may have lost its right by those before, and
+    /// answers them.
+    fn turn_to(&self, tasks: Vec<Task>) -> Vec<Task> {
         let held = self.engine.hold_ends();
         let mut concerned = Concerned::default();
-        let mut outcome = self.carry_out(tasks, &mut concerned);
-        for (answers, broken) in outcome.answers.iter_mut().zip(broken) {
-            answers.extend(broken);
-        }
+        let (outcome, rest) = self.carry_out(tasks, &mut concerned);
         if outcome.is_change && !self.looker.look_and_wait() {
             log::error!("what was ordered is written down, and not in force before the next look");
         }
+        self.engine.pardon(&outcome.pardons);
         self.engine.concern(&mut concerned, &outcome.ends);
         // Held back until the answer is there to go out first.
         self.engine.end(concerned);
-        self.say(outcome.answers);
+        self.say(outcome.replies);
         drop(held);
         (self.wake)();
+        rest
     }
 
     /// Whether the broker has passed on what was answered.
@@ -91,118 +115,146 @@ impl Clerk {
 
     /// For letters that nobody can say more about.
     pub(super) fn apologise(&self) {
-        self.say(vec![vec![Answer::unnamed("Internal error")]]);
+        self.say(vec![Reply {
+            to: None,
+            answers: vec![Answer::unnamed("Internal error")],
+        }]);
     }
 
-    fn say(&self, answers: Vec<Vec<Answer>>) {
-        for answers in answers {
+    fn say(&self, replies: Vec<Reply>) {
+        for Reply { to, answers } in replies {
             self.engine.ordered(answers.len());
-            self.engine.publish(RESPONSE_TOPIC, message(answers));
+            self.engine.publish(to, RESPONSE_TOPIC, message(answers));
         }
         (self.wake)();
     }
 
-    /// What is to be done, and what is in the letter behind that and is none.
-    fn read(&self, letter: Letter) -> (Task, Option<Answer>) {
+    /// What is to be done.
+    fn read(&self, letter: Letter) -> Task {
         let content = Content::read(&letter.payload);
         let jobs = content.orders.into_iter().map(|mut order| {
             let verb = verb(&order.name);
             if let Some(verb) = verb {
                 verb.name.clone_into(&mut order.name);
             }
-            let credential = verb
-                .filter(|verb| verb.kind == Kind::SetsPassword)
-                .and_then(|_| self.credential(&order));
+            let kind = verb.map_or(Kind::Asks, |verb| verb.kind);
+            if kind == Kind::Imports {
+                order.unfold("clients");
+            }
             Job {
+                hashed: hashed(&order, kind, &self.place.recipe),
                 order,
                 verb,
-                credential,
             }
         });
-        let task = Task {
+        Task {
             actor: letter.sender.actor(letter.at),
+            payload: letter.payload.len(),
             sender: letter.sender,
             jobs: jobs.collect(),
-        };
-        (task, content.broken)
-    }
-
-    /// The order's password, hashed.
-    fn credential(&self, order: &Order) -> Option<Result<StoredCredential, Refusal>> {
-        let password = order.field("password").and_then(Json::text)?;
-        if password.is_empty() {
-            return None;
+            broken: content.broken,
         }
-        let mut salt = [0; Salt::BYTES];
-        let hashed = getrandom::fill(&mut salt).map_err(|_| Refusal::new("Internal error"));
-        let hashed = hashed.and_then(|()| {
-            hash(password.as_bytes(), &self.place.recipe, &Salt::new(salt))
-                .map_err(|_| Refusal::new("Internal error"))
-        });
-        Some(hashed)
     }
 
-    /// Carries letters out in one transaction; where that fails, all are told so.
-    fn carry_out(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Outcome {
-        let names: Vec<Vec<(String, Option<String>)>> = tasks
+    /// Carries letters out in one transaction, and says which are left; where it fails, all are told so.
+    fn carry_out(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> (Outcome, Vec<Task>) {
+        let at = tasks
+            .first()
+            .map_or(Timestamp::UNIX_EPOCH, |task| task.actor.at);
+        let failed = tasks
             .iter()
-            .map(|task| {
-                let orders = task.jobs.iter().map(|job| &job.order);
-                let names = orders.map(|order| (order.name.clone(), order.correlation.clone()));
-                names.collect()
-            })
-            .collect();
+            .map(|task| Unanswered::of(task, self.judge(task).1));
+        let failed: Vec<Unanswered> = failed.collect();
         self.in_one(tasks, concerned).unwrap_or_else(|error| {
             log::error!("the control API changed nothing: {error}");
-            let words = format!("Internal error: {error}");
-            let letters = names.into_iter().map(|names| {
-                let answers = names.into_iter().map(|(command, correlation)| Answer {
-                    command,
-                    outcome: Err(Refusal::new(&words)),
-                    correlation,
-                });
-                answers.collect()
-            });
-            Outcome {
-                answers: letters.collect(),
-                ..Outcome::default()
+            if let admin::Error::Store(error) = &error {
+                self.engine.order_failed(error, at);
             }
+            let words = format!("Internal error: {error}");
+            let replies = failed.into_iter().map(|letter| letter.reply(&words));
+            let outcome = Outcome {
+                replies: replies.collect(),
+                ..Outcome::default()
+            };
+            (outcome, Vec::new())
         })
     }
 
-    fn in_one(&self, tasks: Vec<Task>, concerned: &mut Concerned) -> Result<Outcome, admin::Error> {
-        let mut database = Database::open(&self.place.database)?;
-        let Some(first) = tasks.first() else {
-            return Ok(Outcome::default());
-        };
-        let mut batch = Batch::begin(&mut database, first.actor.clone())?;
+    /// What whoever sent a letter may administer now, if anything, and whether it alone is answered: whoever
+    /// is limited neither hears of others nor needs the right to receive what is answered.
+    fn judge(&self, task: &Task) -> (Option<Scope>, Option<Addressee>) {
+        let access = task.sender.access(TOPIC, task.payload);
+        let scope = self.engine.warrant(&access, self.place.control);
+        let is_limited = scope.as_ref().is_none_or(|scope| scope.limit().is_some());
+        let to = task.sender.addressee().filter(|_| is_limited);
+        (scope, to)
+    }
+
+    fn in_one(
+        &self,
+        tasks: Vec<Task>,
+        concerned: &mut Concerned,
+    ) -> Result<(Outcome, Vec<Task>), admin::Error> {
+        self.see_what_replaced_the_file();
+        self.place
+            .pen
+            .write(|database| self.write(database, tasks, concerned))
+    }
+
+    /// What replaced the file is put in force first.
+    pub(super) fn see_what_replaced_the_file(&self) {
+        if !self.place.pen.is_current() && !self.looker.look_and_wait() {
+            log::warn!("nobody has looked at the database that was replaced");
+        }
+    }
+
+    fn write(
+        &self,
+        database: &mut Database,
+        tasks: Vec<Task>,
+        concerned: &mut Concerned,
+    ) -> Result<(Outcome, Vec<Task>), admin::Error> {
         let mut outcome = Outcome::default();
+        let Some(first) = tasks.first() else {
+            return Ok((outcome, tasks));
+        };
+        let mut batch = Batch::begin(database, first.actor.clone())?;
         let mut lines = Vec::new();
-        for task in tasks {
-            let mut answers = Vec::new();
+        let mut tasks = tasks.into_iter().peekable();
+        let is_sure = |task: &Task, batch: &Batch<'_>| {
+            !(self.engine).is_touched(task.sender.username.as_deref(), batch.touched())
+        };
+        while let Some(task) = tasks.next_if(|task| is_sure(task, &batch)) {
             let mut notes = Notes::default();
-            batch.hand_over(task.actor);
+            let (scope, to) = self.judge(&task);
+            let may = scope.is_some();
+            batch.hand_over(task.actor, scope.unwrap_or(Scope::Everything));
+            let mut answers = Vec::new();
             for job in task.jobs {
                 let Job {
                     order,
                     verb,
-                    credential,
+                    hashed,
                 } = job;
-                let done = self.order(&mut batch, &order, verb, credential, &mut outcome.ends);
+                let done = match may {
+                    true => self.order(&mut batch, &order, verb, hashed, &mut outcome),
+                    false => Err(Refusal::new(LOST)),
+                };
                 let asks = verb.is_none_or(|verb| verb.kind == Kind::Asks);
                 outcome.is_change |= done.is_ok() && !asks;
                 notes.add(&order, verb, &done);
                 answers.push(order.answer(done));
             }
+            answers.extend(task.broken);
             lines.extend(notes.lines(&task.sender));
-            outcome.answers.push(answers);
+            outcome.replies.push(Reply { to, answers });
         }
         self.engine.concern(concerned, &outcome.ends);
         batch.commit()?;
         for line in lines {
             log::info!("{line}");
         }
-        Ok(outcome)
+        Ok((outcome, tasks.collect()))
     }
 
     fn order(
@@ -210,24 +262,74 @@ impl Clerk {
         batch: &mut Batch<'_>,
         order: &Order,
         verb: Option<&Verb>,
-        credential: Option<Result<StoredCredential, Refusal>>,
-        ends: &mut Vec<End>,
+        hashed: Result<Hashed, Refusal>,
+        outcome: &mut Outcome,
     ) -> Done {
         let verb = verb.ok_or_else(|| Refusal::new("Unknown command"))?;
-        let credential = credential.transpose()?;
+        let Hashed { own, entries } = hashed?;
         batch.attempt(|batch| {
             let mut hand = Hand {
                 batch,
                 engine: &self.engine,
-                credential,
+                credential: own,
+                entries,
                 ends: Vec::new(),
+                pardons: Vec::new(),
             };
             let done = (verb.act)(&mut hand, order);
-            ends.append(&mut hand.ends);
+            let mut those = std::mem::take(&mut hand.ends);
+            // Some orders end connections even where they are refused.
+            those.retain(|end| match end {
+                End::Client(name) => hand.covers(name.as_str()),
+                End::Anonymous => hand.prefixes().is_none(),
+                End::Holders(..) | End::Connection(_) => true,
+            });
+            outcome.ends.append(&mut those);
+            if done.is_ok() {
+                outcome.pardons.append(&mut hand.pardons);
+            }
             done
         })
     }
 }
+
+/// What has to be told of a letter, whatever becomes of it.
+struct Unanswered {
+    to: Option<Addressee>,
+    orders: Vec<(String, Option<String>)>,
+    is_broken: bool,
+}
+
+impl Unanswered {
+    fn of(task: &Task, to: Option<Addressee>) -> Self {
+        let orders = task.jobs.iter().map(|job| &job.order);
+        let orders = orders.map(|order| (order.name.clone(), order.correlation.clone()));
+        Self {
+            to,
+            orders: orders.collect(),
+            is_broken: task.broken.is_some(),
+        }
+    }
+
+    fn reply(self, words: &str) -> Reply {
+        let answers = self
+            .orders
+            .into_iter()
+            .map(|(command, correlation)| Answer {
+                command,
+                outcome: Err(Refusal::new(words)),
+                correlation,
+            });
+        let broken = self.is_broken.then(|| Answer::unnamed(words));
+        Reply {
+            to: self.to,
+            answers: answers.chain(broken).collect(),
+        }
+    }
+}
+
+/// For whoever could give orders when this one was sent, and cannot any more.
+const LOST: &str = "The right to give orders was lost";
 
 /// What the log says of a letter: the first orders that changed something or were refused, and how many
 /// more there were.
@@ -262,13 +364,7 @@ impl Notes {
     }
 
     fn lines(self, sender: &Sender) -> Vec<String> {
-        let text = |text: &Option<Box<str>>| match text {
-            Some(text) => Shown(text).to_string(),
-            None => "none".to_owned(),
-        };
-        let [username, client_id, address] =
-            [&sender.username, &sender.client_id, &sender.address].map(text);
-        let by = format!("control by={username} client_id={client_id} address={address}");
+        let by = sender.shown();
         let mut lines = self.first;
         if self.more > 0 {
             lines.push(format!("and {} more commands", self.more));

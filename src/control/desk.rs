@@ -3,22 +3,27 @@
 //! Must not: have the broker's thread wait, or take more than it can hold.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::clerk::Clerk;
 use super::letter::Letter;
+use crate::config::Control;
 use crate::credential::Recipe;
 use crate::engine::Engine;
+use crate::pool::Surroundings;
+use crate::store::sqlite::Pen;
 use crate::watch::Looker;
 
 /// What is changed, and how.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The database.
-    pub database: PathBuf,
+    /// What the database is written with.
+    pub pen: Arc<Pen>,
+    /// Who may give orders.
+    pub control: Control,
     /// How passwords are hashed.
     pub recipe: Recipe,
 }
@@ -41,8 +46,10 @@ struct Inbox {
 
 #[derive(Default)]
 struct Pile {
-    letters: Vec<Letter>,
+    letters: VecDeque<Letter>,
     bytes: usize,
+    /// What clients order for themselves, one of each.
+    own: VecDeque<Letter>,
     stopping: bool,
 }
 
@@ -55,7 +62,7 @@ impl Desk {
         place: Place,
         engine: Arc<Engine>,
         looker: Looker,
-        wake: Arc<dyn Fn() + Send + Sync>,
+        around: &Surroundings,
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox {
             pile: Mutex::default(),
@@ -65,12 +72,15 @@ impl Desk {
             place,
             engine,
             looker,
-            wake,
+            wake: Arc::clone(&around.wake),
         };
-        let theirs = Arc::clone(&inbox);
+        let (theirs, enter) = (Arc::clone(&inbox), around.enter);
         let thread = std::thread::Builder::new()
             .name("doorman-control".to_owned())
-            .spawn(move || work(&clerk, &theirs))?;
+            .spawn(move || {
+                enter();
+                work(&clerk, &theirs);
+            })?;
         Ok(Self { inbox, thread })
     }
 
@@ -85,7 +95,24 @@ impl Desk {
             return Err(Full);
         }
         pile.bytes = bytes;
-        pile.letters.push(letter);
+        pile.letters.push_back(letter);
+        drop(pile);
+        self.inbox.bell.notify_one();
+        Ok(())
+    }
+
+    /// Takes a letter with what a client orders for itself. Never waits.
+    ///
+    /// # Errors
+    /// When too many wait already, or one of this client.
+    pub fn take_own(&self, letter: Letter) -> Result<(), Full> {
+        let mut pile = self.inbox.pile();
+        let is_same = |other: &Letter| other.sender.client_id == letter.sender.client_id;
+        let is_long = letter.payload.len() > LONGEST_OWN;
+        if is_long || pile.own.len() >= MOST_OWN || pile.own.iter().any(is_same) {
+            return Err(Full);
+        }
+        pile.own.push_back(letter);
         drop(pile);
         self.inbox.bell.notify_one();
         Ok(())
@@ -107,18 +134,23 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits, once something does; nothing when it is time to stop. Until what was answered is out,
+    /// Some of what waits, once something does; nothing when it is time to stop. Orders come first, unless it
+    /// is the turn of what clients order for themselves. Until what was answered is out,
     /// the broker is called: a call that comes while it is between two waits is lost.
-    fn next(&self, clerk: &Clerk) -> Option<Vec<Letter>> {
+    fn next(&self, clerk: &Clerk, turn: Turn) -> Option<Work> {
         let mut pile = self.pile();
         let mut calls = 0..CALLS;
         loop {
             if pile.stopping {
                 return None;
             }
+            if (turn == Turn::Own || pile.letters.is_empty())
+                && let Some(letter) = pile.own.pop_front()
+            {
+                return Some(Work::Own(letter));
+            }
             if !pile.letters.is_empty() {
-                pile.bytes = 0;
-                return Some(std::mem::take(&mut pile.letters));
+                return Some(Work::Orders(pile.portion()));
             }
             if !clerk.is_heard() && calls.next().is_some() {
                 let (woken, _) = self
@@ -135,24 +167,65 @@ impl Inbox {
     }
 }
 
+/// Whose turn it is, where both wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Orders,
+    Own,
+}
+
+/// What is to be done next.
+enum Work {
+    Orders(Vec<Letter>),
+    Own(Letter),
+}
+
+impl Pile {
+    /// The first that came, as many as make one transaction.
+    fn portion(&mut self) -> Vec<Letter> {
+        let most = self.letters.len().min(PORTION);
+        let portion: Vec<Letter> = self.letters.drain(..most).collect();
+        let bytes = portion.iter().map(|letter| letter.payload.len()).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        portion
+    }
+}
+
 /// Carries out what comes until it is time to stop. A panic does not end that.
 fn work(clerk: &Clerk, inbox: &Inbox) {
-    while let Some(letters) = inbox.next(clerk) {
-        let mut letters = letters.into_iter().peekable();
-        while letters.peek().is_some() {
-            let portion = letters.by_ref().take(PORTION).collect();
-            let ended = std::thread::scope(|scope| scope.spawn(|| clerk.turn(portion)).join());
-            if ended.is_err() {
-                log::error!("orders to the control API failed; none of them has done anything");
-                clerk.apologise();
+    let carry_on = || {
+        let mut turn = Turn::Orders;
+        while let Some(work) = inbox.next(clerk, turn) {
+            match work {
+                Work::Orders(letters) => {
+                    clerk.turn(letters);
+                    turn = Turn::Own;
+                }
+                Work::Own(letter) => {
+                    let own = || clerk.own(&letter);
+                    if std::thread::scope(|scope| scope.spawn(own).join()).is_err() {
+                        log::error!("a change of a client's own password failed");
+                        clerk.apologise_for_own(&letter.sender);
+                    }
+                    turn = Turn::Orders;
+                }
             }
         }
+    };
+    // A thread of its own for as long as all goes well: not one for each order.
+    while std::thread::scope(|scope| scope.spawn(carry_on).join()).is_err() {
+        log::error!("orders to the control API failed; none of them has done anything");
+        clerk.apologise();
     }
 }
 
 /// So many letters wait, and so many bytes of them.
 const MOST_LETTERS: usize = 10_000;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// So many clients wait to change their own passwords, each with a message of so many bytes.
+const MOST_OWN: usize = 1_000;
+const LONGEST_OWN: usize = 256 * 1024;
 
 /// After so many calls the broker has come round by itself.
 const CALLS: u32 = 500;

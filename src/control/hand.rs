@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::answer::Refusal;
 use crate::admin::{Batch, Command, Outcome};
-use crate::engine::{End, Engine};
+use crate::engine::{End, Engine, Pardon};
 use crate::model::StoredCredential;
+use crate::policy::Prefixes;
 use crate::store::Roles;
 
 /// What a verb answers.
@@ -20,8 +21,12 @@ pub(super) struct Hand<'a, 'b> {
     pub(super) engine: &'a Engine,
     /// The password that came with the order, hashed.
     pub(super) credential: Option<StoredCredential>,
+    /// Those that came with its entries.
+    pub(super) entries: Vec<Option<StoredCredential>>,
     /// Whose connections end, whether the order is carried out or not.
     pub(super) ends: Vec<End>,
+    /// Whose failures are forgotten, once the order counts.
+    pub(super) pardons: Vec<Pardon>,
 }
 
 impl Hand<'_, '_> {
@@ -38,6 +43,16 @@ impl Hand<'_, '_> {
                 Err(Refusal::new(there_already))
             }
         }
+    }
+
+    /// What names begin with, where who gives the order is limited.
+    pub(super) fn prefixes(&self) -> Option<&Prefixes> {
+        self.batch.scope().prefixes()
+    }
+
+    /// Whether something of this name is there for whoever gives the order.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        self.batch.scope().covers(name)
     }
 
     /// The roles and groups as they are now.

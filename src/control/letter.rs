@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 use super::answer::{Answer, Refusal};
 use crate::admin::Actor;
 use crate::dynsec::Json;
+use crate::request::{Access, Action, ConnectionId};
+use crate::show::Shown;
+use crate::verdict::Addressee;
 
 /// A message and who sent it.
 pub struct Letter {
@@ -33,9 +36,48 @@ pub struct Sender {
     pub client_id: Option<Box<str>>,
     /// Where it is.
     pub address: Option<Box<str>>,
+    /// Its connection, where the broker told of it.
+    pub connection: Option<ConnectionId>,
+    /// How the message was sent.
+    pub qos: u8,
+    /// Whether it was to be kept.
+    pub retain: bool,
 }
 
 impl Sender {
+    /// What it did: it sent a message of this length to this topic.
+    pub(super) fn access<'a>(&'a self, topic: &'a str, payload: usize) -> Access<'a> {
+        Access {
+            client_id: self.client_id.as_deref(),
+            username: self.username.as_deref(),
+            action: Action::Publish,
+            topic,
+            qos: self.qos,
+            retain: self.retain,
+            payload: u32::try_from(payload).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// For the log.
+    pub(super) fn shown(&self) -> String {
+        let text = |text: &Option<Box<str>>| match text {
+            Some(text) => Shown(text).to_string(),
+            None => "none".to_owned(),
+        };
+        let [username, client_id, address] =
+            [&self.username, &self.client_id, &self.address].map(text);
+        format!("control by={username} client_id={client_id} address={address}")
+    }
+
+    /// It and nobody else.
+    #[must_use]
+    pub fn addressee(&self) -> Option<Addressee> {
+        Some(Addressee {
+            connection: self.connection,
+            client_id: self.client_id.clone()?,
+        })
+    }
+
     /// For the record.
     pub(super) fn actor(&self, at: Timestamp) -> Actor {
         let username = self.username.as_deref().unwrap_or_default();
@@ -56,12 +98,35 @@ pub(super) struct Order {
     /// What the sender wants to find again in the answer.
     pub(super) correlation: Option<String>,
     json: Json,
+    /// What was taken out of a list of it.
+    entries: Vec<Order>,
 }
 
 /// What a message holds: orders, and at the end perhaps something that is none.
 pub(super) struct Content {
     pub(super) orders: Vec<Order>,
     pub(super) broken: Option<Answer>,
+}
+
+/// What a message is read as, for whoever only looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glimpse {
+    /// The names of the orders in it.
+    pub orders: Vec<String>,
+    /// What is said of what is none.
+    pub broken: Option<String>,
+}
+
+/// Looks at a message.
+#[must_use]
+pub fn glance(payload: &[u8]) -> Glimpse {
+    let content = Content::read(payload);
+    let orders = content.orders.into_iter().map(|order| order.name);
+    let broken = content.broken.and_then(|answer| answer.outcome.err());
+    Glimpse {
+        orders: orders.collect(),
+        broken: broken.map(|why| why.words().to_owned()),
+    }
 }
 
 impl Content {
@@ -98,6 +163,7 @@ impl Order {
             name: String::new(),
             correlation: None,
             json,
+            entries: Vec::new(),
         };
         match order.field("command").and_then(Json::text) {
             Some(name) => order.name = name.to_owned(),
@@ -114,6 +180,29 @@ impl Order {
             }
         }
         Ok(order)
+    }
+
+    /// Takes the elements of a list out of it, to be read like orders.
+    pub(super) fn unfold(&mut self, list: &str) {
+        let Json::Object(fields) = &mut self.json else {
+            return;
+        };
+        let mut fields = fields.iter_mut();
+        let found = fields.find(|(key, _)| key.eq_ignore_ascii_case(list));
+        if let Some((_, Json::Array(items))) = found {
+            let entries = std::mem::take(items).into_iter().map(|json| Self {
+                name: String::new(),
+                correlation: None,
+                json,
+                entries: Vec::new(),
+            });
+            self.entries = entries.collect();
+        }
+    }
+
+    /// What was taken out of a list of it.
+    pub(super) fn entries(&self) -> &[Self] {
+        &self.entries
     }
 
     /// The answer to it.

@@ -13,17 +13,24 @@ mod answer;
 mod clerk;
 mod desk;
 mod hand;
+mod hashing;
 mod letter;
+mod own;
 #[cfg(test)]
 mod tests;
 mod verbs;
 
 pub use self::answer::overflow;
 pub use self::desk::{Desk, Full, Place};
-pub use self::letter::{Letter, Sender};
+pub use self::letter::{Glimpse, Letter, Sender, glance};
 
 /// Where orders are sent to.
 pub const TOPIC: &str = "$CONTROL/dynamic-security/v1";
+
+pub use crate::policy::OWN_TOPIC;
+
+/// Where each of them is answered, alone.
+pub const OWN_RESPONSE_TOPIC: &str = "$CONTROL/doorman/own/v1/response";
 
 /// Where everybody who may receive it is answered.
 pub const RESPONSE_TOPIC: &str = "$CONTROL/dynamic-security/v1/response";

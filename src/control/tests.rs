@@ -4,18 +4,13 @@
 #![forbid(unsafe_code)]
 
 use super::answer::message;
-use super::letter::Content;
+use super::letter::{Glimpse, glance};
 use super::verbs::{Kind, verb};
 
 /// The names of the orders in a message, and what it says of what is none.
 fn read(payload: &str) -> (Vec<String>, Option<String>) {
-    let content = Content::read(payload.as_bytes());
-    let names = content.orders.into_iter().map(|order| order.name);
-    let broken = content.broken.map(|answer| {
-        let outcome = answer.outcome.unwrap_err();
-        outcome.words().to_owned()
-    });
-    (names.collect(), broken)
+    let Glimpse { orders, broken } = glance(payload.as_bytes());
+    (orders, broken)
 }
 
 fn names(names: &[&str]) -> Vec<String> {

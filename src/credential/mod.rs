@@ -29,7 +29,7 @@ mod unmarked;
 
 pub use cost::{Bytes, Cost, Derivation, Digest, Readings, Scratch, Variant, Version};
 pub use error::{HashError, ParseError, Part};
-pub use recipe::{Recipe, Salt, hash};
+pub use recipe::{Recipe, Salt, hash, hash_all};
 
 /// A stored credential that has been understood.
 pub struct Credential {

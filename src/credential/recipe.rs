@@ -4,12 +4,14 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use zeroize::Zeroizing;
 
 use super::cost::{Digest, Unable, Variant, Version};
 use super::error::HashError;
 use super::{argon2, mosquitto, pbkdf2, scram};
+use crate::lanes::{self, Work};
 use crate::mechanism::{Keys, Mechanism};
 use crate::model::StoredCredential;
 
@@ -100,6 +102,39 @@ impl fmt::Debug for Salt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// Hashes passwords for storage, each with its salt, side by side where the recipe allows it.
+///
+/// # Errors
+/// As [`hash`], for the first one that cannot be hashed.
+pub fn hash_all(
+    passwords: &[&[u8]],
+    recipe: &Recipe,
+    salts: &[Salt],
+) -> Result<Vec<StoredCredential>, HashError> {
+    let pairs = passwords.iter().zip(salts);
+    let Recipe::Pbkdf2Sha512 { iterations } = *recipe else {
+        return pairs
+            .map(|(password, salt)| hash(password, recipe, salt))
+            .collect();
+    };
+    let times = NonZeroU32::new(iterations).filter(|times| i32::try_from(times.get()).is_ok());
+    let times = times.ok_or(HashError::Iterations)?;
+    let pairs: Vec<_> = pairs.collect();
+    let mut hashed = Vec::with_capacity(pairs.len());
+    for some in pairs.chunks(lanes::width().max(1)) {
+        let begin =
+            |(password, salt): &(&&[u8], &Salt)| Work::begin(password, salt.twelve(), times);
+        let mut works: Vec<Work> = some.iter().map(begin).collect();
+        lanes::advance(&mut works, times.get());
+        for (work, (_, salt)) in works.iter().zip(some) {
+            let output = work.output().ok_or(HashError::Iterations)?;
+            let text = mosquitto::written(iterations, salt.twelve(), output.as_slice());
+            hashed.push(StoredCredential::marked(&text));
+        }
+    }
+    Ok(hashed)
 }
 
 /// Hashes a password for storage.

@@ -19,7 +19,7 @@ use crate::config::UnknownUser;
 use crate::model::Account;
 use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{
-    Asker, Because, Decision, Filter, Message, Permission, Qos, Question, Rights, Topic,
+    Asker, Because, Decision, Filter, Message, PartId, Permission, Qos, Question, Rights, Topic,
 };
 use crate::request::{Access, Action, ConnectionId, Entrant, Now};
 use crate::store::acl_file::AclSource;
@@ -41,9 +41,9 @@ impl Engine {
             username: access.username,
         };
         if let Some(file) = self.sole_file() {
-            return self.by_file(file, access, asker, &question);
+            return self.by_file(file, access, asker, &question).0;
         }
-        let judge = |standing: &Standing| self.judge_access(standing, access, asker, &question);
+        let judge = |standing: &Standing| self.judge_access(standing, access, asker, &question).0;
         match self.standings.look(asker, judge) {
             Some(permit) => permit,
             None => judge(&self.stand_first(asker)),
@@ -52,30 +52,33 @@ impl Engine {
 
     /// The file that decides about everybody, whoever they are: there is nobody else to ask, and no
     /// account that could be switched off.
-    fn sole_file(&self) -> Option<&AclSource> {
+    pub(super) fn sole_file(&self) -> Option<&AclSource> {
         match self.authorities.len() {
             1 if !self.has_states => self.authorities.file(),
             _ => None,
         }
     }
 
-    fn judge_access(
+    /// The answer, and of which rules it is one to whoever asks about the topic; none where it depends
+    /// on more.
+    pub(super) fn judge_access(
         &self,
         standing: &Standing,
         access: &Access<'_>,
         asker: Asker<'_>,
         question: &Question<'_>,
-    ) -> Permit {
-        match &standing.says {
+    ) -> (Permit, Option<PartId>) {
+        let permit = match &standing.says {
             Says::Granted { granted, .. } => {
-                let decision = granted.rights.check(asker, question);
-                match decision.permission {
+                let (decision, part) = granted.rights.decide(asker, question);
+                let permit = match decision.permission {
                     Permission::Allow => Permit::Allow,
                     Permission::Deny => self.deny(access, by_role(&granted.rights, decision)),
-                }
+                };
+                return (permit, part);
             }
             Says::File => match self.authorities.file() {
-                Some(file) => self.by_file(file, access, asker, question),
+                Some(file) => return self.by_file(file, access, asker, question),
                 None => self.deny(access, Denial::NoRule),
             },
             Says::Refused(reason) => self.deny(access, Denial::Account(*reason)),
@@ -85,25 +88,27 @@ impl Engine {
                 UnknownUser::Defer => Permit::Defer,
                 UnknownUser::Deny => self.deny(access, Denial::Account(Reason::UnknownUser)),
             },
-        }
+        };
+        (permit, None)
     }
 
-    fn by_file(
+    pub(super) fn by_file(
         &self,
         file: &AclSource,
         access: &Access<'_>,
         asker: Asker<'_>,
         question: &Question<'_>,
-    ) -> Permit {
+    ) -> (Permit, Option<PartId>) {
         let rules = file.in_force();
-        let decision = rules.check(asker, question);
-        match decision.permission {
+        let (decision, part) = rules.decide(asker, question);
+        let permit = match decision.permission {
             Permission::Allow => Permit::Allow,
             Permission::Deny => self.deny(access, by_line(&rules, decision)),
-        }
+        };
+        (permit, part)
     }
 
-    fn deny(&self, access: &Access<'_>, why: Denial<'_>) -> Permit {
+    pub(super) fn deny(&self, access: &Access<'_>, why: Denial<'_>) -> Permit {
         self.denials.note(access, why);
         Permit::Deny
     }
@@ -157,7 +162,7 @@ impl Engine {
     }
 
     /// How somebody stands who has not asked before, or not for long.
-    fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
+    pub(super) fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
         let revision = self.revision.load(Ordering::Acquire);
         let found = self.stand(asker, (self.clock)().wall);
         self.stand_from_now(asker, found, revision)
@@ -244,21 +249,30 @@ impl Engine {
 }
 
 /// What is asked, if it can be: a topic or a filter that no client can send is not judged.
-fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
-    let qos = Qos::of(access.qos)?;
+pub(super) fn question<'a>(access: &Access<'a>) -> Option<Question<'a>> {
+    let filter = || Filter::new(access.topic).ok();
+    match access.action {
+        Action::Publish | Action::Receive => passage(access, Topic::new(access.topic).ok()?),
+        Action::Subscribe => Some(Question::Subscribe(filter()?, Qos::of(access.qos)?)),
+        Action::Unsubscribe => {
+            Qos::of(access.qos)?;
+            Some(Question::Unsubscribe(filter()?))
+        }
+    }
+}
+
+/// What is asked about a message to this topic.
+pub(super) fn passage<'a>(access: &Access<'_>, topic: Topic<'a>) -> Option<Question<'a>> {
     let message = Message {
-        qos,
+        qos: Qos::of(access.qos)?,
         retain: access.retain,
         payload: access.payload,
     };
-    let topic = || Topic::new(access.topic).ok();
-    let filter = || Filter::new(access.topic).ok();
-    Some(match access.action {
-        Action::Publish => Question::Send(topic()?, message),
-        Action::Receive => Question::Receive(topic()?, message),
-        Action::Subscribe => Question::Subscribe(filter()?, qos),
-        Action::Unsubscribe => Question::Unsubscribe(filter()?),
-    })
+    match access.action {
+        Action::Publish => Some(Question::Send(topic, message)),
+        Action::Receive => Some(Question::Receive(topic, message)),
+        Action::Subscribe | Action::Unsubscribe => None,
+    }
 }
 
 fn by_role(rights: &Rights, decision: Decision) -> Denial<'_> {

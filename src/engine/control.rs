@@ -16,9 +16,11 @@ use super::{Engine, lock};
 use crate::admission::Fact;
 use crate::config::Control;
 use crate::model::{AccountName, RoleName};
+use crate::policy::{Asker, Prefixes};
 use crate::request::{Access, ConnectionId};
 use crate::show::Shown;
-use crate::verdict::{Denial, Effect, Permit};
+use crate::store;
+use crate::verdict::{Addressee, Denial, Effect, Permit};
 
 /// Whose connections an order ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +29,10 @@ pub enum End {
     Client(AccountName),
     /// Those of clients without a username.
     Anonymous,
-    /// Those of whoever has this role, by itself or by a group.
-    Holders(RoleName),
-    /// That of a client id.
-    ClientId(Box<str>),
+    /// Those of whoever has this role, by itself or by a group, and whose names begin so.
+    Holders(RoleName, Option<Prefixes>),
+    /// This one.
+    Connection(ConnectionId),
 }
 
 /// A client that is in.
@@ -53,7 +55,7 @@ pub struct Connected {
 pub struct Concerned {
     /// Usernames; none is clients without one.
     usernames: BTreeSet<Option<Box<str>>>,
-    client_ids: BTreeSet<Box<str>>,
+    connections: BTreeSet<ConnectionId>,
 }
 
 /// While it lives no connection is ended, within bounds: what is published meanwhile still reaches them.
@@ -90,12 +92,16 @@ impl Engine {
     pub fn connected(
         &self,
         name: Option<&AccountName>,
+        prefixes: Option<&Prefixes>,
         offset: usize,
         count: usize,
     ) -> (usize, Vec<Connected>) {
         let mut connections = match name {
+            Some(name) if prefixes.is_some_and(|prefixes| !prefixes.covers(name.as_str())) => {
+                Vec::new()
+            }
             Some(name) => lock(&self.sessions).of_account(name.as_str()),
-            None => lock(&self.sessions).all(),
+            None => lock(&self.sessions).under(prefixes),
         };
         connections.sort_unstable();
         let page = connections.iter().skip(offset).take(count);
@@ -114,15 +120,17 @@ impl Engine {
         (connections.len(), page.collect())
     }
 
-    /// Whether a client of this id is in with an account.
+    /// The connection that has this client id, and its account.
     #[must_use]
-    pub fn is_connected(&self, client_id: &str) -> bool {
-        lock(&self.sessions).online(client_id).is_some()
+    pub fn connection_of(&self, client_id: &str) -> Option<(ConnectionId, AccountName)> {
+        let sessions = lock(&self.sessions);
+        let connection = sessions.online(client_id)?;
+        Some((connection, sessions.find(connection)?.name))
     }
 
     /// Adds those whose connections these would end now.
     pub fn concern(&self, concerned: &mut Concerned, ends: &[End]) {
-        let mut roles: BTreeSet<&str> = BTreeSet::new();
+        let mut roles: Vec<(&str, Option<&Prefixes>)> = Vec::new();
         for end in ends {
             match end {
                 End::Client(name) => {
@@ -131,23 +139,24 @@ impl Engine {
                 End::Anonymous => {
                     concerned.usernames.insert(None);
                 }
-                End::Holders(role) => {
-                    roles.insert(role.as_str());
+                End::Holders(role, prefixes) => {
+                    roles.push((role.as_str(), prefixes.as_ref()));
                 }
-                End::ClientId(id) => {
-                    concerned.client_ids.insert(id.clone());
+                End::Connection(connection) => {
+                    concerned.connections.insert(*connection);
                 }
             }
         }
         if !roles.is_empty() {
             let keys = self.standings.all();
+            roles.sort_unstable_by_key(|(role, _)| *role);
             let holders = keys.into_iter().filter(|key| self.holds_one(key, &roles));
             let usernames = holders.map(|key| key.username().map(Into::into));
             concerned.usernames.extend(usernames);
         }
     }
 
-    fn holds_one(&self, key: &Key, roles: &BTreeSet<&str>) -> bool {
+    fn holds_one(&self, key: &Key, roles: &[(&str, Option<&Prefixes>)]) -> bool {
         let Some(standing) = self.standings.get(key) else {
             return false;
         };
@@ -155,7 +164,17 @@ impl Engine {
             Says::Granted { granted, .. } => {
                 let rights = &granted.rights;
                 let mut grants = rights.grants().iter().chain(rights.dormant());
-                grants.any(|grant| roles.contains(&**grant.role.name()))
+                grants.any(|grant| {
+                    let name = &**grant.role.name();
+                    let of_it = roles.iter().filter(|(role, _)| *role == name);
+                    of_it
+                        .into_iter()
+                        .any(|(_, prefixes)| match (prefixes, key.username()) {
+                            (None, _) => true,
+                            (Some(prefixes), Some(username)) => prefixes.covers(username),
+                            (Some(_), None) => false,
+                        })
+                })
             }
             Says::File | Says::Refused(_) | Says::Nobody => false,
         }
@@ -164,7 +183,7 @@ impl Engine {
     /// Has the connections ended of those concerned, without their wills.
     pub fn end(&self, concerned: Concerned) {
         for username in concerned.usernames {
-            let key = self.standings.key(crate::policy::Asker {
+            let key = self.standings.key(Asker {
                 client_id: None,
                 username: username.as_deref(),
             });
@@ -191,22 +210,27 @@ impl Engine {
                 None => log::info!("ending reason=control: clients without a username"),
             }
         }
-        for client_id in concerned.client_ids {
+        for connection in concerned.connections {
             let mut sessions = lock(&self.sessions);
-            if let Some(connection) = sessions.online(&client_id) {
+            if let Some(session) = sessions.find(connection) {
                 sessions.kick(connection);
-                log::info!("ending reason=control client_id={}", Shown(&client_id));
+                let client_id = Shown(&session.client_id);
+                log::info!("ending reason=control client_id={client_id}");
             }
         }
         self.something_to_do.store(true, Ordering::Release);
     }
 
-    /// Has a message published to whoever may receive it.
-    pub fn publish(&self, topic: &str, payload: Vec<u8>) {
-        lock(&self.completions).push(Effect::Publish {
-            topic: topic.into(),
-            payload: payload.into(),
-            retain: false,
+    /// Has a message published to one client, or to whoever may receive it.
+    pub fn publish(&self, to: Option<Addressee>, topic: &str, payload: Vec<u8>) {
+        let (topic, payload) = (topic.into(), payload.into());
+        lock(&self.completions).push(match to {
+            Some(to) => Effect::Tell { to, topic, payload },
+            None => Effect::Publish {
+                topic,
+                payload,
+                retain: false,
+            },
         });
         self.spoken.store(true, Ordering::Release);
         self.rounds_due
@@ -234,13 +258,19 @@ impl Engine {
     /// What is to be published, for brokers that never come round to a tick.
     pub fn take_answers(&self) -> Vec<Effect> {
         let mut completions = lock(&self.completions);
-        let is_answer = |effect: &mut Effect| matches!(effect, Effect::Publish { .. });
+        let is_answer =
+            |effect: &mut Effect| matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
         completions.extract_if(.., is_answer).collect()
     }
 
     /// So many orders were answered.
     pub fn ordered(&self, orders: usize) {
         self.figures.ordered(orders);
+    }
+
+    /// Orders could not be carried out.
+    pub fn order_failed(&self, why: &store::Error, at: Timestamp) {
+        self.figures.failed(&why.in_public(), at);
     }
 
     /// No connection is ended while the answer lives.

@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod bans;
 mod budget;
 mod control;
 mod decoy;
 mod exchange;
 mod exchanges;
+mod memory;
 mod offline;
+mod own;
 mod pending;
 mod pretence;
 mod review;
@@ -22,6 +25,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod verification;
+mod warrant;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -29,10 +33,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+pub use self::bans::Pardon;
 use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::exchanges::Exchanges;
+pub use self::memory::{Memory, Seat};
+pub use self::own::Proven;
 use self::pending::Pending;
 pub use self::pending::Waiting;
 use self::pretence::Pretence;
@@ -224,6 +231,8 @@ impl Engine {
             ends_kept_since: Mutex::new(None),
         };
         engine.refresh_decoys();
+        let sources = engine.sources.len();
+        (0..sources).for_each(|_| engine.figures.loaded());
         engine
     }
 
@@ -286,7 +295,8 @@ impl Engine {
             Effect::Kick { .. }
             | Effect::KickUsername(_)
             | Effect::Recheck { .. }
-            | Effect::Publish { .. } => true,
+            | Effect::Publish { .. }
+            | Effect::Tell { .. } => true,
         });
     }
 

@@ -19,7 +19,7 @@ use crate::mechanism::Mechanism;
 use crate::model::AccountName;
 use crate::request::{ConnectionId, Now};
 use crate::show::Shown;
-use crate::store::{Changes, News};
+use crate::store::{self, Changes, News};
 use crate::verdict::Reason;
 
 impl Engine {
@@ -36,6 +36,7 @@ impl Engine {
             News::Everything => (lock(&self.sessions).all(), self.standings.all()),
         };
         self.figures.changed();
+        self.figures.loaded();
         // Before anything is found out: whoever asks from now on counts from here.
         self.revision.fetch_add(1, Ordering::AcqRel);
         match news {
@@ -52,6 +53,11 @@ impl Engine {
             };
             self.restand(self.standings.all(), again, now);
         }
+    }
+
+    /// A source cannot be read any more; what was read of it before stays. For the watcher's thread.
+    pub fn source_failed(&self, why: &store::Error, at: Timestamp) {
+        self.figures.load_failed(&why.in_public(), at);
     }
 
     /// Looks after what changes without news: validities that end, and logins that were under way

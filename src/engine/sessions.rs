@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::offline::Offline;
 use crate::admission::Fact;
 use crate::model::{AccountName, Fingerprint};
+use crate::policy::Prefixes;
 use crate::request::ConnectionId;
 use crate::verdict::Effect;
 
@@ -174,6 +175,18 @@ impl Sessions {
     pub(super) fn of_account(&self, name: &str) -> Vec<ConnectionId> {
         let group = self.by_account.get(name);
         group.into_iter().flat_map(Group::connections).collect()
+    }
+
+    /// Every connection of accounts whose names begin so.
+    pub(super) fn under(&self, prefixes: Option<&Prefixes>) -> Vec<ConnectionId> {
+        let Some(prefixes) = prefixes else {
+            return self.all();
+        };
+        let accounts = self.by_account.iter();
+        let accounts = accounts.filter(|(name, _)| prefixes.covers(name.as_str()));
+        accounts
+            .flat_map(|(_, group)| group.connections())
+            .collect()
     }
 
     /// Every connection.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ pub(super) struct Standings {
     by_client_id: bool,
     /// How many of them are of names that nobody here knows, counted anew by each sweep.
     strangers: AtomicUsize,
+    /// Counts what was replaced and what was taken out, each after it was.
+    replaced: AtomicU64,
     watch: Mutex<Watch>,
 }
 
@@ -118,6 +120,7 @@ impl Standings {
             table: papaya::HashMap::with_hasher(DefaultHashBuilder::default()),
             by_client_id,
             strangers: AtomicUsize::new(0),
+            replaced: AtomicU64::new(0),
             watch: Mutex::default(),
         }
     }
@@ -145,10 +148,27 @@ impl Standings {
     pub(super) fn look<T>(&self, asker: Asker<'_>, at: impl FnOnce(&Standing) -> T) -> Option<T> {
         let table = self.table.pin();
         let standing = table.get(&self.borrow(asker))?;
-        if !standing.used.load(Ordering::Relaxed) {
-            standing.used.store(true, Ordering::Relaxed);
-        }
+        standing.is_used_now();
         Some(at(standing))
+    }
+
+    /// How somebody stands, if that is known, to be kept for as long as [`replaced`](Self::replaced) is what
+    /// it was before.
+    pub(super) fn find(&self, asker: Asker<'_>) -> Option<Arc<Standing>> {
+        let table = self.table.pin();
+        let standing = table.get(&self.borrow(asker))?;
+        standing.is_used_now();
+        Some(Arc::clone(standing))
+    }
+
+    /// How often somebody who was known has come to stand otherwise, or is not known any more.
+    pub(super) fn replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Acquire)
+    }
+
+    /// After it was done: whoever finds the number unchanged has seen nothing that is gone.
+    fn has_replaced(&self) {
+        self.replaced.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether there is room to keep how somebody stands. Where the broker lets everybody in, names
@@ -171,6 +191,9 @@ impl Standings {
         }
         let is_of_stranger = standing.is_of_stranger();
         let before = self.table.pin().insert(key, standing).is_some();
+        if before {
+            self.has_replaced();
+        }
         if is_of_stranger && !before {
             self.strangers.fetch_add(1, Ordering::Relaxed);
         }
@@ -288,6 +311,8 @@ impl Standings {
             }
         }
         self.strangers.store(strangers, Ordering::Relaxed);
+        // Also where nobody goes: who asks without looking here is asking still.
+        self.has_replaced();
     }
 }
 
@@ -314,6 +339,13 @@ impl Standing {
             whose,
             unannounced,
             used: AtomicBool::new(true),
+        }
+    }
+
+    /// Somebody has asked since the last sweep.
+    fn is_used_now(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
         }
     }
 

@@ -13,19 +13,21 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, lock};
 use crate::config::{Config, SourceConfig};
-use crate::figures::{Figure, exposition};
+use crate::figures::{Figure, Value, exposition};
+use crate::pool::Pool;
 use crate::verdict::Effect;
 
 /// What is told where.
 pub(super) struct Telling {
     topics: bool,
     file: Option<PathBuf>,
+    interval: Duration,
     /// The files whose sizes are told together.
     places: Vec<PathBuf>,
     told: Option<Instant>,
     /// What the topics say, and what they are to say.
-    last: HashMap<String, u64>,
-    due: BTreeMap<String, u64>,
+    last: HashMap<String, Value>,
+    due: BTreeMap<String, Value>,
     /// What was last wrong with the file.
     trouble: Option<String>,
 }
@@ -38,8 +40,9 @@ impl Telling {
             SourceConfig::Query(query) => &query.path,
         });
         Self {
-            topics: config.sys_topics,
+            topics: config.sys_topics && config.sys_interval.is_some(),
             file: config.metrics_file.clone(),
+            interval: config.sys_interval.unwrap_or(USUAL),
             places: places.cloned().collect(),
             told: None,
             last: HashMap::new(),
@@ -49,7 +52,7 @@ impl Telling {
     }
 
     fn is_due(&mut self, now: Instant) -> bool {
-        let waits = |told: Instant| now.saturating_duration_since(told) < INTERVAL;
+        let waits = |told: Instant| now.saturating_duration_since(told) < self.interval;
         if !self.topics && self.file.is_none() || self.told.is_some_and(waits) {
             return false;
         }
@@ -87,6 +90,8 @@ impl Engine {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let waiting = number(lock(&self.pending).len());
         let sessions = number(lock(&self.sessions).len());
+        let queue = number(self.pool.get().map_or(0, Pool::waiting));
+        let suspects = number(lock(&self.throttle).suspects());
         let bytes = places.iter().filter_map(|place| fs::metadata(place).ok());
         let bytes = bytes.map(|metadata| metadata.len()).sum();
         figures.push(Figure::gauge(
@@ -94,6 +99,8 @@ impl Engine {
             "doorman_logins_waiting",
             waiting,
         ));
+        figures.push(Figure::gauge("hash/queue", "doorman_hash_queue", queue));
+        figures.push(Figure::gauge("suspects", "doorman_suspects", suspects));
         figures.push(Figure::gauge("sessions", "doorman_sessions", sessions));
         figures.push(Figure::gauge("store/bytes", "doorman_store_bytes", bytes));
         let mut telling = lock(&self.telling);
@@ -103,7 +110,7 @@ impl Engine {
         }
         for Figure { topic, value, .. } in figures {
             if telling.last.get(&topic) != Some(&value) {
-                telling.last.insert(topic.clone(), value);
+                telling.last.insert(topic.clone(), value.clone());
                 telling.due.insert(topic, value);
             }
         }
@@ -136,5 +143,5 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// As often as the broker's own `$SYS` topics, where nothing is said about that.
-const INTERVAL: Duration = Duration::from_secs(10);
+/// For the file, where topics are off.
+const USUAL: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@
 mod access;
 mod exchange;
 mod later;
+mod memory;
 
 use std::sync::{Mutex, Weak};
 use std::time::Instant;
@@ -125,7 +126,7 @@ fn kicked(engine: &Engine) -> Vec<u64> {
         .filter_map(|effect| match effect {
             Effect::Kick { connection, .. } => Some(connection.0),
             // Figures.
-            Effect::Publish { .. } => None,
+            Effect::Publish { .. } | Effect::Tell { .. } => None,
             Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
                 panic!("nobody waits")
             }
@@ -352,7 +353,7 @@ fn ends_wait_for_an_answer_but_not_for_ever() {
     let hold = engine.hold_ends();
     end();
     assert_eq!(kicked(&engine), [0; 0]);
-    engine.publish("answer", Vec::new());
+    engine.publish(None, "answer", Vec::new());
     drop(hold);
     assert_eq!(kicked(&engine), [0; 0], "the answer is taken in this round");
     assert!(!engine.is_heard());

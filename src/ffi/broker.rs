@@ -297,19 +297,19 @@ impl Broker {
         }
     }
 
-    /// Has a message of QoS 0 published to whoever may receive it, when the broker comes round. It may ask
-    /// us who that is before this returns: no borrow of ours may be open.
-    pub(super) fn publish(self, topic: &CStr, payload: &[u8], retain: bool) {
+    /// Has a message of QoS 0 published to whoever may receive it, or to one client whether it may or
+    /// not, when the broker comes round. It may ask us who that is before this returns: no borrow of ours may be open.
+    pub(super) fn publish(self, to: Option<&CStr>, topic: &CStr, payload: &[u8], retain: bool) {
         let publish = self.api.broker_publish_copy;
         let Ok(length) = c_int::try_from(payload.len()) else {
             log::error!("an answer of {} bytes is no message", payload.len());
             return;
         };
-        // SAFETY: the topic is a C string and the payload has that many bytes; the broker copies both.
-        // No client id is everybody, and no properties are none.
+        // SAFETY: client id and topic are C strings and the payload has that many bytes; the broker copies
+        // all of it. No client id is everybody, and no properties are none.
         let answer = unsafe {
             publish(
-                std::ptr::null(),
+                to.map_or(std::ptr::null(), CStr::as_ptr),
                 topic.as_ptr(),
                 length,
                 payload.as_ptr().cast(),

@@ -40,7 +40,7 @@ pub(super) enum Purpose {
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 10] = [
+pub(super) const REGISTRATIONS: [Registration; 11] = [
     registration::<BasicAuth>(Purpose::Entry),
     registration::<ExchangeBegins>(Purpose::Exchange),
     registration::<ExchangeGoesOn>(Purpose::Exchange),
@@ -48,16 +48,23 @@ pub(super) const REGISTRATIONS: [Registration; 10] = [
     registration::<Reload>(Purpose::Both),
     registration::<Tick>(Purpose::Both),
     registration::<Connected>(Purpose::Entry),
-    registration::<Disconnect>(Purpose::Entry),
-    registration::<ClientOffline>(Purpose::Entry),
+    registration::<Disconnect>(Purpose::Both),
+    registration::<ClientOffline>(Purpose::Both),
     Registration {
         topic: Some(CONTROL_TOPIC),
+        ..registration::<Control>(Purpose::Control)
+    },
+    Registration {
+        topic: Some(OWN_TOPIC),
         ..registration::<Control>(Purpose::Control)
     },
 ];
 
 /// [`control::TOPIC`] in C.
 const CONTROL_TOPIC: &CStr = c"$CONTROL/dynamic-security/v1";
+
+/// [`control::OWN_TOPIC`] in C.
+const OWN_TOPIC: &CStr = c"$CONTROL/doorman/own/v1";
 
 const fn registration<E: Event>(purpose: Purpose) -> Registration {
     Registration {
@@ -133,8 +140,8 @@ impl Event for AclCheck {
     type Data = abi::mosquitto_evt_acl_check;
     const RULE: &'static Rule = &ACL_CHECK;
 
-    fn answer(plugin: &Plugin, _: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
-        plugin.acl_check(data)
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        plugin.acl_check(main, data)
     }
 }
 
@@ -212,5 +219,6 @@ mod tests {
     #[test]
     fn the_topic_is_the_one_that_answers_belong_to() {
         assert_eq!(CONTROL_TOPIC.to_str(), Ok(crate::control::TOPIC));
+        assert_eq!(OWN_TOPIC.to_str(), Ok(crate::control::OWN_TOPIC));
     }
 }

@@ -284,7 +284,7 @@ pub(super) fn option(option: &abi::mosquitto_opt) -> Option<(&str, &str)> {
     Some((key, value))
 }
 
-fn client_id(api: &Api, client: ClientPtr) -> *const c_char {
+pub(super) fn client_id(api: &Api, client: ClientPtr) -> *const c_char {
     // SAFETY: the client is the one the broker is asking about; the getter only reads it.
     unsafe { (api.client_id)(client.as_ptr()) }
 }
@@ -294,7 +294,7 @@ fn address_of(api: &Api, client: ClientPtr) -> *const c_char {
     unsafe { (api.client_address)(client.as_ptr()) }
 }
 
-fn username(api: &Api, client: ClientPtr) -> *const c_char {
+pub(super) fn username(api: &Api, client: ClientPtr) -> *const c_char {
     // SAFETY: as for the id.
     unsafe { (api.client_username)(client.as_ptr()) }
 }
@@ -312,7 +312,7 @@ fn listener(api: &Api, client: ClientPtr) -> Option<u16> {
 }
 
 /// A C string that the owner keeps alive.
-fn bytes<T>(_owner: &T, text: impl MaybeNull) -> Option<&[u8]> {
+pub(super) fn bytes<T>(_owner: &T, text: impl MaybeNull) -> Option<&[u8]> {
     let text = text.present()?;
     // SAFETY: not NULL; the broker passes C strings that live as long as the event (or, for options,
     // until cleanup), and does not change them meanwhile (plugin_callbacks.c).
@@ -327,7 +327,7 @@ fn text<T>(owner: &T, text: impl MaybeNull) -> Result<Option<&str>, Reason> {
 }
 
 /// A pointer to text that may be NULL or not be there at all.
-trait MaybeNull {
+pub(super) trait MaybeNull {
     fn present(self) -> Option<*const c_char>;
 }
 

@@ -16,6 +16,7 @@ mod first;
 mod guard;
 mod logger;
 mod plugin;
+mod recall;
 mod signal;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::callback::Purpose;
 use super::connections::Connections;
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
+use super::recall::{self, Recall};
 use super::signal::Waker;
 use super::{clock, logger, signal};
 use crate::config::{Config, Control};
@@ -23,6 +24,7 @@ use crate::pool::Surroundings;
 use crate::request::{ConnectionId, Occasion, Turn};
 use crate::show::Shown;
 use crate::store::Watched;
+use crate::store::sqlite::Pen;
 use crate::verdict::{Effect, Reply, Verdict};
 use crate::watch::{Duties, Watcher};
 
@@ -52,6 +54,7 @@ pub(super) struct Main {
     identifier: *mut abi::mosquitto_plugin_id_t,
     callbacks: Callbacks,
     connections: RefCell<Connections>,
+    recall: RefCell<Recall>,
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
     reloading: Cell<bool>,
@@ -59,6 +62,8 @@ pub(super) struct Main {
     control: Control,
     control_is_wanted: bool,
     desk: RefCell<Option<Desk>>,
+    /// What they are written with, until the desk has it.
+    pen: Cell<Option<Arc<Pen>>>,
 }
 
 /// The life of the watcher.
@@ -109,6 +114,9 @@ impl Plugin {
         let Opened { engine, watched } =
             Engine::open(config, &key, clock::now, Arc::clone(&WAITING))
                 .map_err(|error| error.to_string())?;
+        let pen = config
+            .controlled()
+            .and_then(|(_, database)| watched.iter().find_map(|source| source.pen(&database.path)));
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
@@ -122,6 +130,7 @@ impl Plugin {
                 identifier,
                 callbacks: Callbacks::default(),
                 connections: RefCell::default(),
+                recall: RefCell::default(),
                 watch: RefCell::new(Watch::Waiting(watched)),
                 reloading: Cell::new(false),
                 control: config
@@ -129,6 +138,7 @@ impl Plugin {
                     .map_or(Control::Off, |(control, _)| control),
                 control_is_wanted: config.control.is_some(),
                 desk: RefCell::new(None),
+                pen: Cell::new(pen),
             }),
         }))
     }
@@ -157,12 +167,17 @@ impl Plugin {
         if !self.api.since_2_1() || !self.has_sources() {
             return Ok(());
         }
-        let around = Surroundings {
-            enter: signal::give_way,
-            wake: self.wake(),
-        };
+        let around = self.surroundings();
         signal::blocked(|| self.engine.start_workers(config, &around))
             .map_err(|error| format!("no thread to verify passwords: {error}"))
+    }
+
+    /// What threads of ours need: whatever they do is worth less than an answer in time.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            enter: signal::give_way,
+            wake: self.wake(),
+        }
     }
 
     /// Wakes the broker, where that can be done.
@@ -179,11 +194,12 @@ impl Plugin {
     /// # Errors
     /// One clear line; then no thread of it runs.
     pub(super) fn take_orders(&self, config: &Config) -> Result<(), String> {
-        let Some((main, (_, database))) = self.main().zip(config.controlled()) else {
+        let Some((main, pen)) = self.main().and_then(|main| Some((main, main.pen.take()?))) else {
             return Ok(());
         };
         let place = Place {
-            database: database.path.clone(),
+            pen,
+            control: main.control,
             recipe: Recipe::Pbkdf2Sha512 {
                 iterations: config.control_iterations,
             },
@@ -193,21 +209,25 @@ impl Plugin {
         };
         let looker = watcher.looker();
         let engine = Arc::clone(&self.engine);
-        let desk = signal::blocked(|| Desk::open(place, engine, looker, self.wake()));
+        let around = self.surroundings();
+        let desk = signal::blocked(|| Desk::open(place, engine, looker, &around));
         let desk = desk.map_err(|error| format!("no thread for the control API: {error}"))?;
         main.desk.replace(Some(desk));
         Ok(())
     }
 
     fn duties(&self) -> Duties {
-        let (news, beat, logins) = (
+        let (news, trouble, beat, logins) = (
+            Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
         );
         let wake = self.wake();
         Duties {
+            enter: signal::give_way,
             news: Box::new(move |what| news.review(what, clock::now().wall)),
+            trouble: Box::new(move |why| trouble.source_failed(why, clock::now().wall)),
             beat: Box::new(move || {
                 beat.beat(clock::now());
                 if beat.is_to_be_ticked() || logger::waits() {
@@ -386,11 +406,19 @@ impl Plugin {
         in_c.is_ok_and(|name| main.broker.set_username(client, &name))
     }
 
-    /// ACL_CHECK: comes on any thread and within any callback, and so touches nothing of the broker's
-    /// thread. None is for what cannot be understood.
-    pub(super) fn acl_check(&self, event: &abi::mosquitto_evt_acl_check) -> Option<c_int> {
-        let access = event::acl_check(self.api, event)?;
-        Some(event::access_code(self.engine.may(&access)))
+    /// ACL_CHECK: comes on any thread and within any callback. What is remembered helps on the broker's
+    /// thread where nobody is at it; the answer is the same without. None is for what cannot be understood.
+    pub(super) fn acl_check(
+        &self,
+        main: Option<&Main>,
+        event: &abi::mosquitto_evt_acl_check,
+    ) -> Option<c_int> {
+        let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
+        let permit = match (recall, recall::passing(event.access)) {
+            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to)?,
+            (Some(_), None) | (None, _) => self.engine.may(&event::acl_check(self.api, event)?),
+        };
+        Some(event::access_code(permit))
     }
 
     /// Which connection is asked about, and why.
@@ -425,6 +453,9 @@ impl Plugin {
     }
 
     fn forget(&self, main: &Main, client: ClientPtr) {
+        if let Ok(mut recall) = main.recall.try_borrow_mut() {
+            recall.forget(client);
+        }
         let ended = main.connections.borrow_mut().end(client);
         if let Some(connection) = ended {
             self.engine.disconnected(connection);
@@ -474,6 +505,7 @@ impl Plugin {
             );
             return heard;
         }
+        let is_own = order.access.topic == control::OWN_TOPIC;
         if !self
             .engine
             .may_administer(&order.access, connection, main.control)
@@ -485,17 +517,35 @@ impl Plugin {
                 username: order.access.username.map(Into::into),
                 client_id: order.access.client_id.map(Into::into),
                 address: order.address.map(Into::into),
+                connection,
+                qos: order.access.qos,
+                retain: order.access.retain,
             },
             at: clock::now().wall,
             payload: order.payload.to_vec().into(),
         };
-        if let Some(desk) = &*main.desk.borrow()
-            && desk.take(letter).is_err()
-        {
-            self.engine
-                .publish(control::RESPONSE_TOPIC, control::overflow());
+        if let Some(desk) = &*main.desk.borrow() {
+            match is_own {
+                true => self.take_own(desk, letter),
+                false if desk.take(letter).is_err() => {
+                    let overflow = control::overflow();
+                    self.engine.publish(None, control::RESPONSE_TOPIC, overflow);
+                }
+                false => {}
+            }
         }
         heard
+    }
+
+    fn take_own(&self, desk: &Desk, letter: Letter) {
+        let to = letter.sender.addressee();
+        if desk.take_own(letter).is_err()
+            && let Some(to) = to
+        {
+            let overflow = control::overflow();
+            self.engine
+                .publish(Some(to), control::OWN_RESPONSE_TOPIC, overflow);
+        }
     }
 
     /// RELOAD: the sources are looked at on the watcher's thread; the broker's goes on at once.
@@ -513,7 +563,7 @@ impl Plugin {
         logger::flush(main.broker);
         let mut published = false;
         for effect in self.engine.tick(clock::now) {
-            published |= matches!(effect, Effect::Publish { .. });
+            published |= matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
             self.perform(main, &effect);
         }
         // Ignored by 2.0, which comes round often enough.
@@ -537,20 +587,7 @@ impl Plugin {
                 client_id,
                 username,
             } => {
-                let Some((client, id)) = pointer(*connection).zip(in_c(client_id)) else {
-                    return;
-                };
-                if main.broker.is_current(&id, client) {
-                    main.broker.kick(&id);
-                }
-                // Its end has been reported, or the broker has lost it or another one under this id:
-                // 2.0.11 does where an exchange under the same id was broken off.
-                if !self.api.since_2_1()
-                    && pointer(*connection) == Some(client)
-                    && let Some(username) = in_c(username)
-                {
-                    main.broker.kick_username(Some(&username));
-                }
+                self.end(main, *connection, client_id, username);
             }
             Effect::KickUsername(None) => main.broker.kick_username(None),
             Effect::KickUsername(Some(username)) => {
@@ -564,7 +601,18 @@ impl Plugin {
                 retain,
             } => {
                 if let Some(topic) = in_c(topic) {
-                    main.broker.publish(&topic, payload, *retain);
+                    main.broker.publish(None, &topic, payload, *retain);
+                }
+            }
+            Effect::Tell { to, topic, payload } => {
+                if let Some((topic, id)) = in_c(topic).zip(in_c(&to.client_id)) {
+                    let is_still_it = to.connection.is_none_or(|connection| {
+                        pointer(connection)
+                            .is_some_and(|client| main.broker.is_current(&id, client))
+                    });
+                    if is_still_it {
+                        main.broker.publish(Some(&id), &topic, payload, false);
+                    }
                 }
             }
             Effect::Recheck { client_id } => {
@@ -581,6 +629,26 @@ impl Plugin {
                     self.complete(main, client, &id, *verdict);
                 }
             }
+        }
+    }
+
+    /// Ends a connection.
+    fn end(&self, main: &Main, connection: ConnectionId, client_id: &str, username: &str) {
+        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
+        let pointer = || main.connections.borrow().pointer(connection);
+        let Some((client, id)) = pointer().zip(in_c(client_id)) else {
+            return;
+        };
+        if main.broker.is_current(&id, client) {
+            main.broker.kick(&id);
+        }
+        // Its end has been reported, or the broker has lost it or another one under this id: 2.0.11 does
+        // where an exchange under the same id was broken off.
+        if !self.api.since_2_1()
+            && pointer() == Some(client)
+            && let Some(username) = in_c(username)
+        {
+            main.broker.kick_username(Some(&username));
         }
     }
 

@@ -74,6 +74,19 @@ name! {
     GroupName
 }
 
+name! {
+    /// What names begin with: the limit of an administrator.
+    NamePrefix
+}
+
+impl NamePrefix {
+    /// Whether a name begins with it.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        name.starts_with(self.as_str())
+    }
+}
+
 impl AccountName {
     /// Checks a text as [`AccountName::new`] does, and keeps nothing.
     ///

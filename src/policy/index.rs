@@ -11,7 +11,7 @@
 use super::question::{Asker, Question};
 use super::rule::{AclType, Permission, Rule};
 use super::template::{Level, Share};
-use super::trie::{Builder, Entry, NodeId, Search, TooMany, Trie};
+use super::trie::{Builder, Entry, NodeId, Reach, Search, TooMany, Trie};
 
 /// Rules, compiled.
 #[derive(Debug)]
@@ -93,12 +93,14 @@ impl IndexBuilder {
             rule.conditions(),
         );
         let template = rule.template();
-        let root = match template.share() {
-            Share::Plain => self.plain,
-            Share::Every => self.shared,
-            Share::Group(group) => return self.shared_rule(group, rule, entry),
-        };
-        self.trie.add(root, template.levels(), entry)
+        match template.share() {
+            Share::Plain => {
+                let is_literal = rule.acl_type().is_literal();
+                self.trie.template(self.plain, template, is_literal, entry)
+            }
+            Share::Every => self.trie.add(self.shared, template.levels(), entry),
+            Share::Group(group) => self.shared_rule(group, rule, entry),
+        }
     }
 
     fn shared_rule(&mut self, group: Level<'_>, rule: &Rule, entry: Entry) -> Result<(), TooMany> {
@@ -118,8 +120,12 @@ pub enum WildcardSubscriptions {
 }
 
 impl Index {
-    /// What the first role with an answer says.
-    pub(super) fn ask(&self, asker: Asker<'_>, question: &Question<'_>) -> Option<Finding> {
+    /// What the first role with an answer says, and for whom that holds.
+    pub(super) fn ask(
+        &self,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> (Option<Finding>, Reach) {
         let (kinds, literal_kinds) = match question {
             Question::Send(..) => (bit(AclType::PublishClientSend), 0),
             Question::Receive(..) => (bit(AclType::PublishClientReceive), 0),
@@ -151,13 +157,14 @@ impl Index {
                     .filter(|_| subscribes && filter.has_wildcards());
             }
         }
-        match (search.found(), end) {
+        let finding = match (search.found(), end) {
             (Some((rank, permission)), Some(end)) if rank < end => {
                 Some(Finding::Rule(rank, permission))
             }
             (_, Some(_)) => Some(Finding::WildcardSubscription),
             (found, None) => found.map(|(rank, permission)| Finding::Rule(rank, permission)),
-        }
+        };
+        (finding, search.reach())
     }
 }
 

@@ -22,7 +22,7 @@ enum Token {
 
 /// Where names are put in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Names {
+pub(crate) enum Names {
     Nowhere,
     InWholeLevels,
     Anywhere,
@@ -30,7 +30,7 @@ pub(super) enum Names {
 
 /// What decided.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     /// The grant of this number, by this rule.
     Rule(usize, Rule),
     Wildcards(usize),
@@ -39,15 +39,15 @@ pub(super) enum Cause {
 
 /// A role as a client holds it.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) definition: RoleDefinition,
-    pub(super) priority: Priority,
+pub(crate) struct Held {
+    pub(crate) definition: RoleDefinition,
+    pub(crate) priority: Priority,
     /// Name and priority.
-    pub(super) group: Option<(String, Priority)>,
+    pub(crate) group: Option<(String, Priority)>,
 }
 
 /// dynamic-security's answer.
-pub(super) fn decide(
+pub(crate) fn decide(
     held: &[Held],
     defaults: Defaults,
     asker: Asker<'_>,
@@ -101,7 +101,7 @@ pub(super) fn decide(
 }
 
 /// Mosquitto's answer to a topic: the permission, and the number of the line that decided.
-pub(super) fn file_decides(
+pub(crate) fn file_decides(
     file: &AclFile,
     asker: Asker<'_>,
     topic: &str,
@@ -161,7 +161,7 @@ pub(super) fn file_decides(
 }
 
 /// Whether a rule's filter covers a topic or a filter.
-pub(super) fn covers(ours: &str, names: Names, asker: Asker<'_>, theirs: &str) -> bool {
+pub(crate) fn covers(ours: &str, names: Names, asker: Asker<'_>, theirs: &str) -> bool {
     // What begins with $ is matched only by what begins with $.
     if theirs.starts_with('$') && !ours.starts_with('$') {
         return false;
@@ -199,7 +199,7 @@ fn tokens(text: &str, names: Names, asker: Asker<'_>) -> Option<Vec<Token>> {
 }
 
 /// A level with the names in it; none if one of them cannot be put in.
-pub(super) fn filled(level: &str, asker: Asker<'_>) -> Option<String> {
+pub(crate) fn filled(level: &str, asker: Asker<'_>) -> Option<String> {
     let fits = |name: &&str| !name.is_empty() && !name.contains(['+', '#', '/']);
     let mut text = String::new();
     let mut rest = level;

@@ -11,16 +11,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::grant::{Grant, Holder};
+use super::part::PartId;
 use super::question::{Asker, Question};
 use super::role::{Role, RoleDefinition};
 use super::rule::{Permission, Rule};
 use super::segment::{MANY, Merges, Place, Segment};
 use super::shared::Shared;
-use super::trie::TooMany;
+use super::trie::{Reach, TooMany};
 
 /// What a client may do.
 #[derive(Debug)]
 pub struct Rights {
+    part: PartId,
     grants: Box<[Grant]>,
     dormant: Box<[Grant]>,
     segments: Box<[Segment]>,
@@ -122,28 +124,42 @@ impl Defaults {
 impl Rights {
     /// Whether this client, which holds these rights, may do that.
     pub fn check(&self, asker: Asker<'_>, question: &Question<'_>) -> Decision {
+        self.decide(asker, question).0
+    }
+
+    /// The same, and of what the same decision may be told again: whoever holds these rights and asks about
+    /// the same topic, or nothing, where it depends on a name or on the message.
+    pub fn decide(&self, asker: Asker<'_>, question: &Question<'_>) -> (Decision, Option<PartId>) {
+        let mut part = Some(self.part);
         for segment in &self.segments {
-            match segment.ask(asker, question) {
-                None => {}
-                Some(Place::WildcardSubscription { grant }) => {
-                    return Decision {
-                        permission: Permission::Deny,
-                        because: Because::WildcardSubscription { grant },
-                    };
-                }
+            let (place, reach) = segment.ask(asker, question);
+            if reach == Reach::One {
+                part = None;
+            }
+            let decision = match place {
+                None => continue,
+                Some(Place::WildcardSubscription { grant }) => Decision {
+                    permission: Permission::Deny,
+                    because: Because::WildcardSubscription { grant },
+                },
                 Some(Place::Rule {
                     grant,
                     rule,
                     permission,
-                }) => {
-                    return Decision {
-                        permission,
-                        because: Because::Rule { grant, rule },
-                    };
-                }
-            }
+                }) => Decision {
+                    permission,
+                    because: Because::Rule { grant, rule },
+                },
+            };
+            return (decision, part);
         }
-        self.defaults.decide(question)
+        (self.defaults.decide(question), part)
+    }
+
+    /// The number of these rules.
+    #[must_use]
+    pub fn part(&self) -> PartId {
+        self.part
     }
 
     /// The first rule that covers all another one is about: the numbers of the grant and of the rule
@@ -245,6 +261,7 @@ impl Compiler {
         let made = rights.find_or_make(&names, is_same, || {
             let segments = Segment::all(&grants, merges);
             Ok::<_, Infallible>(Rights {
+                part: PartId::new(),
                 is_rough: merges.is_small() && segments.len() >= MANY,
                 segments: segments.into(),
                 grants: grants.clone().into(),

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use super::index::{Finding, Index, IndexBuilder, WildcardSubscriptions};
 use super::question::{Asker, Question};
 use super::rule::{AclType, Permission, Rule};
-use super::trie::TooMany;
+use super::trie::{Reach, TooMany};
+use crate::model::NamePrefix;
 
 /// A role as it is written down.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct RoleDefinition {
     pub wildcard_subscriptions: WildcardSubscriptions,
     /// When it holds.
     pub window: Window,
+    /// What its holders may administer by it; none for no limit.
+    pub admin_prefix: Option<NamePrefix>,
 }
 
 /// A compiled role.
@@ -34,6 +37,7 @@ pub struct Role {
     rules: Box<[Rule]>,
     wildcard_subscriptions: WildcardSubscriptions,
     window: Window,
+    admin_prefix: Option<NamePrefix>,
     index: Index,
 }
 
@@ -57,6 +61,7 @@ impl Role {
             mut rules,
             wildcard_subscriptions,
             window,
+            admin_prefix,
         } = definition;
         sort(&mut rules);
         let mut index = IndexBuilder::new()?;
@@ -66,6 +71,7 @@ impl Role {
             rules: rules.into(),
             wildcard_subscriptions,
             window,
+            admin_prefix,
             index: index.finish()?,
         })
     }
@@ -94,8 +100,18 @@ impl Role {
         self.window
     }
 
-    /// What its rules say.
-    pub(super) fn ask(&self, asker: Asker<'_>, question: &Question<'_>) -> Option<Finding> {
+    /// What the names begin with of all that its holders may administer by it; none for no limit.
+    #[must_use]
+    pub fn admin_prefix(&self) -> Option<&NamePrefix> {
+        self.admin_prefix.as_ref()
+    }
+
+    /// What its rules say, and for whom that holds.
+    pub(super) fn ask(
+        &self,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> (Option<Finding>, Reach) {
         self.index.ask(asker, question)
     }
 
@@ -125,6 +141,7 @@ impl RoleDefinition {
             && self.rules == *role.rules
             && self.wildcard_subscriptions == role.wildcard_subscriptions
             && self.window == role.window
+            && self.admin_prefix == role.admin_prefix
     }
 }
 
@@ -164,6 +181,18 @@ impl Window {
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
+    }
+
+    /// In words, whether it is in it.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        if self.holds(now) {
+            "in force"
+        } else if self.from.is_some_and(|from| now < from) {
+            "not yet valid"
+        } else {
+            "expired"
+        }
     }
 
     /// When that changes next.

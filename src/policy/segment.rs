@@ -15,7 +15,7 @@ use super::question::{Asker, Question};
 use super::role::Role;
 use super::rule::{Permission, Rule};
 use super::shared::Shared;
-use super::trie::TooMany;
+use super::trie::{Reach, TooMany};
 
 /// Some of a client's grants, in order.
 #[derive(Debug)]
@@ -96,19 +96,32 @@ impl Segment {
         segments
     }
 
-    /// What the roles say.
-    pub(super) fn ask(&self, asker: Asker<'_>, question: &Question<'_>) -> Option<Place> {
-        match &self.content {
-            Content::One(role) => Some(match role.ask(asker, question)? {
-                Finding::Rule(rank, permission) => Place::Rule {
-                    grant: self.first,
-                    rule: rank as usize,
-                    permission,
-                },
-                Finding::WildcardSubscription => Place::WildcardSubscription { grant: self.first },
-            }),
-            Content::Many(merged) => merged.ask(self.first, asker, question),
-        }
+    /// What the roles say, and for whom that holds.
+    pub(super) fn ask(&self, asker: Asker<'_>, question: &Question<'_>) -> (Option<Place>, Reach) {
+        let (finding, reach) = match &self.content {
+            Content::One(role) => role.ask(asker, question),
+            Content::Many(merged) => merged.index.ask(asker, question),
+        };
+        let place = finding.map(|finding| match (&self.content, finding) {
+            (Content::One(_), Finding::Rule(rank, permission)) => Place::Rule {
+                grant: self.first,
+                rule: rank as usize,
+                permission,
+            },
+            (Content::One(_), Finding::WildcardSubscription) => {
+                Place::WildcardSubscription { grant: self.first }
+            }
+            (Content::Many(merged), Finding::Rule(rank, permission)) => {
+                merged.place(self.first, rank, permission)
+            }
+            (Content::Many(merged), Finding::WildcardSubscription) => {
+                let role = merged.without_wildcards.unwrap_or_default();
+                Place::WildcardSubscription {
+                    grant: self.first.saturating_add(role),
+                }
+            }
+        });
+        (place, reach)
     }
 
     /// The first rule that covers all another one is about.
@@ -217,15 +230,6 @@ impl Merged {
         })
     }
 
-    fn ask(&self, first: usize, asker: Asker<'_>, question: &Question<'_>) -> Option<Place> {
-        Some(match self.index.ask(asker, question)? {
-            Finding::Rule(rank, permission) => self.place(first, rank, permission),
-            Finding::WildcardSubscription => Place::WildcardSubscription {
-                grant: first.saturating_add(self.without_wildcards.unwrap_or_default()),
-            },
-        })
-    }
-
     fn place(&self, first: usize, rank: u32, permission: Permission) -> Place {
         // The last role that begins at or before this rank: those without rules begin where
         // the next one does.
@@ -265,6 +269,7 @@ mod tests {
                 rules: vec![rule("a").unwrap(), rule("b").unwrap()],
                 wildcard_subscriptions: WildcardSubscriptions::Allow,
                 window: Window::default(),
+                admin_prefix: None,
             };
             Assignment {
                 role: Arc::new(Role::compile(definition).unwrap()),

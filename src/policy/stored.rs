@@ -7,7 +7,7 @@
 use super::index::WildcardSubscriptions;
 use super::role::{RoleDefinition, Window};
 use super::rule::{Priority, Rule};
-use crate::model::{AccountName, GroupName, RoleName};
+use crate::model::{AccountName, GroupName, NamePrefix, RoleName};
 
 /// A role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct StoredRole {
     pub wildcard_subscriptions: WildcardSubscriptions,
     /// When it holds.
     pub window: Window,
+    /// What the names begin with of all that its holders may administer by it; none for no limit.
+    pub admin_prefix: Option<NamePrefix>,
     /// Its rules, in the order they were added; no two of one type have the same topic.
     pub rules: Vec<Rule>,
 }
@@ -76,6 +78,7 @@ impl StoredRole {
             textdescription: None,
             wildcard_subscriptions: WildcardSubscriptions::Allow,
             window: Window::default(),
+            admin_prefix: None,
             rules: Vec::new(),
         }
     }
@@ -96,6 +99,7 @@ impl StoredRole {
             rules: self.rules,
             wildcard_subscriptions: self.wildcard_subscriptions,
             window: self.window,
+            admin_prefix: self.admin_prefix,
         }
     }
 }

@@ -125,6 +125,13 @@ impl Template {
         plain.split('/').map(|level| self.level(level))
     }
 
+    /// The text, of a template that is nothing else and says nothing of shared subscriptions.
+    pub(super) fn literal(&self) -> Option<&str> {
+        let is_text = |level| matches!(level, Level::Text(_));
+        let is_literal = self.share() == Share::Plain && self.levels().all(is_text);
+        is_literal.then_some(&*self.text)
+    }
+
     /// What topics and plain filters are compared with; nothing of `$share/#`.
     pub(super) fn plain(&self) -> Option<&str> {
         match self.share() {

@@ -3,6 +3,7 @@
 
 mod difference;
 mod examples;
+mod express;
 mod properties;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ fn definition(name: &str, rules: Vec<Rule>) -> RoleDefinition {
         rules,
         wildcard_subscriptions: WildcardSubscriptions::Allow,
         window: Window::default(),
+        admin_prefix: None,
     }
 }
 

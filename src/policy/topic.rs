@@ -9,6 +9,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topic<'a>(&'a str);
 
+/// A topic that was asked about and is kept, since the same one is asked about again: for each who might be
+/// sent what was published. What was found out about the text is not found out twice.
+#[derive(Debug, Default)]
+pub struct HeardTopic {
+    text: String,
+    /// Whether it can be published to.
+    is_topic: bool,
+}
+
 /// A filter somebody subscribes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filter<'a> {
@@ -80,6 +89,43 @@ impl<'a> Topic<'a> {
     #[must_use]
     pub fn as_str(self) -> &'a str {
         self.0
+    }
+}
+
+impl HeardTopic {
+    /// None yet, with room for one of so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            is_topic: false,
+        }
+    }
+
+    /// Whether it is this one.
+    #[must_use]
+    pub fn is(&self, text: &[u8]) -> bool {
+        self.text.as_bytes() == text
+    }
+
+    /// From now on it is this one. Memory is kept for the next: none is asked for unless it is longer than
+    /// all before.
+    pub fn hear(&mut self, text: &str) {
+        self.is_topic = Topic::new(text).is_ok();
+        self.text.clear();
+        self.text.push_str(text);
+    }
+
+    /// As a topic; none of what no client can publish to.
+    #[must_use]
+    pub fn topic(&self) -> Option<Topic<'_>> {
+        self.is_topic.then_some(Topic(&self.text))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
@@ -210,6 +256,18 @@ mod tests {
         }
         let long = "x".repeat(65_536);
         assert_eq!(Topic::new(&long), Err(TopicError::TooLong(65_536)));
+    }
+
+    #[test]
+    fn a_topic_that_was_heard_is_the_last_one_and_no_other() {
+        let mut heard = HeardTopic::default();
+        assert_eq!((heard.topic(), heard.is(b"")), (None, true));
+        for text in ["a/b", "a/bc", "a/b", "#", "a"] {
+            assert!(!heard.is(text.as_bytes()), "{text}");
+            heard.hear(text);
+            assert!(heard.is(text.as_bytes()) && !heard.is(b"a/b\0"), "{text}");
+            assert_eq!(heard.topic(), Topic::new(text).ok(), "{text}");
+        }
     }
 
     #[test]

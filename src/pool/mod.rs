@@ -188,9 +188,8 @@ impl Pool {
     }
 
     /// How many tasks wait for a worker.
-    #[cfg(test)]
-    #[cfg(not(loom))]
-    fn waiting(&self) -> usize {
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         self.shared.queue().len()
     }
 

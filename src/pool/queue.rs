@@ -24,8 +24,7 @@ impl Queue {
         }
     }
 
-    #[cfg(test)]
-    #[cfg(not(loom))]
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }

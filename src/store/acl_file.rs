@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -15,7 +16,10 @@ use super::{Changes, Error, Hurry, Login, News, Watched};
 use crate::policy::acl_file::{AclFile, ParseError, Subscriptions};
 
 /// The rules that are in force.
-pub struct AclSource(ArcSwap<AclFile>);
+pub struct AclSource {
+    rules: ArcSwap<AclFile>,
+    changes: AtomicU64,
+}
 
 /// An open ACL file, seen from both sides.
 pub struct Opened {
@@ -38,7 +42,20 @@ impl AclSource {
     /// The rules as they are now. To be asked and let go of.
     #[must_use]
     pub fn in_force(&self) -> Guard<Arc<AclFile>> {
-        self.0.load()
+        self.rules.load()
+    }
+
+    /// How often they were replaced. Whoever knows of a number that is still the same knows that what it
+    /// found out after it is still in force.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    fn replace(&self, rules: Arc<AclFile>) -> Arc<AclFile> {
+        let before = self.rules.swap(rules);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        before
     }
 }
 
@@ -50,7 +67,10 @@ pub fn open(path: &Path, subscriptions: Subscriptions) -> Result<Opened, Error> 
     let (file, rules) = Settled::open(path, |bytes| understand(path, &bytes, subscriptions))?;
     log::info!("{}: {} rules", path.display(), rules.rules().len());
     warn_if_empty(path, &rules);
-    let source = Arc::new(AclSource(ArcSwap::from_pointee(rules)));
+    let source = Arc::new(AclSource {
+        rules: ArcSwap::from_pointee(rules),
+        changes: AtomicU64::new(0),
+    });
     Ok(Opened {
         source: Arc::clone(&source),
         watched: Box::new(AclWatched {
@@ -69,7 +89,7 @@ impl Watched for AclWatched {
         let understand = |bytes: Vec<u8>| understand(&path, &bytes, self.subscriptions);
         if let Some(rules) = self.file.refresh(hurry, understand)? {
             let rules = Arc::new(rules);
-            self.retired = Some(self.source.0.swap(Arc::clone(&rules)));
+            self.retired = Some(self.source.replace(Arc::clone(&rules)));
             log::info!("{}: now {} rules", path.display(), rules.rules().len());
             warn_if_empty(&path, &rules);
             // No login depends on it: whoever is in is judged by the new rules at the next message.
@@ -152,8 +172,10 @@ mod tests {
         let (dir, mut acl) = opened(b"topic a\n").unwrap();
         let path = dir.path().join("acl");
         fs::write(&path, "topic a\ntopic b\n").unwrap();
+        assert_eq!(acl.source.changes(), 0);
         acl.watched.refresh(Hurry::Now).unwrap();
         assert_eq!(acl.source.in_force().rules().len(), 2);
+        assert_eq!(acl.source.changes(), 1);
         fs::write(&path, "topic c\nnonsense\n").unwrap();
         for _ in 0..2 {
             let error = acl.watched.refresh(Hurry::Now).unwrap_err().to_string();

@@ -15,13 +15,13 @@ mod settled;
 pub mod sqlite;
 mod trail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use file::Owner;
 pub use machine::machine_id;
 pub use order::{Authorities, Authority, Opinion, Ordered, known, open_all};
-pub use roles::{Holders, Page, RoleChanges, Roles, Totals, Wanted};
+pub use roles::{Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail};
 
 use jiff::Timestamp;
@@ -67,6 +67,23 @@ pub enum Error {
         /// What cannot be done.
         why: String,
     },
+}
+
+impl Error {
+    /// What went wrong with which file, and nothing of what is in it: for everybody to read.
+    #[must_use]
+    pub fn in_public(&self) -> String {
+        let name = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
+        match self {
+            Self::Unavailable { path, why } => format!("{}: {why}", name(path)),
+            Self::Corrupt { path, .. } => format!("{}: it is not what it should be", name(path)),
+            Self::Line { path, line, .. } => format!("{}:{line}: it cannot be read", name(path)),
+            Self::Invalid { path, .. } => format!("{}: it cannot do what was asked", name(path)),
+        }
+    }
 }
 
 /// An open source, seen from both sides.
@@ -156,6 +173,12 @@ pub trait Watched: Send {
     /// # Errors
     /// When they cannot be written; they are then forgotten.
     fn record_logins(&mut self, logins: &[Login]) -> Result<(), Error>;
+
+    /// What orders are written with to doorman's own database at this path, if this is it.
+    fn pen(&self, path: &Path) -> Option<Arc<sqlite::Pen>> {
+        let _ = path;
+        None
+    }
 }
 
 /// How sure a change must be before it is taken over.

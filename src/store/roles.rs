@@ -71,6 +71,23 @@ impl Page {
     };
 }
 
+/// What a list shows of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: AccountName,
+    /// The client id it is bound to.
+    pub client_id: Option<Box<str>>,
+    /// Its name for people.
+    pub textname: Option<Box<str>>,
+    /// What people say of it.
+    pub textdescription: Option<Box<str>>,
+    /// Whether it is switched off.
+    pub disabled: bool,
+    /// What it holds.
+    pub holdings: Holdings,
+}
+
 /// A place with roles and groups, being read.
 pub trait Roles {
     /// The role of this name, with its rules.
@@ -139,6 +156,12 @@ pub trait Roles {
     /// # Errors
     /// When the place or one of these names cannot be read.
     fn account_names(&mut self, page: Page) -> Result<Vec<AccountName>, Error>;
+
+    /// Accounts as a list shows them, by the bytes of their names.
+    ///
+    /// # Errors
+    /// When the place or one of them cannot be read.
+    fn listed(&mut self, page: Page) -> Result<Vec<Listed>, Error>;
 
     /// Names of groups, as [`Roles::account_names`].
     ///

@@ -198,11 +198,18 @@ impl Laying<'_, '_> {
         }
         for role in &plan.roles {
             let before = self.batch.roles()?.role(&role.name)?;
-            let differs = before.is_some_and(|before| before != *role);
+            // A file says nothing of limits, and so lifts none.
+            let role = StoredRole {
+                admin_prefix: before
+                    .as_ref()
+                    .and_then(|before| before.admin_prefix.clone()),
+                ..role.clone()
+            };
+            let differs = before.is_some_and(|before| before != role);
             if differs && !self.may_replace("a role", role.name.as_str(), "other rules or texts") {
                 continue;
             }
-            let outcome = self.batch.carry_out(&Command::PutRole(role.clone()))?;
+            let outcome = self.batch.carry_out(&Command::PutRole(role))?;
             self.laid.roles.count(outcome);
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Attackers last: whether a login that would cost a slow hash may have it, and how soon.
 //!
-//! Must not: read a clock, look at passwords, or keep a name as text. Everything is asked before the
-//! hash is begun, and the answer for a username that has logged in from an address before never
-//! depends on what others do. What the parts are and why:
+//! Must not: read a clock, look at passwords, or keep more of a name than tells whose failures they are.
+//! Everything is asked before the hash is begun, and the answer for a username that has logged in from an
+//! address before never depends on what others do. What the parts are and why:
 //!
 //! - A *pair* is a username at an address. One that logged in within `remember` is *known*: it passes
 //!   the buckets of its address, its username and of all, and its address's penalty. Only its own
@@ -19,6 +19,7 @@
 //!   the file system.
 #![forbid(unsafe_code)]
 
+mod bans;
 mod bucket;
 mod penalty;
 mod table;
@@ -28,9 +29,12 @@ mod tests;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use self::bans::excerpt;
+pub use self::bans::{Ban, Entry, Whom};
 use self::bucket::Bucket;
 use self::penalty::{Penalty, Tariff, doubled};
-use self::table::{Key, Keys, Place, Table};
+pub use self::table::Place;
+use self::table::{Key, Keys, Table};
 use crate::config::ThrottleLimits;
 use crate::model::Fingerprint;
 
@@ -78,7 +82,7 @@ pub struct Throttle {
     good: Table<Instant>,
     pairs: Table<Attempts>,
     addresses: Table<Address>,
-    names: Table<Bucket>,
+    names: Table<Name>,
     all: Option<Bucket>,
 }
 
@@ -90,6 +94,8 @@ struct Known {
 
 /// What a pair has done.
 struct Attempts {
+    username: Box<str>,
+    place: Place,
     penalty: Penalty,
     /// Tokens it took and was neither right nor wrong with yet: no more than these are given back.
     taken: u32,
@@ -97,12 +103,21 @@ struct Attempts {
 
 /// What an address has done.
 struct Address {
+    place: Place,
     penalty: Penalty,
     bucket: Bucket,
 }
 
+/// What a username has done, wherever it came from.
+struct Name {
+    username: Box<str>,
+    bucket: Bucket,
+}
+
 /// One question, looked up.
-struct Trace {
+struct Trace<'a> {
+    username: &'a str,
+    place: Place,
     pair: Key,
     name: Key,
     /// None for a unix socket.
@@ -129,6 +144,12 @@ impl Throttle {
             names: Table::new(most),
             all: None,
         }
+    }
+
+    /// Of how many usernames at addresses something is remembered that was no success.
+    #[must_use]
+    pub fn suspects(&self) -> usize {
+        self.pairs.len()
     }
 
     /// Whether a login that needs a hash may have it now. Each one admitted is followed by
@@ -158,7 +179,7 @@ impl Throttle {
         }
         let trace = self.trace(who, now);
         let tariff = self.pair_tariff();
-        let attempts = self.pairs.touch(trace.pair, || Attempts::none(now));
+        let attempts = self.pairs.touch(trace.pair, || Attempts::none(&trace, now));
         let before = attempts.penalty.failures(tariff, now);
         attempts.penalty.fail(tariff, now);
         attempts.taken = attempts.taken.saturating_sub(1);
@@ -167,12 +188,13 @@ impl Throttle {
             && before < tariff.free
         {
             let tariff = self.address_tariff(trace.good);
-            let address = self.addresses.touch(key, || Address::new(now));
+            let address = self.addresses.touch(key, || Address::new(trace.place, now));
             address.penalty.fail(tariff, now);
         }
         if !trace.known {
-            let bucket = self.names.touch(trace.name, || Bucket::full(now));
-            bucket.take(self.limits.username_rate, FAILURE_SURCHARGE, now);
+            let name = self.names.touch(trace.name, || Name::new(&trace, now));
+            name.bucket
+                .take(self.limits.username_rate, FAILURE_SURCHARGE, now);
         }
     }
 
@@ -248,12 +270,14 @@ impl Throttle {
         })
     }
 
-    fn trace(&self, who: &Who<'_>, now: Instant) -> Trace {
+    fn trace<'a>(&self, who: &Who<'a>, now: Instant) -> Trace<'a> {
         let place = Place::of(who.ip);
         let pair = self.keys.pair(place, who);
         let address = (place != Place::Local).then(|| self.keys.place(place));
         let recent = |at: Instant| now.saturating_duration_since(at) <= self.limits.remember;
         Trace {
+            username: who.username,
+            place,
             pair,
             name: self.keys.name(who),
             address,
@@ -263,7 +287,7 @@ impl Throttle {
     }
 
     /// The longest of the waits that stand in the way.
-    fn wait(&self, trace: &Trace, now: Instant) -> Duration {
+    fn wait(&self, trace: &Trace<'_>, now: Instant) -> Duration {
         let limits = &self.limits;
         let pair = self.pairs.find(trace.pair);
         let own = pair.map_or(Duration::ZERO, |attempts| attempts.penalty.wait(now));
@@ -282,7 +306,7 @@ impl Throttle {
             penalty.max(address.bucket.wait(limits.address_rate, 1, now))
         });
         let name = self.names.find(trace.name).map_or(Duration::ZERO, |name| {
-            name.wait(limits.username_rate, 1, now)
+            name.bucket.wait(limits.username_rate, 1, now)
         });
         let kept = match trace.good {
             true => 0,
@@ -294,7 +318,7 @@ impl Throttle {
         own.max(address).max(name).max(all)
     }
 
-    fn take(&mut self, trace: &Trace, now: Instant) {
+    fn take(&mut self, trace: &Trace<'_>, now: Instant) {
         let tariff = self.pair_tariff();
         if trace.known {
             if let Some(known) = self.known.find_mut(trace.pair) {
@@ -305,23 +329,23 @@ impl Throttle {
             }
             return;
         }
-        let attempts = self.pairs.touch(trace.pair, || Attempts::none(now));
+        let attempts = self.pairs.touch(trace.pair, || Attempts::none(trace, now));
         attempts.penalty.probe(tariff, now);
         attempts.taken = attempts.taken.saturating_add(1);
         let tariff = self.address_tariff(trace.good);
         if let Some(key) = trace.address {
-            let address = self.addresses.touch(key, || Address::new(now));
+            let address = self.addresses.touch(key, || Address::new(trace.place, now));
             address.penalty.probe(tariff, now);
             address.bucket.take(self.limits.address_rate, 1, now);
         }
-        let name = self.names.touch(trace.name, || Bucket::full(now));
-        name.take(self.limits.username_rate, 1, now);
+        let name = self.names.touch(trace.name, || Name::new(trace, now));
+        name.bucket.take(self.limits.username_rate, 1, now);
         let all = self.all.get_or_insert(Bucket::full(now));
         all.take(self.limits.total_rate, 1, now);
     }
 
     /// A clean slate for the pair.
-    fn forgive(&mut self, trace: &Trace, now: Instant) {
+    fn forgive(&mut self, trace: &Trace<'_>, now: Instant) {
         let Some(attempts) = self.pairs.find_mut(trace.pair) else {
             return;
         };
@@ -332,7 +356,7 @@ impl Throttle {
     }
 
     /// What the pair took.
-    fn give_back(&mut self, trace: &Trace) {
+    fn give_back(&mut self, trace: &Trace<'_>) {
         let attempts = self.pairs.find_mut(trace.pair);
         let Some((attempts, left)) = attempts.and_then(|a| {
             let left = a.taken.checked_sub(1)?;
@@ -345,7 +369,7 @@ impl Throttle {
             address.bucket.give_back(self.limits.address_rate);
         }
         if let Some(name) = self.names.find_mut(trace.name) {
-            name.give_back(self.limits.username_rate);
+            name.bucket.give_back(self.limits.username_rate);
         }
         if let Some(all) = &mut self.all {
             all.give_back(self.limits.total_rate);
@@ -364,7 +388,7 @@ impl Throttle {
         }
     }
 
-    fn standing(&self, trace: &Trace, now: Instant) -> Standing {
+    fn standing(&self, trace: &Trace<'_>, now: Instant) -> Standing {
         let by_address = || {
             let free = self.address_tariff(trace.good).free;
             !trace.known && self.address_failures(trace, now) >= free.div_ceil(2)
@@ -378,13 +402,13 @@ impl Throttle {
         }
     }
 
-    fn pair_failures(&self, trace: &Trace, now: Instant) -> u32 {
+    fn pair_failures(&self, trace: &Trace<'_>, now: Instant) -> u32 {
         let tariff = self.pair_tariff();
         let attempts = self.pairs.find(trace.pair);
         attempts.map_or(0, |attempts| attempts.penalty.failures(tariff, now))
     }
 
-    fn address_failures(&self, trace: &Trace, now: Instant) -> u32 {
+    fn address_failures(&self, trace: &Trace<'_>, now: Instant) -> u32 {
         let tariff = self.address_tariff(trace.good);
         let address = trace.address.and_then(|key| self.addresses.find(key));
         address.map_or(0, |address| address.penalty.failures(tariff, now))
@@ -392,7 +416,7 @@ impl Throttle {
 
     /// The failures beyond those an address has free. It has more of them once somebody has logged in
     /// from it, and a wait it earned before may end with that.
-    fn address_excess(&self, trace: &Trace, now: Instant) -> u32 {
+    fn address_excess(&self, trace: &Trace<'_>, now: Instant) -> u32 {
         let free = self.address_tariff(trace.good).free;
         self.address_failures(trace, now).saturating_sub(free)
     }
@@ -419,8 +443,10 @@ impl Throttle {
 }
 
 impl Attempts {
-    fn none(now: Instant) -> Self {
+    fn none(trace: &Trace<'_>, now: Instant) -> Self {
         Self {
+            username: excerpt(trace.username).into(),
+            place: trace.place,
             penalty: Penalty::none(now),
             taken: 0,
         }
@@ -428,15 +454,25 @@ impl Attempts {
 }
 
 impl Address {
-    fn new(now: Instant) -> Self {
+    fn new(place: Place, now: Instant) -> Self {
         Self {
+            place,
             penalty: Penalty::none(now),
             bucket: Bucket::full(now),
         }
     }
 }
 
-/// How many entries each table holds: some hundred bytes each.
+impl Name {
+    fn new(trace: &Trace<'_>, now: Instant) -> Self {
+        Self {
+            username: excerpt(trace.username).into(),
+            bucket: Bucket::full(now),
+        }
+    }
+}
+
+/// How many entries each table holds: some hundred bytes each, and names of up to 256.
 const MOST: usize = 65_536;
 
 /// What a failure costs its username beyond the token it took. Attempts that are right cost nothing,

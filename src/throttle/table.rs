@@ -1,6 +1,6 @@
 //! What is known about keys that anybody can make up: a table that forgets, and how keys are made.
 //!
-//! Must not: hold a name or an address as text, or grow beyond its size. A key is a keyed fingerprint,
+//! Must not: know a key by more than a fingerprint, or grow beyond its size. A key is a keyed fingerprint,
 //! so nobody outside can find two names that meet.
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ pub(super) struct Keys(RandomState);
 
 /// Where somebody comes from, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub enum Place {
     /// A unix socket.
     Local,
     /// An IPv4 address.
@@ -32,7 +32,8 @@ pub(super) enum Place {
 
 impl Place {
     /// The place of an address; one of IPv4 written as IPv6 is one of IPv4.
-    pub(super) fn of(ip: Option<IpAddr>) -> Self {
+    #[must_use]
+    pub fn of(ip: Option<IpAddr>) -> Self {
         match ip.map(|ip| ip.to_canonical()) {
             None => Self::Local,
             Some(IpAddr::V4(ip)) => Self::V4(ip.to_bits()),
@@ -86,6 +87,11 @@ impl<T> Table<T> {
         self.values.peek(&key)
     }
 
+    /// All of them, the most recently used first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.values.iter().map(|(key, value)| (*key, value))
+    }
+
     /// The same, to change it.
     pub(super) fn find_mut(&mut self, key: Key) -> Option<&mut T> {
         self.values.peek_mut(&key)
@@ -104,7 +110,7 @@ impl<T> Table<T> {
         self.values.pop(&key);
     }
 
-    #[cfg(test)]
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.values.len()
     }

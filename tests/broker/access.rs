@@ -292,6 +292,46 @@ fn a_change_reaches_living_subscriptions_within_a_second() {
 }
 
 #[test]
+fn a_topic_that_is_published_all_the_time_is_judged_by_the_rules_of_the_moment() {
+    for_each_broker(|startup| {
+        let writes = "user bob\ntopic write a\n";
+        let reads = "user ann\ntopic read a\n";
+        let broker = started(startup, &format!("{reads}{writes}"), &[]);
+        let mut bob = as_user(&broker, "bob");
+        let mut readers: Vec<Client> = ["ann", "ann", "eve"]
+            .iter()
+            .zip(1..)
+            .map(|(name, number)| {
+                let connect = named(Protocol::V311, name).client_id(format!("{name} {number}"));
+                let mut reader = connect.accepted(broker.port());
+                reader.subscribe("a", 0);
+                reader
+            })
+            .collect();
+        // The same topic, and no other: each time it is sent, to everybody.
+        let mut arriving = |expected: [usize; 3]| {
+            eventually(SECOND, || {
+                for _ in 0..2 {
+                    bob.publish_acknowledged("a", "x");
+                }
+                let counts = readers.iter_mut().map(|reader| heard(reader).len());
+                counts.collect::<Vec<_>>() == expected
+            })
+        };
+        for _ in 0..2 {
+            assert!(arriving([2, 2, 0]));
+            rewrite(&broker, &format!("user eve\ntopic read a\n{writes}"));
+            assert!(arriving([0, 0, 2]));
+            rewrite(&broker, reads);
+            assert!(arriving([0, 0, 0]), "bob may not send it");
+            rewrite(&broker, &format!("pattern read a\n{writes}"));
+            assert!(arriving([2, 2, 2]));
+            rewrite(&broker, &format!("{reads}{writes}"));
+        }
+    });
+}
+
+#[test]
 fn a_bad_line_at_a_reload_leaves_the_last_good_rules() {
     for_each_broker(|startup| {
         let mut broker = started(startup, RULES, &[]);

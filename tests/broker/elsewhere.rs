@@ -8,7 +8,8 @@ use super::accounts::{account, database};
 use super::conf::conf;
 use super::roles::{NAMES, ROLES, change, client, heard, may_publish, until, v5};
 use crate::support::{
-    Broker, Connect, PATIENCE, Protocol, Startup, eventually, finish, for_each_broker, plugin_conf,
+    Broker, Connect, PATIENCE, Protocol, Startup, doorman, eventually, finish, for_each_broker,
+    plugin_conf,
 };
 
 fn accounts(startup: &Startup) {
@@ -107,11 +108,49 @@ fn certified(startup: Startup, clients: &[&str]) -> Broker {
 }
 
 fn publish(broker: &Broker, name: &str, topic: &str) {
+    publish_text(broker, name, topic, name);
+}
+
+fn publish_text(broker: &Broker, name: &str, topic: &str, text: &str) {
     let files = files(broker.dir(), name);
-    let message = ["-q", "1", "-t", topic, "-m", name];
+    let message = ["-q", "1", "-t", topic, "-m", text];
     let args = [&by_certificate(name, &files)[..], &message].concat();
     let done = broker.tree().mosquitto_pub(broker.nth_port(2), &args);
     assert!(!done.stderr.contains("certificate"), "{done:?}");
+}
+
+#[test]
+fn who_came_by_certificate_changes_no_password_of_its_own() {
+    for_each_broker(|startup| {
+        let broker = certified(startup, &["ann"]);
+        for args in [
+            &["role", "add", "own"][..],
+            &[
+                "role",
+                "allow",
+                "own",
+                "publishClientSend",
+                "$CONTROL/doorman/own/v1",
+            ],
+            &["user", "grant", "ann", "own"],
+        ] {
+            let mut doorman = doorman();
+            doorman
+                .args(args)
+                .arg("--database")
+                .arg(broker.dir().join("db"));
+            finish(&mut doorman).succeeded();
+        }
+        let order = r#"{"commands": [{"command": "changeOwnPassword", "oldpassword": "pw",
+                                      "password": "tulips"}]}"#;
+        let refused = "command=\"changeOwnPassword\": Log in with a password to change it";
+        until("the rule is in force", || {
+            publish_text(&broker, "ann", "$CONTROL/doorman/own/v1", order);
+            broker.log().contains(refused)
+        });
+        let connect = Connect::new(Protocol::V311).client_id("ann");
+        connect.credentials("ann", "pw").accepted(broker.port());
+    });
 }
 
 /// Whoever has a certificate is not asked for a password, and nothing is asked of the plugin then.

@@ -246,7 +246,7 @@ impl Way {
             Self::Password => login(id, username, password).open(port),
             Self::Scram => {
                 let scram = Scram::new(Mechanism::Sha512, username, password);
-                scram.open(&scram.connect().client_id(id), port)
+                scram.open(&scram.connect().client_id(id).keepalive(0), port)
             }
         }
     }
@@ -257,7 +257,7 @@ impl Way {
             Self::Password => (Protocol::V311, login(id, username, password)),
             Self::Scram => {
                 let scram = Scram::new(Mechanism::Sha512, username, password);
-                (Protocol::V5, scram.connect().client_id(id))
+                (Protocol::V5, scram.connect().client_id(id).keepalive(0))
             }
         };
         let mut client = Client::tcp(port, protocol);
@@ -266,8 +266,10 @@ impl Way {
     }
 }
 
+/// Without a keepalive: where a waiting client goes in the moment of a SIGHUP, 2.1 crashes over the
+/// keepalive it had (docs/broker.md).
 fn login(id: &str, username: &str, password: &str) -> Connect {
-    let connect = Connect::new(Protocol::V311).client_id(id);
+    let connect = Connect::new(Protocol::V311).client_id(id).keepalive(0);
     connect.credentials(username, password)
 }
 

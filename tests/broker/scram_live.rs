@@ -10,7 +10,7 @@ use mosquitto_doorman::store::sqlite::Database;
 
 use super::accounts::{account, change, database, name, set, stored};
 use super::conf::patient;
-use super::control_compared::{Admin, beginning, ours};
+use super::control_compared::{Admin, beginning, import};
 use super::scram::{FEW, REFUSED, enter, scramp, with_accounts};
 use crate::support::{
     Answer, Auth, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Startup, eventually,
@@ -211,7 +211,10 @@ fn many_that_leave_in_the_middle_leave_nothing() {
 fn orders_tell_who_came_by_scram() {
     for_each_broker(|startup| {
         let path = startup.dir().join("db");
-        let broker = ours(startup, &beginning());
+        let startup = startup.file("dynsec.json", beginning());
+        import(startup.dir());
+        let options = ["database {dir}/db", "database_roles true", "scram both"];
+        let broker = startup.start(&patient(&options));
         let mut database = Database::open(&path).unwrap();
         let recipe = mosquitto_doorman::credential::Recipe::generated_scram(Sha512);
         let salt = mosquitto_doorman::credential::Salt::new([4; 16]);

@@ -119,6 +119,24 @@ fn doors_beside_doorman_are_found() {
 }
 
 #[test]
+fn a_pace_that_is_not_the_brokers_own_is_told() {
+    let desk = Desk::file();
+    for lines in ["sys_interval 60", "sys_interval 0"] {
+        check(&desk, &format!("{lines}\n"))
+            .code(0)
+            .tells("m.conf:5: note: plugin_opt_sys_interval is 10");
+    }
+    let silent = [
+        "sys_interval 10",
+        "plugin_opt_sys_interval 60\nsys_interval 60",
+    ];
+    for lines in silent {
+        let ran = check(&desk, &format!("{lines}\n")).code(0);
+        assert!(!ran.out.contains("pace"), "{}", ran.out);
+    }
+}
+
+#[test]
 fn closed_doors_are_no_finding() {
     let desk = Desk::file();
     for lines in [

@@ -150,6 +150,46 @@ fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
 }
 
 #[test]
+fn a_limit_of_administrators_goes_out_as_no_right_to_administer() {
+    let desk = Desk::database();
+    for args in [
+        &["role", "add", "limited", "--admin-prefix", "a-"][..],
+        &[
+            "role",
+            "allow",
+            "limited",
+            "publishClientSend",
+            "$CONTROL/dynamic-security/v1",
+        ],
+        &["role", "allow", "limited", "publishClientSend", "a/#"],
+        &["role", "add", "free"],
+        &[
+            "role",
+            "allow",
+            "free",
+            "publishClientSend",
+            "$CONTROL/dynamic-security/v1",
+        ],
+    ] {
+        desk.on(args).code(0);
+    }
+    let topics = |file: &Value, role: &str| -> Vec<Value> {
+        let mut roles = file["roles"].as_array().unwrap().iter();
+        let role = roles.find(|entry| entry["rolename"] == role).unwrap();
+        let rules = role["acls"].as_array().unwrap().iter();
+        rules.map(|rule| rule["topic"].clone()).collect()
+    };
+    let (ran, file) = export(&desk, &[]);
+    ran.code(1)
+        .says("it limits what its holders may administer");
+    assert_eq!(topics(&file, "limited"), [json!("a/#")]);
+    assert_eq!(topics(&file, "free").len(), 1);
+    let (ran, file) = export(&desk, &["--drop-bounds"]);
+    ran.code(1).says("may administer everything now");
+    assert_eq!(topics(&file, "limited").len(), 2);
+}
+
+#[test]
 fn a_password_file_holds_nothing_that_could_be_exported_so() {
     Desk::file().on(&["export", "--format", "dynsec"]).code(1);
     let desk = Desk::database();

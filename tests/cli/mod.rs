@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod explain;
 mod export;
+mod export_acl;
 mod export_rules;
 mod group;
 mod import;

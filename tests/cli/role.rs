@@ -205,6 +205,27 @@ fn fields_are_set_and_cleared() {
 }
 
 #[test]
+fn what_administrators_are_limited_to_is_set_shown_and_taken_away() {
+    let desk = desk();
+    let set = |flags: &[&str]| desk.on(&[&["role", "set", "reader"], flags].concat());
+    assert_eq!(shown(&desk).get("admin_prefix"), None);
+    set(&["--admin-prefix", "plant 1-"]).code(0);
+    assert_eq!(shown(&desk)["admin_prefix"], "plant 1-");
+    desk.on(&["role", "show", "reader"])
+        .tells("names that begin with \"plant 1-\"");
+    // An empty one would be no limit.
+    set(&["--admin-prefix", ""]).code(2);
+    set(&["--admin-prefix", "a", "--no-admin-prefix"]).code(2);
+    set(&["--textname", "t"]).code(0);
+    assert_eq!(shown(&desk)["admin_prefix"], "plant 1-");
+    set(&["--no-admin-prefix"]).code(0);
+    assert_eq!(shown(&desk).get("admin_prefix"), None);
+    desk.on(&["role", "add", "y", "--admin-prefix", "y-"])
+        .code(0);
+    desk.on(&["role", "show", "y"]).tells("y-");
+}
+
+#[test]
 fn roles_are_granted_to_an_account_and_shown_in_the_order_they_are_asked() {
     let desk = desk();
     desk.on(&["role", "add", "alarm"]).code(0);

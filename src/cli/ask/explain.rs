@@ -5,15 +5,15 @@
 
 use clap::Args;
 
-use super::answer::Answered;
 use super::named::SourcesArgs;
-use super::request::{Action, Request, user};
+use super::user;
 use crate::admin;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::Printer;
 use crate::cli::rule::{qos, size};
 use crate::model::AccountName;
 use crate::policy::Qos;
+use crate::reasons::{Action, Outcome, Request};
 
 /// What to ask.
 #[derive(Args, Debug)]
@@ -57,10 +57,13 @@ pub(in crate::cli) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<E
     // What nobody can ask is wrong whoever is asked.
     request.question().map_err(Failure::usage)?;
     let now = args.sources.moment()?;
-    match Answered::new(&args.sources.open()?, &request, now)? {
+    match args.sources.open()?.explain(&request, now)? {
         Some(answered) => {
             printer.answer(&answered)?;
-            Ok(answered.decision.exit())
+            Ok(match answered.decision {
+                Outcome::Allowed => Exit::Done,
+                Outcome::Denied | Outcome::Deferred => Exit::Denied,
+            })
         }
         None => Err(missing(request.user)),
     }

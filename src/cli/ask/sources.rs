@@ -1,48 +1,20 @@
-//! The sources, opened and asked as the plugin does it.
+//! The sources, opened to be asked.
 //!
-//! Must not: have an order of its own: that is `store`'s. The account comes first, as in `engine::access`,
-//! then the first source with something to say, and an ACL file last of all where nobody has.
+//! Must not: make anything that is not there.
 #![forbid(unsafe_code)]
-
-use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::admission::{self, Approach, Fact};
 use crate::cli::exit::Failure;
 use crate::cli::place::Place;
 use crate::config::{Config, SourceConfig, UnknownUser};
-use crate::model::Account;
-use crate::policy::acl_file::AclFile;
-use crate::policy::{Asker, Rights};
-use crate::store::{self, Error, Opinion, Ordered};
-use crate::verdict::Reason;
+use crate::reasons::{Answered, Asked, Request, Trouble};
+use crate::store::{self, Ordered};
 
 /// The sources, open.
 pub(super) struct Sources {
     all: Ordered,
     unknown_user: UnknownUser,
-}
-
-/// How somebody stands.
-pub(super) struct Standing<'a> {
-    pub(super) says: Says<'a>,
-    pub(super) account: Option<Account>,
-    /// Whether there are accounts, and none of this name.
-    pub(super) is_unknown: bool,
-}
-
-/// Who decides about somebody.
-pub(super) enum Says<'a> {
-    /// Nobody: the account cannot be used.
-    Refused(Reason),
-    /// Roles, or a query.
-    Rights(&'a Path, Arc<Rights>),
-    /// An ACL file.
-    File(&'a Path, Arc<AclFile>),
-    /// No source.
-    Nobody(UnknownUser),
 }
 
 impl Sources {
@@ -60,53 +32,22 @@ impl Sources {
         })
     }
 
-    /// How a client stands; none if there is no such account, and no rule for one of its name.
-    pub(super) fn stand(
+    /// The answer with its reasons; none if there is no such account, and no rule for one of its name.
+    pub(super) fn explain(
         &self,
-        asker: Asker<'_>,
+        request: &Request,
         now: Timestamp,
-    ) -> Result<Option<Standing<'_>>, Error> {
-        let Ordered {
-            sources,
-            authorities,
-            ..
-        } = &self.all;
-        let account = match asker.username {
-            Some(username) => store::known(sources, username, asker.client_id)?,
-            None => None,
+    ) -> Result<Option<Answered>, Failure> {
+        let asked = Asked {
+            sources: &self.all.sources,
+            authorities: &self.all.authorities,
+            unknown_user: self.unknown_user,
         };
-        let account = account.map(|(account, _)| account);
-        let is_unknown = asker.username.is_some() && account.is_none() && !sources.is_empty();
-        // Where it comes from is looked at when it comes.
-        let approach = Approach {
-            client_id: Fact::Open,
-            ip: Fact::Open,
-        };
-        let admitted = account
-            .as_ref()
-            .map(|account| admission::admit(account, approach, now));
-        let says = match (admitted, authorities.opinion(asker, now)?) {
-            (Some(Err(reason)), _) => Says::Refused(reason),
-            (_, Some(opinion)) => opinion.into(),
-            (_, None) if is_unknown => return Ok(None),
-            (_, None) => match authorities.last_resort() {
-                Some(opinion) => opinion.into(),
-                None => Says::Nobody(self.unknown_user),
-            },
-        };
-        Ok(Some(Standing {
-            says,
-            account,
-            is_unknown,
-        }))
-    }
-}
-
-impl<'a> From<Opinion<'a>> for Says<'a> {
-    fn from(opinion: Opinion<'a>) -> Self {
-        match opinion {
-            Opinion::File(path, file) => Self::File(path, Arc::clone(&file.in_force())),
-            Opinion::Granted { path, granted, .. } => Self::Rights(path, granted.rights),
-        }
+        asked
+            .explain(request, now)
+            .map_err(|trouble| match trouble {
+                Trouble::Question(why) => Failure::usage(why),
+                Trouble::Store(error) => error.into(),
+            })
     }
 }

@@ -3,10 +3,10 @@
 //! Must not: take half a line. What is not understood is told with its line, and nothing is asked.
 #![forbid(unsafe_code)]
 
-use super::answer::Outcome;
-use super::request::{Action, Request, user};
+use super::user;
 use crate::cli::print::Plain;
 use crate::cli::rule::{qos, size};
+use crate::reasons::{Action, Outcome, Request};
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]

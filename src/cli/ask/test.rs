@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::answer::{Answered, Outcome};
 use super::named::SourcesArgs;
 use super::table::{self, Row};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Answer, Printer};
+use crate::reasons::{Answered, Outcome};
 
 /// What to ask.
 #[derive(Args, Debug)]
@@ -72,7 +72,7 @@ pub(in crate::cli) fn run(args: &TestArgs, printer: &mut Printer) -> Result<Exit
     let sources = args.sources.open()?;
     let mut summary = Summary { held: 0, failed: 0 };
     for row in &rows {
-        let answered = Answered::new(&sources, &row.request, now)?;
+        let answered = sources.explain(&row.request, now)?;
         let decision = answered.as_ref().map(|answered| answered.decision);
         if decision == Some(row.expected) {
             summary.held = summary.held.saturating_add(1);

@@ -27,6 +27,7 @@ pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
         found.extend(order(&plugins, plugin));
         found.extend(builtin(conf, plugin));
         found.extend(builtin_acl(conf, plugin));
+        found.extend(pace(conf, plugin));
     }
     let global = |plugin: &&&Plugin| plugin.line.listener.is_none() && plugin.name.is_none();
     if let Some(second) = ours.iter().filter(global).nth(1) {
@@ -190,6 +191,24 @@ fn builtin(conf: &Conf, plugin: &Plugin) -> Option<Finding> {
             &line.at,
             "usernames that doorman does not know are looked up here",
         ),
+    })
+}
+
+/// How often the broker tells of itself, and how often doorman does.
+fn pace(conf: &Conf, plugin: &Plugin) -> Option<Finding> {
+    let line = conf.last("sys_interval")?;
+    let config = config(plugin);
+    let ours = config.sys_interval.map_or(0, |interval| interval.as_secs());
+    let theirs = line.value.trim();
+    (config.sys_topics && theirs.parse() != Ok(ours)).then(|| {
+        Finding::note(
+            &line.at,
+            format!(
+                "plugin_opt_sys_interval is {ours}: doorman's topics below $SYS have a pace of \
+                 their own, a plugin cannot see this line; plugin_opt_sys_interval {theirs} makes \
+                 it one"
+            ),
+        )
     })
 }
 

@@ -11,10 +11,10 @@ use super::finding::{Finding, Level};
 use super::odd::{Tally, level};
 use super::plugin;
 use crate::cli::print::Plain;
-use crate::cli::rule_view::RuleView;
 use crate::config::SourceConfig;
 use crate::policy::lint;
 use crate::policy::{RoleDefinition, StoredRole};
+use crate::reasons::RuleView;
 use crate::store::sqlite::Database;
 use crate::store::{Error, Store as _};
 

@@ -125,6 +125,21 @@ impl Maker<'_> {
                 },
             ));
         }
+        let limited = role.admin_prefix.is_some();
+        if limited {
+            let whose = format!("role {}", Plain(name));
+            self.told.push((
+                whose,
+                match self.args.drop_bounds {
+                    true => "whoever gives orders by it may administer everything now",
+                    false => {
+                        "it limits what its holders may administer, which dynamic-security does not \
+                         know: the rules about $CONTROL that allow were left out; --drop-bounds keeps \
+                         them"
+                    }
+                },
+            ));
+        }
         let wildcards = role.wildcard_subscriptions;
         if self.args.broker == Broker::V2_0 && wildcards == WildcardSubscriptions::Deny {
             let why = "a 2.0 broker does not know allowwildcardsubs: its holders may subscribe with \
@@ -133,6 +148,11 @@ impl Maker<'_> {
         }
         let rules = role.rules.iter();
         let rules = rules
+            .filter(|rule| {
+                let opens = rule.permission() == Permission::Allow;
+                let administers = limited && opens && rule.concerns_administration();
+                !administers || self.args.drop_bounds
+            })
             .filter_map(|rule| self.rule(name, rule, bound))
             .collect();
         self.roles.insert(role.name.clone());

@@ -13,9 +13,10 @@ use super::lists::{ranked, texts};
 use super::members::{grant, replace_roles};
 use crate::admin::{Change, Command, Error, Rotation};
 use crate::dynsec::Json;
-use crate::engine::End;
+use crate::engine::{End, Engine};
 use crate::model::{Account, AccountName, GroupName, RoleName};
 use crate::policy::{Grantee, Priority, Ranked};
+use crate::store::Listed;
 
 pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let name = order.username()?;
@@ -146,8 +147,21 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &AccountName) -> Result<Value
     let account = hand.batch.account(name)?;
     let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
     let holdings = hand.roles()?.holdings(name).map_err(Error::from)?;
+    let listed = Listed {
+        name: account.name,
+        client_id: account.client_id,
+        textname: account.textname,
+        textdescription: account.textdescription,
+        disabled: account.disabled,
+        holdings,
+    };
+    Ok(listed_as(hand.engine, &listed))
+}
+
+/// The same of one that was read with others.
+pub(super) fn listed_as(engine: &Engine, account: &Listed) -> Value {
     let mut client = Map::new();
-    client.insert("username".to_owned(), json!(name.as_str()));
+    client.insert("username".to_owned(), json!(account.name.as_str()));
     if let Some(text) = &account.client_id {
         client.insert("clientid".to_owned(), json!(**text));
     }
@@ -155,17 +169,18 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &AccountName) -> Result<Value
     if account.disabled {
         client.insert("disabled".to_owned(), json!(true));
     }
+    let holdings = &account.holdings;
     let roles = ranked("rolename", &holdings.roles, RoleName::as_str);
     let groups = ranked("groupname", &holdings.groups, GroupName::as_str);
     client.insert("roles".to_owned(), roles);
     client.insert("groups".to_owned(), groups);
-    let (_, connections) = hand.engine.connected(Some(name), 0, MOST_CONNECTIONS);
+    let (_, connections) = engine.connected(Some(&account.name), None, 0, MOST_CONNECTIONS);
     let connections = connections.iter().map(|client| match client.address {
         Some(address) => json!({ "address": address.to_string() }),
         None => json!({}),
     });
     client.insert("connections".to_owned(), connections.collect());
-    Ok(Value::Object(client))
+    Value::Object(client)
 }
 
 fn set(hand: &mut Hand<'_, '_>, name: AccountName, change: Change) -> Done {

@@ -10,7 +10,7 @@ use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use super::{clients, groups, roles};
 use crate::admin::Error;
-use crate::model::{AccountName, GroupName, RoleName};
+use crate::model::{GroupName, RoleName};
 use crate::policy::{Priority, Ranked};
 use crate::store::Page;
 
@@ -26,9 +26,18 @@ pub(super) fn details(hand: &mut Hand<'_, '_>, _: &Order) -> Done {
 
 pub(super) fn clients(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let total = hand.roles()?.totals().map_err(Error::from)?.accounts;
-    let names = hand.roles()?.account_names(page(order));
-    let names = names.map_err(Error::from)?;
-    let items = items(hand, order, &names, AccountName::as_str, clients::shown)?;
+    let items: Value = if is_verbose(order) {
+        // All of a page at once: name by name it takes five times as long.
+        let listed = hand.roles()?.listed(page(order)).map_err(Error::from)?;
+        let listed = listed.iter();
+        listed
+            .map(|one| clients::listed_as(hand.engine, one))
+            .collect()
+    } else {
+        let names = hand.roles()?.account_names(page(order));
+        let names = names.map_err(Error::from)?;
+        names.iter().map(|name| json!(name.as_str())).collect()
+    };
     Ok(Some(json!({ "totalCount": total, "clients": items })))
 }
 
@@ -56,10 +65,14 @@ fn items<T>(
     text: fn(&T) -> &str,
     shown: fn(&mut Hand<'_, '_>, &T) -> Result<Value, Refusal>,
 ) -> Result<Value, Refusal> {
-    match order.switch("verbose").unwrap_or(false) {
+    match is_verbose(order) {
         true => names.iter().map(|name| shown(hand, name)).collect(),
         false => Ok(names.iter().map(|name| json!(text(name))).collect()),
     }
+}
+
+fn is_verbose(order: &Order) -> bool {
+    order.switch("verbose").unwrap_or(false)
 }
 
 /// The names for people, where there are such.

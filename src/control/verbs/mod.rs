@@ -5,10 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod bans;
 mod clients;
 mod defaults;
+mod explain;
 mod fields;
 mod groups;
+mod import;
 mod lists;
 mod members;
 mod roles;
@@ -37,6 +40,8 @@ pub(super) enum Kind {
     Changes,
     /// It may come with a password, which is hashed before it is carried out.
     SetsPassword,
+    /// It has clients in it that may come with passwords, which are hashed before.
+    Imports,
 }
 
 /// The verb of this name, written in whatever case.
@@ -103,8 +108,16 @@ const VERBS: &[Verb] = &[
     changes("setClientId", clients::set_client_id),
     sets_password("setClientPassword", clients::set_password),
     changes("setDefaultACLAccess", defaults::set),
+    changes("clearBan", bans::clear),
     changes("dropSecondPassword", accounts::drop_second),
+    Verb {
+        name: "importClients",
+        kind: Kind::Imports,
+        act: import::import,
+    },
     changes("kickClient", sessions::kick),
+    asks("explain", explain::explain),
+    asks("listBans", bans::list),
     asks("listSessions", sessions::list),
     sets_password("rotatePassword", accounts::rotate),
     changes("setClientValidity", accounts::set_validity),

@@ -13,7 +13,7 @@ use super::rules;
 use crate::admin::{Command, Error, RoleChange};
 use crate::dynsec::Json;
 use crate::engine::End;
-use crate::model::{GroupName, RoleName};
+use crate::model::{GroupName, NamePrefix, RoleName};
 use crate::policy::{StoredRole, WildcardSubscriptions};
 
 pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
@@ -28,6 +28,7 @@ pub(super) fn create(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         textname: texts.name,
         textdescription: texts.description,
         wildcard_subscriptions: wildcards.unwrap_or_default(),
+        admin_prefix: admin_prefix(order)?.flatten(),
         rules,
         ..StoredRole::named(name)
     };
@@ -60,6 +61,7 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         textname: texts.name.map(Some),
         textdescription: texts.description.map(Some),
         wildcard_subscriptions: wildcards,
+        admin_prefix: admin_prefix(order)?,
         ..RoleChange::default()
     };
     hand.carry_out(&Command::SetRole {
@@ -89,12 +91,13 @@ pub(super) fn end_holders(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<()
 
 /// Clients without a username are not asked by name what they have.
 fn ends_of(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<Vec<End>, Refusal> {
+    let holders = End::Holders(name.clone(), hand.prefixes().cloned());
     let mut roles = hand.roles()?;
     let anonymous = roles.anonymous_group().map_err(Error::from)?;
     let groups = roles.groups_with(name).map_err(Error::from)?;
     let has_it = |anonymous: GroupName| groups.iter().any(|group| group.name == anonymous);
     let of_nobody = anonymous.is_some_and(has_it).then_some(End::Anonymous);
-    let all = [End::Holders(name.clone())].into_iter().chain(of_nobody);
+    let all = [holders].into_iter().chain(of_nobody);
     Ok(all.collect())
 }
 
@@ -108,8 +111,24 @@ pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &RoleName) -> Result<Value, R
     texts(&mut role, &found.textname, &found.textdescription);
     let wildcards = found.wildcard_subscriptions == WildcardSubscriptions::Allow;
     role.insert("allowwildcardsubs".to_owned(), json!(wildcards));
+    if let Some(prefix) = &found.admin_prefix {
+        role.insert("adminprefix".to_owned(), json!(prefix.as_str()));
+    }
     role.insert("acls".to_owned(), rules);
     Ok(Value::Object(role))
+}
+
+/// `adminprefix`: null for no limit. An empty text is none: whatever left it empty meant a limit.
+fn admin_prefix(order: &Order) -> Result<Option<Option<NamePrefix>>, Refusal> {
+    match order.field("adminprefix") {
+        None => Ok(None),
+        Some(Json::Null) => Ok(Some(None)),
+        Some(json) => {
+            let prefix = json.text().and_then(|text| NamePrefix::new(text).ok());
+            let prefix = prefix.ok_or_else(|| Refusal::new("Invalid adminprefix"))?;
+            Ok(Some(Some(prefix)))
+        }
+    }
 }
 
 fn wildcards(order: &Order) -> Result<Option<WildcardSubscriptions>, Refusal> {

@@ -19,7 +19,9 @@ pub(super) fn list(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let number = |field: &str| order.number(field).and_then(|n| usize::try_from(n).ok());
     let count = number("count").unwrap_or(usize::MAX);
     let offset = number("offset").unwrap_or(0);
-    let (total, page) = hand.engine.connected(name.as_ref(), offset, count);
+    let (total, page) = hand
+        .engine
+        .connected(name.as_ref(), hand.prefixes(), offset, count);
     let sessions: Value = page.iter().map(shown).collect();
     Ok(Some(json!({ "totalCount": total, "sessions": sessions })))
 }
@@ -27,17 +29,19 @@ pub(super) fn list(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
 /// `kickClient`: of a `clientid` or a `username`.
 pub(super) fn kick(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let client_id = order.maybe_text("clientid", "Invalid/missing client ID")?;
-    let (end, is_there) = match client_id {
-        Some(id) => (End::ClientId(id.into()), hand.engine.is_connected(id)),
+    let end = match client_id {
+        Some(id) => {
+            let found = hand.engine.connection_of(id);
+            let found = found.filter(|(_, name)| hand.covers(name.as_str()));
+            found.map(|(connection, _)| End::Connection(connection))
+        }
         None => {
             let name = order.username()?;
-            let (count, _) = hand.engine.connected(Some(&name), 0, 0);
-            (End::Client(name), count > 0)
+            let (count, _) = hand.engine.connected(Some(&name), hand.prefixes(), 0, 0);
+            (count > 0).then_some(End::Client(name))
         }
     };
-    if !is_there {
-        return Err(Refusal::new("Client not connected"));
-    }
+    let end = end.ok_or_else(|| Refusal::new("Client not connected"))?;
     hand.ends.push(end);
     Ok(None)
 }

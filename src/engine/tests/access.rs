@@ -46,6 +46,7 @@ impl Granting {
             rules: topics.iter().map(rule).collect(),
             wildcard_subscriptions: WildcardSubscriptions::Allow,
             window: Window::default(),
+            admin_prefix: None,
         });
         let holder = Holder {
             roles: vec![Assignment {

@@ -122,7 +122,8 @@ impl House {
                 Effect::Kick { .. }
                 | Effect::KickUsername(_)
                 | Effect::Recheck { .. }
-                | Effect::Publish { .. } => None,
+                | Effect::Publish { .. }
+                | Effect::Tell { .. } => None,
             })
             .collect()
     }

@@ -119,3 +119,56 @@ fn without_rules_nothing_is_registered_and_whoever_asks_is_denied() {
         assert_eq!(access(loaded.user_data, &ann, kind, b"r"), DENIED);
     }
 }
+
+/// The broker uses a client's memory again, and another plugin can change a client's name.
+#[test]
+fn a_client_with_another_name_is_another_client() {
+    let loaded = loaded();
+    let mut client = named("c1", b"ann");
+    let ask = |client: &FakeClient, kind, topic: &str| {
+        access(loaded.user_data, client, kind, topic.as_bytes())
+    };
+    for _ in 0..2 {
+        assert_eq!(ask(&client, abi::MOSQ_ACL_WRITE, "w"), ALLOW);
+        assert_eq!(ask(&client, abi::MOSQ_ACL_READ, "c1/in"), ALLOW);
+    }
+    for name in [Some("bob"), Some("anna"), Some("an"), None] {
+        client.username = name.map(|name| CString::new(name).unwrap());
+        assert_eq!(ask(&client, abi::MOSQ_ACL_WRITE, "w"), DENIED, "{name:?}");
+    }
+    client.username = Some(CString::new("ann").unwrap());
+    assert_eq!(ask(&client, abi::MOSQ_ACL_WRITE, "w"), ALLOW);
+    assert_eq!(ask(&client, abi::MOSQ_ACL_READ, "c1/in"), ALLOW);
+    client.id = CString::new("c2").unwrap();
+    assert_eq!(ask(&client, abi::MOSQ_ACL_READ, "c1/in"), DENIED);
+    assert_eq!(ask(&client, abi::MOSQ_ACL_READ, "c2/in"), ALLOW);
+    client.username = Some(CString::new(b"ann\xff".as_slice()).unwrap());
+    assert_eq!(ask(&client, abi::MOSQ_ACL_READ, "c2/in"), DENIED);
+    let mut end = left(pointer(&client));
+    assert_eq!(call(&DISCONNECT, loaded.user_data, &mut end), ALLOW);
+    client.username = Some(CString::new("ann").unwrap());
+    assert_eq!(ask(&client, abi::MOSQ_ACL_WRITE, "w"), ALLOW);
+}
+
+#[test]
+fn a_yes_holds_for_its_topic_and_its_direction_alone() {
+    let loaded = loaded();
+    let (ann, bob) = (named("c1", b"ann"), named("c1", b"bob"));
+    for _ in 0..2 {
+        for (who, kind, topic, answer) in [
+            (&ann, abi::MOSQ_ACL_WRITE, "w", ALLOW),
+            (&ann, abi::MOSQ_ACL_READ, "w", DENIED),
+            (&bob, abi::MOSQ_ACL_WRITE, "w", DENIED),
+            (&ann, abi::MOSQ_ACL_WRITE, "w", ALLOW),
+            (&ann, abi::MOSQ_ACL_WRITE, "wx", DENIED),
+            (&ann, abi::MOSQ_ACL_READ, "r", ALLOW),
+            (&ann, abi::MOSQ_ACL_WRITE, "r", DENIED),
+            (&ann, abi::MOSQ_ACL_SUBSCRIBE, "w", ALLOW),
+            (&ann, abi::MOSQ_ACL_READ, "", DENIED),
+            (&ann, abi::MOSQ_ACL_READ, "+", DENIED),
+        ] {
+            let answered = access(loaded.user_data, who, kind, topic.as_bytes());
+            assert_eq!(answered, answer, "{kind} {topic}");
+        }
+    }
+}

@@ -276,6 +276,7 @@ fn role(name: Arc<str>, lines: &[&FileRule], inexact: &mut Vec<Inexact>) -> Role
         rules,
         wildcard_subscriptions: WildcardSubscriptions::Allow,
         window: Window::default(),
+        admin_prefix: None,
     }
 }
 

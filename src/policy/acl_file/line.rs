@@ -74,6 +74,17 @@ pub(super) fn read(text: &str) -> Result<Vec<FileRule>, ParseError> {
     Ok(rules)
 }
 
+/// Whether a line can have this topic.
+pub(super) fn can_be_topic(text: &str) -> bool {
+    let line = format!("topic read {text}");
+    matches!(split(&line), Ok(Line::Topic(Access::Read, topic)) if topic.as_str() == text)
+}
+
+/// Whether a line can have this username.
+pub(super) fn can_be_user(name: &str) -> bool {
+    split(&format!("user {name}")) == Ok(Line::User(name))
+}
+
 /// Splits a line, given without its newline.
 fn split(line: &str) -> Result<Line<'_>, Mistake> {
     if line.starts_with('#') {

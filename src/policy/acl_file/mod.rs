@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod convert;
+mod express;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -32,12 +33,16 @@ pub use self::convert::{
     ANONYMOUS_ROLE, Converted, Difference, Inexact, OF_PATTERNS, OWN, PATTERN_ROLE, USER_ROLE,
     UserRole,
 };
+pub use self::express::{
+    Bounds, Expressed, Shortfall, Unsaid, as_expressed, can_have_section, express,
+};
 pub use self::line::Mistake;
 use self::line::read;
+use super::part::PartId;
 use super::question::{Asker, Message, Question};
 use super::rule::{Conditions, Permission};
 use super::template::{Level, Template};
-use super::trie::{Builder, Entry, NodeId, Search, TooMany, Trie};
+use super::trie::{Builder, Entry, NodeId, Reach, Search, TooMany, Trie};
 use crate::config::AclSubscribe;
 
 /// A file that was understood.
@@ -151,6 +156,7 @@ pub enum ParseError {
 /// The rules of one section.
 #[derive(Clone, Debug)]
 struct Tiers {
+    part: PartId,
     node: NodeId,
     /// Those that deny.
     denials: Vec<usize>,
@@ -181,6 +187,7 @@ impl AclFile {
         let mut trie = Builder::default();
         let mut section = || {
             Ok::<_, TooMany>(Tiers {
+                part: PartId::new(),
                 node: trie.root()?,
                 denials: Vec::new(),
             })
@@ -217,7 +224,7 @@ impl AclFile {
                 rule.access.permission(),
                 &Conditions::default(),
             );
-            trie.add(tiers.node, rule.template.levels(), entry)?;
+            trie.template(tiers.node, &rule.template, false, entry)?;
         }
         Ok(Self {
             rules: rules.into(),
@@ -232,9 +239,15 @@ impl AclFile {
 
     /// Whether this client may do that.
     pub fn check(&self, asker: Asker<'_>, question: &Question<'_>) -> Decision {
-        match question {
-            Question::Send(topic, _) => self.topic(asker, topic.as_str(), WRITE),
-            Question::Receive(topic, _) => self.topic(asker, topic.as_str(), READ),
+        self.decide(asker, question).0
+    }
+
+    /// The same, and of what the same decision may be told again: whoever has this [`part`](Self::part) and
+    /// asks about the same topic, or nothing, where it depends on more.
+    pub fn decide(&self, asker: Asker<'_>, question: &Question<'_>) -> (Decision, Option<PartId>) {
+        let decision = match question {
+            Question::Send(topic, _) => return self.topic(asker, topic.as_str(), WRITE),
+            Question::Receive(topic, _) => return self.topic(asker, topic.as_str(), READ),
             Question::Subscribe(filter, _) if self.subscriptions == Subscriptions::Enforce => {
                 self.subscription(asker, filter.plain())
             }
@@ -242,7 +255,16 @@ impl AclFile {
                 permission: Permission::Allow,
                 because: Because::AlwaysGranted,
             },
-        }
+        };
+        (decision, None)
+    }
+
+    /// The number of the rules that are about this client: its section and the patterns. None of whoever
+    /// cannot be judged by patterns: what others are told does not hold for it.
+    #[must_use]
+    pub fn part(&self, asker: Asker<'_>) -> Option<PartId> {
+        let part = self.own(asker).map_or(self.patterns.part, |own| own.part);
+        (!self.is_unsafe(asker)).then_some(part)
     }
 
     /// The rules in the order they are asked.
@@ -320,20 +342,25 @@ impl AclFile {
         last
     }
 
-    fn topic(&self, asker: Asker<'_>, topic: &str, kind: u8) -> Decision {
+    fn topic(&self, asker: Asker<'_>, topic: &str, kind: u8) -> (Decision, Option<PartId>) {
         let mut search = Search::new(asker, Message::EMPTY, kind | DENY, 0);
-        if let Some(own) = self.own(asker) {
+        let own = self.own(asker);
+        if let Some(own) = own {
             self.trie.search(own.node, topic, &mut search);
         }
-        if let Some(found) = search.found() {
-            return Decision::by(found);
+        if search.found().is_none() {
+            if self.is_unsafe(asker) {
+                return (Decision::deny(Because::UnsafeName), None);
+            }
+            self.trie.search(self.patterns.node, topic, &mut search);
         }
-        if self.is_unsafe(asker) {
-            return Decision::deny(Because::UnsafeName);
-        }
-        self.trie.search(self.patterns.node, topic, &mut search);
+        let part = own.map_or(self.patterns.part, |own| own.part);
+        let part = match search.reach() {
+            Reach::Everybody => Some(part),
+            Reach::One => None,
+        };
         let found = search.found().map(Decision::by);
-        found.unwrap_or(Decision::deny(Because::NoRule))
+        (found.unwrap_or(Decision::deny(Because::NoRule)), part)
     }
 
     fn subscription(&self, asker: Asker<'_>, filter: &str) -> Decision {

@@ -296,6 +296,28 @@ proptest! {
     }
 
     #[test]
+    fn what_is_said_of_a_part_is_what_each_of_it_is_told(
+        text in text(),
+        topic in filter_text(),
+        askers in vec((name(), name()), 2..8),
+    ) {
+        let file = file(&text);
+        let Ok(topic) = Topic::new(&topic) else { return Ok(()) };
+        let question = Question::Receive(topic, Message::EMPTY);
+        let askers = askers.iter().map(|(client_id, username)| Asker {
+            client_id: client_id.as_deref(),
+            username: username.as_deref(),
+        });
+        let askers: Vec<Asker<'_>> = askers.collect();
+        for one in &askers {
+            let (decision, Some(told)) = file.decide(*one, &question) else { continue };
+            for other in askers.iter().filter(|other| file.part(**other) == Some(told)) {
+                prop_assert_eq!(file.check(*other, &question), decision, "{} {:?} {:?}", text, one, other);
+            }
+        }
+    }
+
+    #[test]
     fn what_a_granted_subscription_covers_may_be_read(
         text in text(),
         filters in vec(filter_text(), 1..20),

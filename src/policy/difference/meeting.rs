@@ -9,7 +9,7 @@ use super::super::template::{Level, Share, Template};
 use super::super::topic;
 
 /// Whether some question may be about both rules.
-pub(super) fn meet(a: &Rule, b: &Rule) -> bool {
+pub(in super::super) fn meet(a: &Rule, b: &Rule) -> bool {
     let (ours, theirs) = (a.template(), b.template());
     let shared = |template: &Template| template.share() != Share::Plain;
     match (a.acl_type().is_literal(), b.acl_type().is_literal()) {
@@ -25,7 +25,7 @@ pub(super) fn meet(a: &Rule, b: &Rule) -> bool {
 }
 
 /// Whether subscriptions to it, or it as a filter, can have wildcards.
-pub(super) fn has_wildcards(template: &Template) -> bool {
+pub(in super::super) fn has_wildcards(template: &Template) -> bool {
     template.as_str().contains(['+', '#'])
 }
 
@@ -62,6 +62,7 @@ fn levels_meet(a: Level<'_>, b: Level<'_>, first: bool) -> bool {
     }
 }
 
-fn is_hidden(level: Level<'_>) -> bool {
+/// Whether a first level like this one is one that no wildcard matches.
+pub(in super::super) fn is_hidden(level: Level<'_>) -> bool {
     matches!(level, Level::Text(text) if topic::is_hidden(text))
 }

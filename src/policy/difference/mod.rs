@@ -12,7 +12,7 @@
 //! That is one look into a table for each rule, and pairs are compared only where it does not decide.
 #![forbid(unsafe_code)]
 
-mod meeting;
+pub(super) mod meeting;
 
 use hashbrown::HashMap;
 
@@ -339,7 +339,8 @@ fn is_control(template: &Template) -> bool {
     matches!(first, Some(Level::Text(text)) if text.starts_with("$CONTROL"))
 }
 
-fn may_be_control(rule: &Rule) -> bool {
+/// Whether it may be about that too.
+pub(super) fn may_be_control(rule: &Rule) -> bool {
     rule.template().share() == Share::Every || is_control(rule.template())
 }
 

@@ -29,6 +29,7 @@ fn definition(rules: Vec<Rule>) -> RoleDefinition {
         rules,
         wildcard_subscriptions: WildcardSubscriptions::Allow,
         window: Window::default(),
+        admin_prefix: None,
     }
 }
 

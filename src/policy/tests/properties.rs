@@ -184,6 +184,30 @@ proptest! {
     }
 
     #[test]
+    fn what_is_said_of_everybody_is_what_each_is_told(
+        all in holding(9),
+        asked in vec((message(), name(), name()), 2..8),
+        text in text(LEVELS),
+    ) {
+        let rights = Compiler::thorough().rights(&holder(&all), Defaults::FRESH, at(0));
+        let answers = asked.iter().map(|(message, client_id, username)| {
+            let asker = Asker { client_id: client_id.as_deref(), username: username.as_deref() };
+            let questions = questions(&text, *message);
+            let decided = questions.iter().map(|question| rights.decide(asker, question));
+            decided.collect::<Vec<_>>()
+        });
+        let answers: Vec<_> = answers.collect();
+        for (one, other) in answers.iter().zip(answers.iter().skip(1)) {
+            for ((one, part), (other, _)) in one.iter().zip(other) {
+                if let Some(part) = part {
+                    prop_assert_eq!(*part, rights.part());
+                    prop_assert_eq!(one, other, "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn an_explanation_names_what_decided(
         all in holding(9),
         (text, message, client_id, username) in (text(LEVELS), message(), name(), name()),

@@ -5,8 +5,9 @@
 
 use hashbrown::HashMap;
 
-use super::super::template::Level;
+use super::super::template::{Level, Template};
 use super::edges::{Edges, Mixed, Origin, Text};
+use super::flat::Drafts;
 use super::{Entry, Node, NodeId, TooMany, Trie, at};
 
 /// A tree that grows.
@@ -17,6 +18,7 @@ pub(in crate::policy) struct Builder {
     mixed: Vec<Mixed>,
     /// Where the text of a level lies; most levels come many times.
     texts: HashMap<Box<str>, Text>,
+    flat: Drafts,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,23 @@ impl Builder {
         Ok(id)
     }
 
-    /// Adds what a template ends in. Entries are added best rank first.
+    /// Adds a template with what it ends in, best rank first. What it says of shared subscriptions is the
+    /// caller's, and whether a wildcard in it can stand for itself.
+    pub(in crate::policy) fn template(
+        &mut self,
+        root: NodeId,
+        template: &Template,
+        is_literal: bool,
+        entry: Entry,
+    ) -> Result<(), TooMany> {
+        let is_plain = !is_literal || template.literal().is_some();
+        if is_plain && self.flat.add(root, template, entry) {
+            return Ok(());
+        }
+        self.add(root, template.levels(), entry)
+    }
+
+    /// Adds levels with what they end in, best rank first.
     pub(in crate::policy) fn add<'a>(
         &mut self,
         root: NodeId,
@@ -76,6 +94,14 @@ impl Builder {
             draft.node.end = length(&entries)?;
             draft.node.has_texts = draft.texts > 1;
         }
+        let nodes = &mut self.nodes;
+        let flat = self.flat.finish(&mut entries, |root, form| {
+            if let Some(Draft { node, .. }) = nodes.get_mut(root.0 as usize) {
+                let (start, end) = &mut node.forms;
+                *start = if start == end { form } else { *start };
+                *end = form.saturating_add(1);
+            }
+        })?;
         let mut edges = self.edges;
         let is_many = |node: &&Draft| {
             at(&self.nodes, node.node.origin.parent.0).is_some_and(|parent| parent.texts > 1)
@@ -92,6 +118,7 @@ impl Builder {
             entries: entries.into(),
             edges,
             mixed: self.mixed.into(),
+            flat,
         })
     }
 
@@ -189,6 +216,7 @@ impl Draft {
                 start: 0,
                 middle: 0,
                 end: 0,
+                forms: (0, 0),
             },
             texts: 0,
             here: Vec::new(),
@@ -198,7 +226,7 @@ impl Draft {
 }
 
 /// Without the entries that are never asked because an earlier one always answers.
-fn reachable(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
+pub(super) fn reachable(entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
     let mut answered = 0;
     entries.into_iter().filter(move |entry| {
         let new = entry.kinds & !answered != 0;

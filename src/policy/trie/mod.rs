@@ -3,6 +3,9 @@
 //!
 //! Must not: know roles, rules or files, allocate in a search, or change once it is built.
 //!
+//! Most templates are not in the tree: those of a few forms lie in one table ([`flat`]), and each form is looked
+//! for before the tree is searched for the others.
+//!
 //! A node is a template's first levels; the entries of the templates that end there lie in one list,
 //! best rank first, and those that end in `#` in another. A search goes down from a node that the
 //! caller names: along the text of a level, the names it equals, and `+`. A branch that holds nothing
@@ -15,9 +18,13 @@
 
 mod builder;
 mod edges;
+mod flat;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
+use self::flat::{Flat, Levels, Line};
 use super::question::{Asker, Message};
 use super::rule::{Conditions, Permission, Retain};
 use super::template::is_filled;
@@ -30,10 +37,11 @@ pub(super) struct Trie {
     entries: Box<[Entry]>,
     edges: Edges,
     mixed: Box<[Mixed]>,
+    flat: Flat,
 }
 
 /// A place in the tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(u32);
 
 /// What a template ends in.
@@ -54,6 +62,16 @@ pub(super) struct Entry {
 #[error("there are too many rules")]
 pub struct TooMany;
 
+/// For whom an answer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// For whoever asks the same of the same rules, whatever the message: neither a name nor the message was
+    /// looked at.
+    Everybody,
+    /// For whoever asked, and for this message.
+    One,
+}
+
 /// One question on its way through the tree.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
@@ -66,6 +84,8 @@ pub(super) struct Search<'a> {
     /// Only a lower rank is of interest; that of what was found.
     best: u32,
     permission: Permission,
+    /// Whether a name or the message was looked at.
+    is_personal: bool,
     #[cfg(test)]
     visited: usize,
 }
@@ -99,11 +119,42 @@ struct Node {
     start: u32,
     middle: u32,
     end: u32,
+    /// Of a root, the forms of the templates that are not below it.
+    forms: (u32, u32),
 }
 
 impl Trie {
     /// Looks below a node for something better than the search has; `plain` is a topic or a filter.
     pub(super) fn search(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
+        let forms = at(&self.nodes, node.0).map_or((0, 0), |root| root.forms);
+        let wanted = search.kinds | search.literal_kinds;
+        let mut levels = None;
+        for (number, form) in self.flat.forms(forms) {
+            if form.best >= search.best {
+                break;
+            }
+            if form.kinds & wanted == 0 {
+                continue;
+            }
+            let Some(open) = form.open() else {
+                if let Some(line) = self.flat.text(number, plain) {
+                    self.take_line(line, Path::Literal, search);
+                }
+                continue;
+            };
+            let levels = levels.get_or_insert_with(|| Levels::of(plain));
+            for line in self.flat.open(number, open, levels) {
+                let text = self.flat.text_of(line);
+                if open.covers(text, levels, search.asker, &mut search.is_personal) {
+                    self.take_line(line, Path::Covering, search);
+                }
+            }
+        }
+        self.walk(node, plain, search);
+    }
+
+    /// The same among the templates without a form.
+    fn walk(&self, node: NodeId, plain: &str, search: &mut Search<'_>) {
         let Some(root) = self.enter(node, search) else {
             return;
         };
@@ -127,18 +178,19 @@ impl Trie {
             return;
         };
         self.take(root.below(), Path::Covering, search);
+        search.is_personal |= root.names();
         let names = [
             (root.plus, true),
             (root.client, search.asker.client() == Some(group)),
             (root.user, search.asker.user() == Some(group)),
         ];
         if let Some(child) = self.text_child(root, node, group) {
-            self.search(child, plain, search);
+            self.walk(child, plain, search);
         }
         // A literal is found above: no group has a wildcard or stands for a name.
         let literal_kinds = std::mem::take(&mut search.literal_kinds);
         for (child, _) in names.into_iter().filter(|(_, fits)| *fits) {
-            self.search(child, plain, search);
+            self.walk(child, plain, search);
         }
         search.literal_kinds = literal_kinds;
     }
@@ -179,6 +231,7 @@ impl Trie {
                     self.visit(child, rest, path, search);
                 }
                 if !hidden {
+                    search.is_personal |= node.names();
                     if node.client.is_some() && search.asker.client() == Some(level) {
                         self.visit(node.client, rest, Path::Covering, search);
                     }
@@ -213,6 +266,7 @@ impl Trie {
     ) {
         let mut next = node.mixed;
         while let Some(mixed) = at(&self.mixed, next) {
+            search.is_personal = true;
             let text = self.edges.text(mixed.text);
             if hidden == (hidden && is_hidden(text)) && is_filled(text, level, search.asker) {
                 self.visit(mixed.child, rest, Path::Covering, search);
@@ -232,24 +286,41 @@ impl Trie {
         (node.best < search.best && node.kinds & wanted != 0).then_some(node)
     }
 
-    /// The best of a list, if it is better than what the search has.
-    fn take(&self, (start, end): (u32, u32), path: Path, search: &mut Search<'_>) {
-        let kinds = match path {
-            Path::Literal => search.kinds | search.literal_kinds,
-            Path::Covering => search.kinds,
-        };
-        let range = start as usize..end as usize;
-        for entry in self.entries.get(range).unwrap_or_default() {
-            if entry.rank >= search.best {
-                return;
-            }
-            if entry.kinds & kinds != 0 && entry.holds(search.message) {
-                search.best = entry.rank;
-                search.permission = entry.permission;
-                return;
-            }
+    fn take_line(&self, line: &Line, path: Path, search: &mut Search<'_>) {
+        if !take(&line.first, path, search) {
+            let others = self.entries.get(line.others as usize..);
+            take(others.unwrap_or_default(), path, search);
         }
     }
+
+    fn take(&self, (start, end): (u32, u32), path: Path, search: &mut Search<'_>) {
+        let range = start as usize..end as usize;
+        take(self.entries.get(range).unwrap_or_default(), path, search);
+    }
+}
+
+/// The best of a list, if it is better than what the search has; whether there is one, or the list went on
+/// to what is no better.
+fn take(entries: &[Entry], path: Path, search: &mut Search<'_>) -> bool {
+    let kinds = match path {
+        Path::Literal => search.kinds | search.literal_kinds,
+        Path::Covering => search.kinds,
+    };
+    for entry in entries {
+        if entry.rank >= search.best {
+            return true;
+        }
+        if entry.kinds & kinds == 0 {
+            continue;
+        }
+        search.is_personal |= !entry.is_unconditional();
+        if entry.holds(search.message) {
+            search.best = entry.rank;
+            search.permission = entry.permission;
+            return true;
+        }
+    }
+    false
 }
 
 impl Entry {
@@ -289,6 +360,11 @@ impl Node {
     fn below(&self) -> (u32, u32) {
         (self.middle, self.end)
     }
+
+    /// Whether a name can lead on from here.
+    fn names(&self) -> bool {
+        self.client.is_some() || self.user.is_some()
+    }
 }
 
 impl NodeId {
@@ -309,6 +385,7 @@ impl<'a> Search<'a> {
             message,
             best: u32::MAX,
             permission: Permission::Deny,
+            is_personal: false,
             #[cfg(test)]
             visited: 0,
         }
@@ -318,92 +395,16 @@ impl<'a> Search<'a> {
     pub(super) fn found(&self) -> Option<(u32, Permission)> {
         (self.best != u32::MAX).then_some((self.best, self.permission))
     }
+
+    /// For whom that holds.
+    pub(super) fn reach(&self) -> Reach {
+        match self.is_personal {
+            true => Reach::One,
+            false => Reach::Everybody,
+        }
+    }
 }
 
 fn at<T>(items: &[T], index: u32) -> Option<&T> {
     items.get(index as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::template::{About, Substitution, Template};
-
-    const ANN: Asker<'_> = Asker {
-        client_id: Some("c1"),
-        username: Some("ann"),
-    };
-
-    fn trie(filters: &[&str]) -> (Trie, NodeId) {
-        let mut builder = Builder::default();
-        let root = builder.root().unwrap();
-        for (rank, filter) in (0..).zip(filters) {
-            let template = Template::parse(filter, About::Topics, Substitution::Anywhere).unwrap();
-            let entry = Entry::new(rank, 1, Permission::Allow, &Conditions::default());
-            builder.add(root, template.levels(), entry).unwrap();
-        }
-        (builder.finish().unwrap(), root)
-    }
-
-    fn search(filters: &[&str], plain: &str) -> (Option<u32>, usize) {
-        let (trie, root) = trie(filters);
-        let mut search = Search::new(ANN, Message::EMPTY, 1, 0);
-        trie.search(root, plain, &mut search);
-        (search.found().map(|(rank, _)| rank), search.visited)
-    }
-
-    #[test]
-    fn the_best_rank_that_covers_the_question_is_found() {
-        let filters = ["a/b/c", "a/+/#", "%u/#", "x%c", "#"];
-        for (plain, found) in [
-            ("a/b/c", Some(0)),
-            ("a/b/d", Some(1)),
-            ("a/b", Some(1)),
-            ("a/+/c", Some(1)),
-            ("ann", Some(2)),
-            ("ann/#", Some(2)),
-            ("xc1", Some(3)),
-            ("a", Some(4)),
-            ("$SYS/a", None),
-        ] {
-            assert_eq!(search(&filters, plain).0, found, "{plain}");
-        }
-    }
-
-    #[test]
-    fn a_search_enters_no_node_twice_however_long_the_topic() {
-        // Every filter of twelve levels that are a or +, none of which covers the topic.
-        let filters: Vec<String> = (0_u32..1 << 12)
-            .map(|bits| {
-                let levels = (0..12).map(|at| if bits >> at & 1 == 0 { "a" } else { "+" });
-                levels.collect::<Vec<_>>().join("/")
-            })
-            .collect();
-        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
-        let nodes = trie(&filters).0.nodes.len();
-        for topic in [vec!["a"; 11], vec!["a"; 200], vec!["a"; 30_000]] {
-            let (found, visited) = search(&filters, &topic.join("/"));
-            assert_eq!(found, None);
-            assert!(visited <= nodes, "{visited} of {nodes}");
-        }
-    }
-
-    #[test]
-    fn a_branch_with_nothing_better_is_left_alone() {
-        let (found, visited) = search(&["#", "a/b/c/d", "a/+/c/+"], "a/b/c/d");
-        assert_eq!((found, visited), (Some(0), 2));
-    }
-
-    #[test]
-    fn a_longest_topic_takes_the_search_no_deeper_than_the_templates() {
-        let deep = vec!["+"; 201].join("/");
-        let (found, visited) = search(&[&deep], &"/".repeat(65_535));
-        assert_eq!((found, visited), (None, 202));
-    }
-
-    #[test]
-    fn entries_that_are_never_asked_are_left_out() {
-        let (trie, _) = trie(&["a", "a", "a/#", "a"]);
-        assert_eq!(trie.entries.len(), 2);
-    }
 }

@@ -73,6 +73,7 @@ impl Grantor for AclQuery {
             rules,
             wildcard_subscriptions: WildcardSubscriptions::Allow,
             window: Window::default(),
+            admin_prefix: None,
         };
         let mut compiler = self.compiler();
         let role = compiler

@@ -39,6 +39,11 @@ impl Database {
         })
     }
 
+    /// Whether its schema is still the one that it was opened with.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        schema::is_latest(&self.connection)
+    }
+
     /// Opens the database, and makes it with mode 0600 if it is not there.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod found;
 mod grantor;
 mod news;
 mod pair;
+mod pen;
 mod query;
 mod reader;
 mod record;
@@ -36,6 +37,7 @@ use std::path::Path;
 use rusqlite::{ErrorCode, ffi};
 
 pub use database::Database;
+pub use pen::Pen;
 
 use super::{Error, Opened};
 use crate::config::{DatabaseConfig, QueryConfig};

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
 use super::connection::Slot;
 use super::query;
 use crate::model::{Account, StoredCredential};
@@ -35,7 +33,7 @@ impl Source for Reader {
     }
 
     fn sample(&self) -> Vec<StoredCredential> {
-        self.slot.ask(spread).unwrap_or_else(|error| {
+        self.spread().unwrap_or_else(|error| {
             log::warn!("no sample of the stored credentials: {error}");
             Vec::new()
         })
@@ -50,22 +48,31 @@ impl Source for Reader {
     }
 }
 
-/// Credentials at even distances over the ids: a seek each, however large the table is.
-fn spread(connection: &Connection) -> rusqlite::Result<Vec<StoredCredential>> {
-    let mut sample = Vec::new();
-    let Some((lowest, highest)) = query::id_range(connection)? else {
-        return Ok(sample);
-    };
-    let step = (highest.saturating_sub(lowest) / SAMPLE).max(1);
-    let mut next = lowest;
-    for _ in 0..SAMPLE {
-        let Some((id, credential)) = query::credential_from(connection, next)? else {
-            break;
+impl Reader {
+    /// Credentials at even distances over the ids: a seek each, however large the table is. Whoever logs
+    /// in meanwhile waits for a few of them, not for all.
+    fn spread(&self) -> Result<Vec<StoredCredential>, Error> {
+        let mut sample = Vec::new();
+        let Some((lowest, highest)) = self.slot.ask(query::id_range)? else {
+            return Ok(sample);
         };
-        sample.extend(credential);
-        next = next.saturating_add(step).max(id.saturating_add(1));
+        let step = (highest.saturating_sub(lowest) / SAMPLE).max(1);
+        let mut next = lowest;
+        for _ in 0..SAMPLE / AT_ONCE {
+            self.slot.ask(|connection| {
+                for _ in 0..AT_ONCE {
+                    let Some((id, credential)) = query::credential_from(connection, next)? else {
+                        return Ok(());
+                    };
+                    sample.extend(credential);
+                    next = next.saturating_add(step).max(id.saturating_add(1));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(sample)
     }
-    Ok(sample)
 }
 
 const SAMPLE: i64 = 256;
+const AT_ONCE: i64 = 16;

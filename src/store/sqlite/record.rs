@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use rusqlite::Row;
 
 use crate::model::{Account, AccountName, StoredCredential};
+use crate::policy::Holdings;
+use crate::store::Listed;
 
 /// Reads the columns of `query::account`, in their order.
 pub(super) fn account(row: &Row<'_>) -> Result<Account, String> {
@@ -27,6 +29,20 @@ pub(super) fn account(row: &Row<'_>) -> Result<Account, String> {
         last_login: moment(row, 9).map_err(wrong)?,
         textname: text(row, 10).map_err(wrong)?.map(Into::into),
         textdescription: text(row, 11).map_err(wrong)?.map(Into::into),
+    })
+}
+
+/// Reads the columns of `query::names::listed`, in their order; what is held is read apart.
+pub(super) fn listed(row: &Row<'_>) -> Result<Listed, String> {
+    let name = text(row, 0)?.unwrap_or_default();
+    let wrong = |why: String| format!("account {name:?}: {why}");
+    Ok(Listed {
+        name: AccountName::new(&name).map_err(|error| wrong(error.to_string()))?,
+        client_id: text(row, 1).map_err(wrong)?.map(Into::into),
+        textname: text(row, 2).map_err(wrong)?.map(Into::into),
+        textdescription: text(row, 3).map_err(wrong)?.map(Into::into),
+        disabled: row.get(4).map_err(|error| wrong(error.to_string()))?,
+        holdings: Holdings::default(),
     })
 }
 

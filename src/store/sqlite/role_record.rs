@@ -7,7 +7,7 @@
 use rusqlite::{Result as SqlResult, Row};
 
 use super::record::moment;
-use crate::model::{AccountName, GroupName, RoleName};
+use crate::model::{AccountName, GroupName, NamePrefix, RoleName};
 use crate::policy::{
     AclType, Conditions, Defaults, Permission, Priority, Qos, Ranked, Retain, Rule, StoredGroup,
     StoredRole, WildcardSubscriptions, Window,
@@ -30,6 +30,12 @@ pub(super) fn role(row: &Row<'_>) -> Result<StoredRole, String> {
             from: moment(row, 4).map_err(wrong)?,
             until: moment(row, 5).map_err(wrong)?,
         },
+        admin_prefix: text(row, 6)
+            .and_then(|prefix| {
+                let prefix = prefix.as_deref().map(NamePrefix::new).transpose();
+                prefix.map_err(|error| format!("admin_prefix: {error}"))
+            })
+            .map_err(wrong)?,
         rules: Vec::new(),
     })
 }

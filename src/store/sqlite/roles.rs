@@ -3,6 +3,7 @@
 //! Must not: keep anything in memory, or commit: the transaction is whoever's connection it is.
 #![forbid(unsafe_code)]
 
+use std::iter;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -13,7 +14,7 @@ use crate::model::{AccountName, GroupName, NameError, RoleName};
 use crate::policy::{
     AclType, Defaults, Grantee, Holdings, Priority, Ranked, Rule, StoredGroup, StoredRole,
 };
-use crate::store::{Error, Holders, Page, RoleChanges, Roles, Totals, Wanted};
+use crate::store::{Error, Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 
 /// The tables of one database.
 pub(super) struct Tables<'a> {
@@ -223,6 +224,33 @@ impl Roles for Tables<'_> {
         self.named(&names, "account", AccountName::new)
     }
 
+    fn listed(&mut self, page: Page) -> Result<Vec<Listed>, Error> {
+        let listed = self.ask(|connection| names::listed(connection, page))?;
+        let listed = listed.into_iter();
+        let listed = listed.map(|row| row.map_err(|why| self.corrupt(why)));
+        let mut listed = listed.collect::<Result<Vec<Listed>, Error>>()?;
+        let (Some(first), Some(last)) = (listed.first(), listed.last()) else {
+            return Ok(listed);
+        };
+        let ends = [first.name.clone(), last.name.clone()];
+        let ends = ends.each_ref().map(AccountName::as_str);
+        let roles = self.ask(|connection| holders::roles_between(connection, ends))?;
+        let groups = self.ask(|connection| holders::groups_between(connection, ends))?;
+        let mut roles = roles.into_iter().peekable();
+        let mut groups = groups.into_iter().peekable();
+        // All three are in the order of the names.
+        for account in &mut listed {
+            let whose = format!("account {:?}", account.name.as_str());
+            let its = |holder: &String| holder == account.name.as_str();
+            let held = iter::from_fn(|| roles.next_if(|(holder, _)| its(holder)));
+            account.holdings.roles = self.readable(held.map(|(_, role)| role).collect(), &whose)?;
+            let held = iter::from_fn(|| groups.next_if(|(holder, _)| its(holder)));
+            account.holdings.groups =
+                self.readable(held.map(|(_, group)| group).collect(), &whose)?;
+        }
+        Ok(listed)
+    }
+
     fn group_names(&mut self, page: Page) -> Result<Vec<GroupName>, Error> {
         let names = self.ask(|connection| names::groups(connection, page))?;
         self.named(&names, "group", GroupName::new)
@@ -277,6 +305,9 @@ impl RoleChanges for Tables<'_> {
             if before.wildcard_subscriptions != after.wildcard_subscriptions {
                 let wildcards = after.wildcard_subscriptions;
                 roles::set_wildcard_subscriptions(connection, name, wildcards)?;
+            }
+            if before.admin_prefix != after.admin_prefix {
+                roles::set_admin_prefix(connection, name, after.admin_prefix.as_ref())?;
             }
             Ok(())
         })

@@ -37,6 +37,11 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Er
     Ok(())
 }
 
+/// Whether nobody has brought it to a version that is not ours.
+pub(super) fn is_latest(connection: &Connection) -> bool {
+    query::user_version(connection) == Ok(LATEST)
+}
+
 /// The version of the schema; 0 for an empty database.
 fn recognise(connection: &Connection, path: &Path) -> Result<i64, Error> {
     let failed = |error| failure(path, &error);
@@ -96,9 +101,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_roles.sql"),
     include_str!("migrations/0003_texts.sql"),
     include_str!("migrations/0004_audit.sql"),
+    include_str!("migrations/0005_limits.sql"),
 ];
 
-const LATEST: i64 = 4;
+const LATEST: i64 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -143,7 +149,7 @@ mod tests {
     fn a_newer_schema_is_refused_with_both_versions() {
         let message = refused("PRAGMA application_id = 0x444f4f52; PRAGMA user_version = 7;");
         assert!(
-            message.contains("version 7") && message.contains("up to 4"),
+            message.contains("version 7") && message.contains(&format!("up to {LATEST}")),
             "{message}"
         );
     }

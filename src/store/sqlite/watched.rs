@@ -20,6 +20,7 @@ use super::foreign::Foreign;
 use super::grantor::RoleGrantor;
 use super::news::Log;
 use super::pair::{Neighbour, Pair, Rest, check};
+use super::pen::Pen;
 use super::reader::Reader;
 use super::{failure, query};
 use crate::config::{DatabaseConfig, QueryConfig};
@@ -39,12 +40,14 @@ pub(super) fn own(config: &DatabaseConfig) -> Result<Opened, Error> {
         false => None,
     };
     let slot = Arc::new(Slot::new(path, pair.reader));
+    let pen = Arc::new(Pen::new(path, pair.rest.file));
     let roles = book.map(|book| Arc::new(RoleGrantor::new(Arc::clone(&slot), book)));
     let grantor = roles.clone().map(|roles| roles as Arc<dyn Grantor>);
     let kind = Kind::Own(Own {
         log,
         shelf,
         roles,
+        pen,
         retired: None,
         trouble: false,
     });
@@ -104,6 +107,8 @@ struct Own {
     shelf: Shelf,
     /// Where roles are asked for.
     roles: Option<Arc<RoleGrantor>>,
+    /// What orders are written with.
+    pen: Arc<Pen>,
     /// The roles before those in force: taken apart here, and not by whoever was asking them when they
     /// were replaced.
     retired: Option<Arc<Book>>,
@@ -249,6 +254,9 @@ impl SqliteWatched {
         self.file = pair.file;
         self.real = pair.real;
         self.retired = false;
+        if let Kind::Own(own) = &self.kind {
+            own.pen.hand_over(self.file);
+        }
         Ok(News::Everything)
     }
 
@@ -263,6 +271,9 @@ impl SqliteWatched {
         // Behind a symbolic link that leads elsewhere now, the old database is still whole.
         if self.retired || FileId::at(&self.real).ok() == Some(self.file) {
             return;
+        }
+        if let Kind::Own(own) = &self.kind {
+            own.pen.lay_down();
         }
         self.retired = true;
         if let Some(connection) = &self.connection
@@ -307,6 +318,13 @@ impl Watched for SqliteWatched {
                 path: self.slot.path().to_owned(),
                 why: "it was moved away or replaced".to_owned(),
             }),
+        }
+    }
+
+    fn pen(&self, path: &Path) -> Option<Arc<Pen>> {
+        match &self.kind {
+            Kind::Own(own) if self.slot.path() == path => Some(Arc::clone(&own.pen)),
+            Kind::Own(_) | Kind::Foreign(_) => None,
         }
     }
 }

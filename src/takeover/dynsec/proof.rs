@@ -90,6 +90,7 @@ fn compile(
             rules: role.rules.clone(),
             wildcard_subscriptions: role.wildcard_subscriptions,
             window: Window::default(),
+            admin_prefix: None,
         };
         Ok((Arc::clone(&role.name), compiler.role(definition)?))
     };

@@ -38,6 +38,42 @@ pub(in crate::store::sqlite) fn groups_of_account(
     )
 }
 
+/// The roles of the accounts from one name to another, by name, each with whose it is.
+pub(in crate::store::sqlite) fn roles_between(
+    connection: &Connection,
+    names: [&str; 2],
+) -> Result<Vec<Held<RoleName>>> {
+    all(
+        connection,
+        "SELECT rolename, priority, username
+         FROM account CROSS JOIN account_role ON account_id = account.id
+         CROSS JOIN role ON role.id = role_id
+         WHERE username BETWEEN ?1 AND ?2 ORDER BY username, priority DESC, rolename",
+        names,
+        |row| Ok((row.get(2)?, role_record::ranked_role(row))),
+    )?
+    .into_iter()
+    .collect()
+}
+
+/// The groups of the accounts from one name to another, as [`roles_between`].
+pub(in crate::store::sqlite) fn groups_between(
+    connection: &Connection,
+    names: [&str; 2],
+) -> Result<Vec<Held<GroupName>>> {
+    all(
+        connection,
+        "SELECT groupname, priority, username
+         FROM account CROSS JOIN group_member ON account_id = account.id
+         CROSS JOIN account_group ON account_group.id = group_id
+         WHERE username BETWEEN ?1 AND ?2 ORDER BY username, priority DESC, groupname",
+        names,
+        |row| Ok((row.get(2)?, role_record::ranked_group(row))),
+    )?
+    .into_iter()
+    .collect()
+}
+
 /// The roles of a group, in the order they are asked.
 pub(in crate::store::sqlite) fn roles_of_group(
     connection: &Connection,
@@ -271,6 +307,9 @@ pub(in crate::store::sqlite) fn delete_member(
         [account, group],
     )
 }
+
+/// Whose it is, and what.
+pub(in crate::store::sqlite) type Held<T> = (String, std::result::Result<Ranked<T>, String>);
 
 fn all<T>(
     connection: &Connection,

@@ -5,7 +5,8 @@
 
 use rusqlite::{Connection, Result};
 
-use crate::store::{Page, Totals};
+use crate::store::sqlite::record;
+use crate::store::{Listed, Page, Totals};
 
 /// How many there are of each.
 pub(in crate::store::sqlite) fn totals(connection: &Connection) -> Result<Totals> {
@@ -33,6 +34,20 @@ pub(in crate::store::sqlite) fn accounts(
 ) -> Result<Vec<String>> {
     let sql = "SELECT username FROM account ORDER BY username LIMIT ?1 OFFSET ?2";
     names(connection, sql, page)
+}
+
+/// What a list shows of accounts, but for what they hold.
+pub(in crate::store::sqlite) fn listed(
+    connection: &Connection,
+    page: Page,
+) -> Result<Vec<std::result::Result<Listed, String>>> {
+    connection
+        .prepare_cached(
+            "SELECT username, client_id, textname, textdescription, disabled FROM account
+             ORDER BY username LIMIT ?1 OFFSET ?2",
+        )?
+        .query_map(limits(page), |row| Ok(record::listed(row)))?
+        .collect()
 }
 
 /// Names of groups.
@@ -63,12 +78,15 @@ pub(in crate::store::sqlite) fn set_changes(connection: &Connection, changes: i6
         .map(drop)
 }
 
-/// SQLite takes a negative limit for none.
 fn names(connection: &Connection, sql: &str, page: Page) -> Result<Vec<String>> {
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let count = page.count.map_or(-1, number);
     connection
         .prepare_cached(sql)?
-        .query_map([count, number(page.offset)], |row| row.get(0))?
+        .query_map(limits(page), |row| row.get(0))?
         .collect()
+}
+
+/// SQLite takes a negative limit for none.
+fn limits(page: Page) -> [i64; 2] {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    [page.count.map_or(-1, number), number(page.offset)]
 }

@@ -6,6 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
+use crate::model::NamePrefix;
 use crate::policy::{
     Conditions, Defaults, Permission, Qos, Retain, Rule, StoredGroup, StoredRole,
     WildcardSubscriptions, Window,
@@ -20,7 +21,7 @@ pub(in crate::store::sqlite) fn role(
     connection
         .prepare_cached(
             "SELECT rolename, textname, textdescription, allow_wildcard_subs, valid_from,
-                    valid_until
+                    valid_until, admin_prefix
              FROM role WHERE id = ?1",
         )?
         .query_row([id], |row| Ok(role_record::role(row)))
@@ -87,8 +88,8 @@ pub(in crate::store::sqlite) fn insert_role(
     connection
         .prepare_cached(
             "INSERT INTO role (rolename, textname, textdescription, allow_wildcard_subs,
-                               valid_from, valid_until)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                               valid_from, valid_until, admin_prefix)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .insert(params![
             role.name.as_str(),
@@ -97,6 +98,7 @@ pub(in crate::store::sqlite) fn insert_role(
             role.wildcard_subscriptions == WildcardSubscriptions::Allow,
             role.window.from.map(jiff::Timestamp::as_second),
             role.window.until.map(jiff::Timestamp::as_second),
+            role.admin_prefix.as_ref().map(NamePrefix::as_str),
         ])
 }
 
@@ -142,6 +144,19 @@ pub(in crate::store::sqlite) fn set_wildcard_subscriptions(
             rolename,
             wildcard_subscriptions == WildcardSubscriptions::Allow
         ],
+    )
+}
+
+/// Writes what the holders of a role may administer by it.
+pub(in crate::store::sqlite) fn set_admin_prefix(
+    connection: &Connection,
+    rolename: &str,
+    prefix: Option<&NamePrefix>,
+) -> Result<()> {
+    execute(
+        connection,
+        "UPDATE role SET admin_prefix = ?2 WHERE rolename = ?1",
+        params![rolename, prefix.map(NamePrefix::as_str)],
     )
 }
 

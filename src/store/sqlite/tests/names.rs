@@ -38,6 +38,46 @@ fn names_come_by_their_bytes_and_page_by_page() {
 }
 
 #[test]
+fn a_page_of_accounts_shows_what_each_one_shows_by_itself() {
+    let place = Place::of(&["b", "a", "Z", "a/b", "none"].map(plain));
+    place.tool(
+        "UPDATE account SET disabled = 1, textname = 'A', client_id = 'c' WHERE username = 'a'",
+    );
+    place.tool("INSERT INTO role (id, rolename) VALUES (1, 'r'), (2, 'first'), (3, 'last')");
+    place.tool("INSERT INTO account_group (id, groupname) VALUES (1, 'g'), (2, 'early')");
+    place.tool(
+        "INSERT INTO account_role (account_id, role_id, priority)
+         SELECT id, role.column1, role.column2 FROM account, (VALUES (1, 0), (2, 7), (3, -1)) AS role
+         WHERE username IN ('a', 'b')",
+    );
+    place.tool(
+        "INSERT INTO group_member (account_id, group_id, priority)
+         SELECT id, 1, 0 FROM account UNION SELECT id, 2, 1 FROM account WHERE username = 'Z'",
+    );
+    let mut database = place.database();
+    for wanted in [Page::ALL, page(1, Some(2)), page(4, Some(9)), page(9, None)] {
+        let mut roles = database.roles().unwrap();
+        let listed = roles.listed(wanted).unwrap();
+        let names: Vec<_> = listed.iter().map(|one| one.name.clone()).collect();
+        assert_eq!(names, roles.account_names(wanted).unwrap());
+        for one in &listed {
+            assert_eq!(one.holdings, roles.holdings(&one.name).unwrap());
+        }
+        drop(roles);
+        for one in listed {
+            let account = database.account(&one.name).unwrap().unwrap();
+            assert_eq!(one.client_id, account.client_id);
+            assert_eq!(one.textname, account.textname);
+            assert_eq!(one.textdescription, account.textdescription);
+            assert_eq!(one.disabled, account.disabled);
+        }
+    }
+    place.tool("INSERT INTO account (username) VALUES ('b' || char(10))");
+    let error = database.roles().unwrap().listed(Page::ALL).unwrap_err();
+    assert!(error.to_string().contains("account \"b\\n\": "), "{error}");
+}
+
+#[test]
 fn a_name_that_is_none_is_told_with_its_kind() {
     let place = Place::of(&[plain("a")]);
     place.tool("INSERT INTO account (username) VALUES ('b' || char(10))");

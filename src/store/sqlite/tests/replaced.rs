@@ -136,3 +136,40 @@ fn a_symbolic_link_that_leads_elsewhere_harms_no_database() {
     }
     assert!(first.database().account(&name("late")).unwrap().is_some());
 }
+
+#[test]
+fn a_pen_is_taken_away_with_its_file_and_given_back_with_the_next() {
+    let place = Place::of(&[plain("roger")]);
+    let (_source, mut watched) = opened(&place);
+    assert!(watched.pen(&place.dir.path().join("other")).is_none());
+    let pen = watched.pen(&place.path).unwrap();
+    let write = |name: &str| {
+        pen.write(|database| {
+            let mut change = database.begin()?;
+            change.put(&plain(name))?;
+            change.commit()
+        })
+    };
+    let there = |name: &str| {
+        let account = place.database().account(&super::name(name));
+        account.unwrap().is_some()
+    };
+    write("first").unwrap();
+    assert!(there("first"));
+    // Another file: nothing is written before it is in force, neither to it nor to the one before.
+    replace(&place, &[plain("sub")]);
+    assert!(write("early").is_err());
+    assert_eq!(refresh(&mut watched), News::Everything);
+    write("second").unwrap();
+    assert!(there("second") && there("sub") && !there("first") && !there("early"));
+    // The same file goes and comes back: what lay beside it is gone, and nobody may still know it.
+    let away = place.dir.path().join("away.db");
+    fs::rename(&place.path, &away).unwrap();
+    assert!(watched.refresh(Hurry::Now).is_err() && write("lost").is_err());
+    fs::rename(&away, &place.path).unwrap();
+    assert!(!pen.is_current());
+    assert_eq!(refresh(&mut watched), News::Everything);
+    write("third").unwrap();
+    assert!(there("third") && there("second") && !there("lost"));
+    place.database().check().unwrap();
+}

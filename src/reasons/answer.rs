@@ -11,9 +11,7 @@ use serde::Serialize;
 
 use super::request::{Action, Request};
 use super::say::Say;
-use super::sources::{Says, Sources, Standing};
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::print::Answer;
+use super::standing::{Says, Standing};
 use crate::config::UnknownUser;
 use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{Because, Permission, Qos, Question, Rights};
@@ -21,8 +19,10 @@ use crate::policy::{Because, Permission, Qos, Question, Rights};
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
+pub enum Outcome {
+    /// Yes.
     Allowed,
+    /// No.
     Denied,
     /// Left to whoever the broker asks next.
     Deferred,
@@ -30,8 +30,9 @@ pub(super) enum Outcome {
 
 /// An answer.
 #[derive(Serialize)]
-pub(super) struct Answered {
-    pub(super) decision: Outcome,
+pub struct Answered {
+    /// What came of it.
+    pub decision: Outcome,
     user: Option<String>,
     client_id: Option<String>,
     action: Action,
@@ -63,16 +64,9 @@ struct Reasons {
 }
 
 impl Outcome {
-    /// How a command ends that had this outcome.
-    pub(super) fn exit(self) -> Exit {
-        match self {
-            Self::Allowed => Exit::Done,
-            Self::Denied | Self::Deferred => Exit::Denied,
-        }
-    }
-
     /// In a sentence.
-    pub(super) fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
             Self::Denied => "denied",
@@ -101,16 +95,13 @@ impl From<Permission> for Outcome {
 }
 
 impl Answered {
-    /// Asks; none if there is no such account.
+    /// From how a client stands.
     pub(super) fn new(
-        sources: &Sources,
+        standing: &Standing<'_>,
         request: &Request,
+        question: &Question<'_>,
         now: Timestamp,
-    ) -> Result<Option<Self>, Failure> {
-        let question = request.question().map_err(Failure::usage)?;
-        let Some(standing) = sources.stand(request.asker(), now)? else {
-            return Ok(None);
-        };
+    ) -> Self {
         let (source, reasons) = match &standing.says {
             Says::Refused(reason) => {
                 let account = standing.account.as_ref();
@@ -123,11 +114,9 @@ impl Answered {
             }
             Says::Rights(path, rights) => (
                 Some(path),
-                Reasons::of_rights(rights, request, &question, now),
+                Reasons::of_rights(rights, request, question, now),
             ),
-            Says::File(path, file) => {
-                (Some(path), Reasons::of_file(path, file, request, &question))
-            }
+            Says::File(path, file) => (Some(path), Reasons::of_file(path, file, request, question)),
             // As with a login: who has no username is left to whoever is asked next.
             Says::Nobody(unknown_user) => {
                 let unknown_user = request.user.as_ref().map(|_| *unknown_user);
@@ -145,7 +134,7 @@ impl Answered {
             passed_over,
             not_in_force,
         } = reasons;
-        Ok(Some(Self {
+        Self {
             decision,
             user: request.user.as_ref().map(ToString::to_string),
             client_id: request.client_id.clone(),
@@ -159,13 +148,39 @@ impl Answered {
             beaten,
             passed_over,
             not_in_force,
-            remarks: remarks(&standing, request),
+            remarks: remarks(standing, request),
             sentence: decision.sentence(request),
-        }))
+        }
+    }
+
+    /// The same for whoever sees only roles and groups of some names, and no files.
+    #[must_use]
+    pub fn seen(self, sees: impl Fn(&str) -> bool) -> Self {
+        let list = |says: Vec<Say>| says.into_iter().map(|say| say.seen(&sees)).collect();
+        Self {
+            source: None,
+            because: self.because.seen(&sees),
+            beaten: list(self.beaten),
+            passed_over: list(self.passed_over),
+            not_in_force: list(self.not_in_force),
+            ..self
+        }
+    }
+
+    /// All of it for people.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", self.sentence)?;
+        self.write_reasons(out)
     }
 
     /// The reasons for people.
-    pub(super) fn write_reasons(&self, out: &mut dyn Write) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write_reasons(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  {}", self.because)?;
         if let (Some(source), Say::Rule { .. } | Say::Default { .. }) =
             (&self.source, &self.because)
@@ -191,13 +206,6 @@ impl Answered {
             writeln!(out, "note: {remark}")?;
         }
         Ok(())
-    }
-}
-
-impl Answer for Answered {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "{}", self.sentence)?;
-        self.write_reasons(out)
     }
 }
 

@@ -9,13 +9,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::request::Action;
-use crate::cli::print::Plain;
-use crate::cli::role_view;
-use crate::cli::rule_view::RuleView;
+use super::rule_view::RuleView;
 use crate::config::UnknownUser;
 use crate::model::Account;
 use crate::policy::acl_file::{Access, FileRule, Section};
 use crate::policy::{Grant, Permission, Priority, Rule};
+use crate::show::Plain;
 use crate::verdict::Reason;
 
 /// One thing said.
@@ -67,6 +66,8 @@ pub(super) enum Say {
         #[serde(skip)]
         words: String,
     },
+    /// A role that whoever asks may not see.
+    OutsideOfTheLimit,
     /// No source says anything.
     Nobody {
         #[serde(skip)]
@@ -103,7 +104,7 @@ impl Say {
         let window = grant.role.window();
         Self::NotInForce {
             holder: Holder::new(grant),
-            state: role_view::state(window, now),
+            state: window.state(now),
             valid_from: window.from.map(|at| at.to_string()),
             valid_until: window.until.map(|at| at.to_string()),
         }
@@ -136,6 +137,31 @@ impl Say {
                 Access::Deny => "deny",
             },
             topic: rule.template.as_str().to_owned(),
+        }
+    }
+
+    /// The same for whoever sees only roles and groups of some names.
+    pub(super) fn seen(self, sees: impl Fn(&str) -> bool) -> Self {
+        match &self {
+            Self::Rule { holder, .. }
+            | Self::WildcardSubscriptions { holder }
+            | Self::NotInForce { holder, .. }
+                if !(sees(&holder.role) && holder.group.as_deref().is_none_or(&sees)) =>
+            {
+                Self::OutsideOfTheLimit
+            }
+            Self::Rule { .. }
+            | Self::WildcardSubscriptions { .. }
+            | Self::NotInForce { .. }
+            | Self::Default { .. }
+            | Self::Control
+            | Self::Line { .. }
+            | Self::NoLine { .. }
+            | Self::UnsafeName { .. }
+            | Self::AlwaysGranted { .. }
+            | Self::Account { .. }
+            | Self::OutsideOfTheLimit
+            | Self::Nobody { .. } => self,
         }
     }
 
@@ -216,6 +242,7 @@ impl fmt::Display for Say {
                 f,
                 "{file}: subscriptions are not asked about, but each message is"
             ),
+            Self::OutsideOfTheLimit => f.write_str("a role outside of the administrative limit"),
             Self::Account { words, .. } => f.write_str(words),
             Self::Nobody { unknown_user } => f.write_str(nobody(*unknown_user)),
         }

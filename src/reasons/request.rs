@@ -1,4 +1,4 @@
-//! One question, as it is written on the command line or in a table.
+//! One question, as it is written on the command line, in a table or in a message.
 //!
 //! Must not: know who answers.
 #![forbid(unsafe_code)]
@@ -7,36 +7,47 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::cli::print::Plain;
 use crate::model::AccountName;
 use crate::policy::{Asker, Filter, Message, Qos, Question, Topic};
+use crate::show::Plain;
 
 /// Who wants to do what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub struct Request {
     /// None is a client without a username.
-    pub(super) user: Option<AccountName>,
-    pub(super) client_id: Option<String>,
-    pub(super) action: Action,
-    pub(super) topic: String,
-    pub(super) qos: Option<Qos>,
-    pub(super) retain: bool,
-    pub(super) payload: Option<u32>,
+    pub user: Option<AccountName>,
+    /// The client id.
+    pub client_id: Option<String>,
+    /// What it wants.
+    pub action: Action,
+    /// The topic, or the filter.
+    pub topic: String,
+    /// The QoS of the message, or the one that is asked for.
+    pub qos: Option<Qos>,
+    /// Whether the message is retained.
+    pub retain: bool,
+    /// How many bytes are in it.
+    pub payload: Option<u32>,
 }
 
 /// What can be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Action {
+pub enum Action {
+    /// To publish.
     Publish,
+    /// To be sent what was published.
     Receive,
+    /// To subscribe.
     Subscribe,
+    /// To unsubscribe.
     Unsubscribe,
 }
 
 impl Request {
     /// The client.
-    pub(super) fn asker(&self) -> Asker<'_> {
+    #[must_use]
+    pub fn asker(&self) -> Asker<'_> {
         Asker {
             client_id: self.client_id.as_deref(),
             username: self.user.as_ref().map(AccountName::as_str),
@@ -47,7 +58,7 @@ impl Request {
     ///
     /// # Errors
     /// When no client can ask that.
-    pub(super) fn question(&self) -> Result<Question<'_>, String> {
+    pub fn question(&self) -> Result<Question<'_>, String> {
         let message = Message {
             qos: self.qos.unwrap_or(Qos::AtMostOnce),
             retain: self.retain,
@@ -73,7 +84,8 @@ impl Request {
     }
 
     /// The client, in a sentence.
-    pub(super) fn who(&self) -> String {
+    #[must_use]
+    pub fn who(&self) -> String {
         let user = match &self.user {
             Some(name) => Plain(name.as_str()).to_string(),
             None => "a client without a username".to_owned(),
@@ -85,7 +97,8 @@ impl Request {
     }
 
     /// What it wants, in a sentence.
-    pub(super) fn what(&self) -> String {
+    #[must_use]
+    pub fn what(&self) -> String {
         let verb = match self.action {
             Action::Publish => "publish",
             Action::Receive => "receive",
@@ -128,15 +141,5 @@ impl FromStr for Action {
             "unsubscribe" => Ok(Self::Unsubscribe),
             _ => Err("accepted are publish, receive, subscribe and unsubscribe".to_owned()),
         }
-    }
-}
-
-/// A username, or `-` for none.
-pub(super) fn user(text: &str) -> Result<Option<AccountName>, String> {
-    match text {
-        "-" => Ok(None),
-        _ => AccountName::new(text)
-            .map(Some)
-            .map_err(|error| error.to_string()),
     }
 }

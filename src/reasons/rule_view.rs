@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::print::Plain;
 use crate::policy::{Permission, Qos, Retain, Rule};
+use crate::show::Plain;
 
 /// One rule, in the words of dynamic-security.
 #[derive(Serialize)]
-pub(super) struct RuleView {
+pub struct RuleView {
     acltype: &'static str,
     topic: String,
     priority: i32,
@@ -24,7 +24,8 @@ pub(super) struct RuleView {
 
 impl RuleView {
     /// The view of a rule.
-    pub(super) fn new(rule: &Rule) -> Self {
+    #[must_use]
+    pub fn new(rule: &Rule) -> Self {
         let conditions = rule.conditions();
         Self {
             acltype: rule.acl_type().as_str(),
@@ -38,7 +39,8 @@ impl RuleView {
     }
 
     /// As a row among other rules.
-    pub(super) fn row(&self) -> String {
+    #[must_use]
+    pub fn row(&self) -> String {
         let Self {
             acltype,
             topic,
@@ -58,7 +60,8 @@ impl RuleView {
     }
 
     /// In a sentence: its priority only where it has one of its own.
-    pub(super) fn words(&self) -> String {
+    #[must_use]
+    pub fn words(&self) -> String {
         let Self { acltype, topic, .. } = self;
         let mut text = format!("{} {acltype} {}", self.permission(), Plain(topic));
         let mut aside = self.conditions();

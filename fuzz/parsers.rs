@@ -1,0 +1,64 @@
+//! Every parser of bytes that somebody else chose, as a function of bytes that must not panic, and what
+//! must hold of whatever it understood.
+//!
+//! The fuzz targets call them, and so does `tests/corpus.rs`.
+#![allow(dead_code, reason = "each fuzz target calls one of them")]
+
+use std::str::from_utf8;
+
+use mosquitto_doorman::config::CostLimits;
+use mosquitto_doorman::control;
+use mosquitto_doorman::credential::Credential;
+use mosquitto_doorman::dynsec::Document;
+use mosquitto_doorman::model::{AccountName, StoredCredential};
+use mosquitto_doorman::policy::acl_file::{AclFile, Subscriptions};
+use mosquitto_doorman::store::password_file::{Line, split};
+
+/// A message to the control topic.
+pub fn control_message(data: &[u8]) {
+    let glimpse = control::glance(data);
+    assert!(glimpse.broken.is_none_or(|why| !why.is_empty()));
+}
+
+/// An ACL file.
+pub fn acl_file(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else {
+        return;
+    };
+    for subscriptions in [Subscriptions::AsMosquitto, Subscriptions::Enforce] {
+        if let Ok(file) = AclFile::parse(text, subscriptions) {
+            let lines = text.lines().count();
+            assert!(file.rules().iter().all(|rule| rule.line <= lines));
+        }
+    }
+}
+
+/// dynamic-security's file: what is understood is written as what is understood the same.
+pub fn dynsec_file(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else {
+        return;
+    };
+    if let Ok((document, _)) = Document::parse(text) {
+        let again = Document::parse(&document.to_json());
+        assert!(again.is_ok_and(|(again, _)| again == document));
+    }
+}
+
+/// A line of a password file: a name that was read is one.
+pub fn password_line(data: &[u8]) {
+    if let Line::Entry { name, credential } = split(data) {
+        assert!(AccountName::check(name).is_ok() && !credential.is_empty());
+    }
+}
+
+/// A stored credential: what is understood costs no more than is allowed, which parsing says.
+pub fn credential(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else {
+        return;
+    };
+    if let Ok(credential) =
+        Credential::parse(&StoredCredential::marked(text), &CostLimits::STANDARD)
+    {
+        assert!(!credential.cost().to_string().is_empty());
+    }
+}

@@ -1,0 +1,93 @@
+//! `explain`: what a client may do, and why, as `doorman explain` says it.
+//!
+//! Must not: tell whoever is limited what roles and groups are called that are not there for it.
+#![forbid(unsafe_code)]
+
+use super::super::answer::{OUTSIDE, Refusal};
+use super::super::hand::{Done, Hand};
+use super::super::letter::Order;
+use crate::dynsec::Json;
+use crate::policy::Qos;
+use crate::reasons::{Action, Request, Trouble};
+
+/// Without `username` it is asked about clients that have none; `clientid`, `qos`, `retain` and
+/// `payloadsize` may be given.
+pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let user = match order.field("username") {
+        Some(_) => Some(order.username()?),
+        None => None,
+    };
+    let request = Request {
+        user,
+        client_id: order
+            .client_id("Invalid/missing client id")?
+            .flatten()
+            .map(Into::into),
+        action: action(order)?,
+        topic: order.text("topic", "Invalid/missing topic")?.to_owned(),
+        qos: whole(order, "qos", "Invalid qos", |number| {
+            Qos::of(u8::try_from(number).ok()?)
+        })?,
+        retain: retain(order)?,
+        payload: whole(order, "payloadsize", "Invalid payloadsize", |number| {
+            u32::try_from(number).ok()
+        })?,
+    };
+    match &request.user {
+        Some(name) if !hand.covers(name.as_str()) => return Err(Refusal::new(NOBODY)),
+        None if hand.prefixes().is_some() => return Err(Refusal::new(OUTSIDE)),
+        Some(_) | None => {}
+    }
+    let answered = hand
+        .engine
+        .explain(&request)
+        .map_err(|trouble| match trouble {
+            Trouble::Question(why) => Refusal::new(&format!("Invalid question: {why}")),
+            Trouble::Store(error) => Refusal::new(&format!("Internal error: {error}")),
+        })?;
+    let answered = answered.ok_or_else(|| Refusal::new(NOBODY))?;
+    let answered = match hand.prefixes() {
+        Some(prefixes) => answered.seen(|name| prefixes.covers(name)),
+        None => answered,
+    };
+    let data = serde_json::to_value(answered).map_err(|_| Refusal::new("Internal error"))?;
+    Ok(Some(data))
+}
+
+/// `acltype` as rules have it, or `action` as `doorman explain` does.
+fn action(order: &Order) -> Result<Action, Refusal> {
+    let (field, wrong) = match order.field("action") {
+        Some(_) => ("action", "Unknown action"),
+        None => ("acltype", "Unknown acltype"),
+    };
+    let missing = "Invalid/missing acltype or action";
+    let text = order.text(field, missing)?.to_ascii_lowercase();
+    let text = match text.as_str() {
+        "subscribepattern" | "subscribeliteral" => "subscribe",
+        "unsubscribepattern" | "unsubscribeliteral" => "unsubscribe",
+        other => other,
+    };
+    text.parse().map_err(|_| Refusal::new(wrong))
+}
+
+fn retain(order: &Order) -> Result<bool, Refusal> {
+    match order.field("retain").map(Json::switch) {
+        None => Ok(false),
+        Some(switch) => switch.ok_or_else(|| Refusal::new("Invalid retain")),
+    }
+}
+
+fn whole<T>(
+    order: &Order,
+    field: &str,
+    wrong: &str,
+    of: impl Fn(i64) -> Option<T>,
+) -> Result<Option<T>, Refusal> {
+    let number = order.field(field).map(|json| json.whole().and_then(of));
+    match number {
+        None => Ok(None),
+        Some(number) => number.map(Some).ok_or_else(|| Refusal::new(wrong)),
+    }
+}
+
+const NOBODY: &str = "Client not found";

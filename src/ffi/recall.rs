@@ -1,0 +1,83 @@
+//! What the broker's thread remembers of accesses, by the broker's client pointers.
+//!
+//! Must not: believe a pointer. A client's memory is used again and its name can be changed, so names and
+//! topic are compared byte for byte with what was found to be text; only then they are known.
+
+use std::ffi::c_int;
+
+use hashbrown::HashMap;
+
+use super::abi;
+use super::broker::{Api, ClientPtr};
+use super::event;
+use crate::engine::{Engine, Memory, Seat};
+use crate::policy::Asker;
+use crate::request::{Passage, Passing};
+use crate::verdict::Permit;
+
+/// What is remembered.
+#[derive(Default)]
+pub(super) struct Recall {
+    seats: HashMap<ClientPtr, Seat>,
+    memory: Memory,
+}
+
+impl Recall {
+    /// The answer about a message; none where a name or the topic is no text.
+    pub(super) fn ask(
+        &mut self,
+        api: &Api,
+        engine: &Engine,
+        event: &abi::mosquitto_evt_acl_check,
+        to: Passing,
+    ) -> Option<Permit> {
+        let Self { seats, memory } = self;
+        let client = ClientPtr::new(event.client)?;
+        let topic = event::bytes(event, Some(event.topic))?;
+        memory.turn_to(topic).ok()?;
+        let client_id = event::bytes(event, Some(event::client_id(api, client)));
+        let username = event::bytes(event, Some(event::username(api, client)));
+        let passage = Passage {
+            to,
+            qos: event.qos,
+            retain: event.retain,
+            payload: event.payloadlen,
+        };
+        if let Some(seat) = seats.get_mut(&client)
+            && seat.is_of(client_id, username)
+        {
+            return Some(engine.may_again(passage, seat, memory));
+        }
+        let mut seat = Seat::of(Asker {
+            client_id: client_id.map(str::from_utf8).transpose().ok()?,
+            username: username.map(str::from_utf8).transpose().ok()?,
+        });
+        let permit = engine.may_again(passage, &mut seat, memory);
+        // The broker does not tell of every session's end.
+        if seats.len() >= MOST
+            && let Some(some) = seats.keys().next().copied()
+        {
+            seats.remove(&some);
+        }
+        seats.insert(client, seat);
+        Some(permit)
+    }
+
+    /// The client is gone.
+    pub(super) fn forget(&mut self, client: ClientPtr) {
+        self.seats.remove(&client);
+    }
+}
+
+/// Where a message goes that is asked about; none where it is no message.
+pub(super) fn passing(access: c_int) -> Option<Passing> {
+    match access {
+        abi::MOSQ_ACL_READ => Some(Passing::ToClient),
+        abi::MOSQ_ACL_WRITE => Some(Passing::FromClient),
+        _ => None,
+    }
+}
+
+/// So many clients are remembered, at a few hundred bytes each; of others it is found out each time how they
+/// stand.
+const MOST: usize = 200_000;
