@@ -13,6 +13,7 @@ test:
 	scripts/install-deps
 	scripts/brokers
 	scripts/python-env
+	scripts/node-env
 	scripts/fail2ban
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings

@@ -40,7 +40,7 @@ use mosquitto_doorman::config::{
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 use mosquitto_doorman::engine::Engine;
 use mosquitto_doorman::model::{Account, AccountName};
-use mosquitto_doorman::request::{self, Now, Occasion};
+use mosquitto_doorman::request::{self, Method, Now, Occasion};
 use mosquitto_doorman::store::sqlite::Database;
 use mosquitto_doorman::verdict::Verdict;
 
@@ -220,6 +220,7 @@ fn engine(accounts: &Accounts, name: &str, source: SourceConfig) -> bool {
                     username: Some(username),
                     password: Some(guess.as_bytes()),
                     occasion: Occasion::Now,
+                    method: Method::Password,
                 };
                 let now = now();
                 let verdict = opened.engine.connect(&connect, now);

@@ -10,8 +10,10 @@ use mosquitto_doorman::config::CostLimits;
 use mosquitto_doorman::control;
 use mosquitto_doorman::credential::Credential;
 use mosquitto_doorman::dynsec::Document;
+use mosquitto_doorman::mechanism::{Keys, Mechanism};
 use mosquitto_doorman::model::{AccountName, StoredCredential};
 use mosquitto_doorman::policy::acl_file::{AclFile, Subscriptions};
+use mosquitto_doorman::scram::{Exchange, First, Outcome};
 use mosquitto_doorman::store::password_file::{Line, split};
 
 /// A message to the control topic.
@@ -61,4 +63,16 @@ pub fn credential(data: &[u8]) {
     {
         assert!(!credential.cost().to_string().is_empty());
     }
+}
+
+/// A message of a SCRAM exchange, as its first and as its last: nobody is let in by chance.
+pub fn scram_message(data: &[u8]) {
+    if let Ok(first) = First::parse(data) {
+        assert!(!first.username.is_empty());
+    }
+    let keys = Keys::of(Mechanism::Sha256, &[7; 32], vec![1; 16], 4096);
+    let first = First::parse(b"n,,n=user,r=nonce").expect("a message");
+    let (_, exchange) = Exchange::begin(&first, &[9; 18], keys);
+    let outcome = exchange.finish(data);
+    assert!(!matches!(outcome, Ok(Outcome::Proven(_))));
 }

@@ -183,6 +183,8 @@ const char *mosquitto_client_address(const struct mosquitto *client);
 const char *mosquitto_client_id(const struct mosquitto *client);
 const char *mosquitto_client_username(const struct mosquitto *client);
 int mosquitto_client_protocol_version(const struct mosquitto *client);
+int mosquitto_client_sub_count(const struct mosquitto *client);
+int mosquitto_set_username(struct mosquitto *client, const char *username);
 int mosquitto_broker_publish_copy(const char *clientid, const char *topic, int payloadlen,
 		const void *payload, int qos, bool retain, mosquitto_property *properties);
 int mosquitto_kick_client_by_clientid(const char *clientid, bool with_will);

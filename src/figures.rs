@@ -22,6 +22,7 @@ pub const TOPIC: &str = "$SYS/broker/doorman/";
 pub struct Figures {
     allowed: AtomicU64,
     remembered: AtomicU64,
+    proven: AtomicU64,
     anonymous: AtomicU64,
     unknown: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
@@ -127,6 +128,11 @@ impl Figures {
         self.remembered.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Somebody was let in by SCRAM.
+    pub fn proven(&self) {
+        self.proven.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A source changed.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
@@ -178,6 +184,7 @@ impl Figures {
                 "doorman_logins_remembered_total",
                 &self.remembered,
             ),
+            Figure::counter("logins/scram", "doorman_logins_scram_total", &self.proven),
             Figure::counter(
                 "logins/anonymous",
                 "doorman_logins_anonymous_total",
@@ -293,7 +300,7 @@ mod tests {
         assert_eq!(value(&figures, "logins/refused/busy"), 2);
         assert_eq!(value(&figures, "logins/refused/timed_out"), 1);
         let sum: u64 = figures.all().iter().map(number).sum();
-        assert_eq!(sum, 1 + 16 + 1);
+        assert_eq!(sum, 1 + 19 + 1);
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine        founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
-//!  2   credential   admission   policy ── dynsec   lanes   throttle   verified   audit   figures
-//!  1   request  verdict  model  config  secret  show
+//!  2   credential   admission   policy ── dynsec   lanes   scram   throttle   verified   audit   figures
+//!  1   request  verdict  model  mechanism  config  secret  show
 //! ```
 
 pub mod admin;
@@ -25,11 +25,13 @@ mod ffi;
 pub mod figures;
 pub mod founding;
 pub mod lanes;
+pub mod mechanism;
 pub mod model;
 pub mod policy;
 pub mod pool;
 pub mod reasons;
 pub mod request;
+pub mod scram;
 pub mod secret;
 pub mod show;
 pub mod store;

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::mechanism::Mechanism;
+
 /// One connection, numbered by the broker's door and never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
@@ -71,6 +73,44 @@ pub struct Connect<'a> {
     pub password: Option<&'a [u8]>,
     /// Why the broker asks.
     pub occasion: Occasion,
+    /// How the client shows who it is.
+    pub method: Method,
+}
+
+/// How a client shows who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// By its password.
+    Password,
+    /// By an exchange of messages that proves that it knows the password.
+    Scram(Mechanism),
+}
+
+/// A message of a client that shows who it is by an exchange: enhanced authentication.
+#[derive(Clone, Copy)]
+pub struct Said<'a> {
+    /// Who says it.
+    pub client: Client<'a>,
+    /// The username that the broker has for it: of its CONNECT, of its certificate or of a login before.
+    pub username: Option<&'a str>,
+    /// Which message it is.
+    pub turn: Turn<'a>,
+    /// What it says.
+    pub data: &'a [u8],
+}
+
+/// Which message of an exchange it is.
+#[derive(Clone, Copy)]
+pub enum Turn<'a> {
+    /// The first, and with it what the exchange is to be.
+    First {
+        /// The name of the method.
+        method: &'a str,
+        /// Random bytes that nothing else was done with.
+        random: &'a [u8; 18],
+    },
+    /// Another one.
+    Next,
 }
 
 /// A client that is in, and was not asked about.

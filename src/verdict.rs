@@ -48,6 +48,12 @@ pub enum Reason {
     SourceUnavailable,
     /// The request itself could not be understood.
     BadRequest,
+    /// A message of a SCRAM exchange is none, or none that belongs there.
+    BadExchange,
+    /// The exchange proves another username than the one the client has.
+    WrongUsername,
+    /// The client insists on channel binding.
+    ChannelBinding,
     /// Too many failures from this address or for this username: not even checked.
     Throttled,
     /// Too much to check at once; a good client comes again.
@@ -58,7 +64,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for the documentation and its test.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownUser,
         Self::BadPassword,
         Self::NoPassword,
@@ -71,6 +77,9 @@ impl Reason {
         Self::NulInPassword,
         Self::SourceUnavailable,
         Self::BadRequest,
+        Self::BadExchange,
+        Self::WrongUsername,
+        Self::ChannelBinding,
         Self::Throttled,
         Self::Busy,
         Self::TimedOut,
@@ -92,6 +101,9 @@ impl Reason {
             Self::NulInPassword => "nul_in_password",
             Self::SourceUnavailable => "source_unavailable",
             Self::BadRequest => "bad_request",
+            Self::BadExchange => "bad_exchange",
+            Self::WrongUsername => "wrong_username",
+            Self::ChannelBinding => "channel_binding",
             Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::TimedOut => "timed_out",
@@ -106,7 +118,7 @@ impl Reason {
                 "No source knows the username, and plugin_opt_unknown_user is deny."
             }
             Self::BadPassword => {
-                "The password does not fit the account's credential, nor its second one."
+                "The password does not fit the account's credential, nor its second one, or a SCRAM proof does not."
             }
             Self::NoPassword => "The client sent a username without a password.",
             Self::Disabled => "The account is switched off; `doorman user enable` switches it on.",
@@ -121,7 +133,7 @@ impl Reason {
             }
             Self::WrongNetwork => "The client's address is in none of the account's networks.",
             Self::UnusableCredential => {
-                "The stored credential is damaged, of an unknown kind or beyond the cost limits; `doorman check` lists such accounts."
+                "The stored credential is damaged, of an unknown kind or beyond the cost limits; `doorman check` lists such accounts. For a SCRAM login: it cannot be proven by this mechanism, or plugin_opt_scram_hashes does not allow it."
             }
             Self::NulInPassword => {
                 "The password holds a NUL byte, where the broker would cut it short."
@@ -130,13 +142,24 @@ impl Reason {
                 "A file or database could not be read when it was asked; the log says why."
             }
             Self::BadRequest => "The broker handed over a request that could not be understood.",
+            Self::BadExchange => {
+                "A message of a SCRAM login was malformed, or belonged to another exchange."
+            }
+            Self::WrongUsername => {
+                "A SCRAM login named another user than the client's CONNECT, its certificate or its login before."
+            }
+            Self::ChannelBinding => {
+                "The client insists on channel binding (SCRAM-SHA-…-PLUS), for which a plugin would have to see the broker's TLS."
+            }
             Self::Throttled => {
                 "Too many logins failed from this address or for this username; the password was not checked. It passes with time."
             }
             Self::Busy => {
                 "More passwords were waiting to be checked than the queue or the time allowed for them holds; the client may come again."
             }
-            Self::TimedOut => "The password was not checked within plugin_opt_pending_timeout.",
+            Self::TimedOut => {
+                "The password was not checked within plugin_opt_pending_timeout, or a SCRAM login was not finished within a minute."
+            }
         }
     }
 }
@@ -145,6 +168,25 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
+}
+
+/// The answer to a message of an exchange.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// This is said, and the client is to reply.
+    Say(Vec<u8>),
+    /// The client is who it says it is.
+    Allow {
+        /// Who that is: from now on its username.
+        username: Box<str>,
+        /// What it is told with the grant.
+        data: Vec<u8>,
+    },
+    /// Refused.
+    Deny(Reason),
+    /// Not ours: whoever the broker asks next decides.
+    Defer,
 }
 
 /// The answer to whether a client may do something.
@@ -230,6 +272,8 @@ pub enum Effect {
         connection: crate::request::ConnectionId,
         /// Its client id.
         client_id: Box<str>,
+        /// Its username, for where the broker does not find it by its id.
+        username: Box<str>,
     },
     /// End every connection of this username, or of clients without one, without their wills.
     KickUsername(Option<Box<str>>),

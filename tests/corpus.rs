@@ -15,12 +15,13 @@ mod parsers;
 
 type Parse = fn(&[u8]);
 
-const PARSERS: [(&str, Parse); 5] = [
+const PARSERS: [(&str, Parse); 6] = [
     ("acl_file", parsers::acl_file),
     ("control_message", parsers::control_message),
     ("credential", parsers::credential),
     ("dynsec_file", parsers::dynsec_file),
     ("password_line", parsers::password_line),
+    ("scram_message", parsers::scram_message),
 ];
 
 /// Of each file of the corpus.

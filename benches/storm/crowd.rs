@@ -24,6 +24,8 @@ pub struct Crowd {
     pub at_once: usize,
     /// No client begins after this.
     pub end: Instant,
+    /// What is said to an AUTH packet.
+    pub reply: fn(&[u8]) -> Vec<u8>,
 }
 
 /// What became of one crowd.
@@ -59,6 +61,7 @@ impl Crowd {
             from: Ipv4Addr::LOCALHOST,
             at_once,
             end: Instant::now() + Duration::from_secs(60),
+            reply: |_| Vec::new(),
         }
     }
 
@@ -99,7 +102,7 @@ impl Crowd {
                 let Some(client) = waiting.get_mut(&fd) else {
                     continue;
                 };
-                let Some(answer) = client.turn(&epoll) else {
+                let Some(answer) = client.turn(&epoll, self.reply) else {
                     continue;
                 };
                 let mut client = waiting.remove(&fd).expect("it was there");
@@ -149,7 +152,7 @@ impl Crowd {
 
 impl Waiting {
     /// `Some(Some(time))` once let in, `Some(None)` once turned away.
-    fn turn(&mut self, epoll: &Epoll) -> Option<Option<Duration>> {
+    fn turn(&mut self, epoll: &Epoll, reply: fn(&[u8]) -> Vec<u8>) -> Option<Option<Duration>> {
         let Some(written) = self.written else {
             let now = Instant::now();
             return match self.stream.write_all(&self.packet) {
@@ -164,11 +167,18 @@ impl Waiting {
                 Err(_) => Some(None),
             };
         };
-        let mut answer = [0; 64];
+        let mut answer = [0; 512];
         match self.stream.read(&mut answer) {
-            // CONNACK: its first byte, its length, flags and the code.
-            Ok(length) if length >= 4 && answer[0] == 0x20 && answer[3] == 0 => {
-                Some(Some(written.elapsed()))
+            // CONNACK: its first byte, its length in one byte or two, flags and the code.
+            Ok(length) if length >= 4 && answer[0] == 0x20 => {
+                let code = answer[if answer[1] < 0x80 { 3 } else { 4 }];
+                Some((code == 0).then(|| written.elapsed()))
+            }
+            Ok(length) if length >= 4 && answer[0] == 0xf0 => {
+                match self.stream.write_all(&reply(&answer[..length])) {
+                    Ok(()) => None,
+                    Err(_) => Some(None),
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
             Ok(_) | Err(_) => Some(None),

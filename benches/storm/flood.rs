@@ -79,6 +79,7 @@ fn turn(broker: &Broker, from: Ipv4Addr, lasts: Duration, figures: &mut Figures)
     let port = broker.port();
     let attack = thread::spawn(move || {
         let crowd = Crowd {
+            reply: |_| Vec::new(),
             port,
             from,
             at_once: 2 * cores,

@@ -7,6 +7,7 @@ mod feeling;
 mod first;
 mod flood;
 mod known;
+mod proof;
 mod reload;
 mod single;
 
@@ -24,8 +25,9 @@ pub struct Asked {
 
 type Ask = fn(&Asked, &mut Bars);
 
-pub const QUESTIONS: [(&str, Ask); 6] = [
+pub const QUESTIONS: [(&str, Ask); 7] = [
     ("bystander", feeling::ask),
+    ("scram", proof::ask),
     ("known", known::ask),
     ("first", first::ask),
     ("reload", reload::ask),

@@ -415,7 +415,7 @@ fn some(all: impl Iterator<Item = Value>) -> Value {
 /// Of which kind a credential is.
 fn kind(stored: &StoredCredential) -> String {
     match Credential::parse(stored, &CostLimits::STANDARD) {
-        Ok(credential) => credential.cost().to_string(),
+        Ok(credential) => credential.kind(),
         Err(_) => "unusable".to_owned(),
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use self::denials::Denials;
 use crate::config::LogLogins;
-use crate::request::Connect;
+use crate::request::{Connect, Method};
 use crate::show::Shown;
 use crate::verdict::{Deferral, Reason, Verdict};
 
@@ -136,7 +136,11 @@ impl fmt::Display for Who<'_> {
             None => f.write_str("-")?,
         }
         named(f, " username=", self.0.username)?;
-        named(f, " client_id=", client.id)
+        named(f, " client_id=", client.id)?;
+        match self.0.method {
+            Method::Password => Ok(()),
+            Method::Scram(mechanism) => write!(f, " method={mechanism}"),
+        }
     }
 }
 
@@ -166,6 +170,7 @@ mod tests {
             username,
             password: Some(b"tulip"),
             occasion: Occasion::Now,
+            method: Method::Password,
         })
         .to_string()
     }

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
 
 use super::clock;
 use super::exit::Failure;
@@ -15,6 +15,7 @@ use super::prompt::Chosen;
 use crate::config::CostLimits;
 use crate::credential::Recipe;
 use crate::founding::hashed;
+use crate::mechanism::Mechanism;
 use crate::model::StoredCredential;
 use crate::secret::Secret;
 
@@ -22,53 +23,127 @@ use crate::secret::Secret;
 #[derive(Args, Clone, Debug)]
 #[group(id = "cost", multiple = true)]
 pub(super) struct CostArgs {
-    /// PBKDF2 iterations for this password [default: 210000]
+    /// PBKDF2 iterations for this password [default: 210000, and 600000 for --scram sha-256]
     #[arg(long, value_name = "N", help_heading = "Cost", conflicts_with_all = ["argon2id", "cost_ms"],
           value_parser = RangedU64ValueParser::<u32>::new().range(1..=2_000_000))]
     iterations: Option<u32>,
     /// Use Argon2id, which the stock broker of most distributions cannot read
     #[arg(long, help_heading = "Cost")]
     argon2id: bool,
+    /// Store keys for SCRAM logins instead of a hash, which no stock broker can read
+    #[arg(
+        long,
+        value_name = "HASH",
+        help_heading = "Cost",
+        conflicts_with = "argon2id"
+    )]
+    scram: Option<Scram>,
     /// Measure this machine and choose the cost so that one check takes about this long
     #[arg(long, value_name = "MILLISECONDS", help_heading = "Cost",
           value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000))]
     cost_ms: Option<u32>,
 }
 
+/// SCRAM's mechanisms by their hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scram {
+    /// SCRAM-SHA-256, which most clients know
+    #[value(name = "sha-256")]
+    Sha256,
+    /// SCRAM-SHA-512
+    #[value(name = "sha-512")]
+    Sha512,
+}
+
+impl Scram {
+    fn mechanism(self) -> Mechanism {
+        match self {
+            Self::Sha256 => Mechanism::Sha256,
+            Self::Sha512 => Mechanism::Sha512,
+        }
+    }
+}
+
 impl CostArgs {
+    /// Refuses what nobody could log in with, before a password is asked for.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let least = Mechanism::LEAST_ITERATIONS;
+        match (self.scram, self.iterations) {
+            (Some(_), Some(iterations)) if iterations < least => Err(Failure::usage(format!(
+                "SCRAM clients refuse less than {least} iterations"
+            ))),
+            (_, _) => Ok(()),
+        }
+    }
+
+    /// What may go wrong with this password.
+    pub(super) fn doubt(&self, chosen: &Chosen) -> Option<&'static str> {
+        let secret = match chosen {
+            Chosen::ByPerson(secret) | Chosen::Generated(secret) => secret,
+        };
+        let is_plain = secret
+            .expose()
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~'));
+        (self.scram.is_some() && !is_plain).then_some(
+            "a SCRAM client may write the letters of this password in another way before it hashes \
+             them (RFC 4013), and then is refused; those of ASCII stay as they are",
+        )
+    }
+
     /// The recipe for a password that a person chose.
     pub(super) fn recipe(&self) -> Result<Recipe, Failure> {
         let wanted = self.cost_ms.map(|ms| Duration::from_millis(ms.into()));
-        match (self.argon2id, wanted) {
-            (false, None) => {
-                Ok(self
-                    .iterations
-                    .map_or(Recipe::STRONG, |iterations| Recipe::Pbkdf2Sha512 {
-                        iterations,
-                    }))
+        if self.argon2id {
+            return Ok(match wanted {
+                None => Recipe::ARGON2ID,
+                Some(wanted) => argon2id(
+                    scale(1, probe(&argon2id(1))?, wanted).clamp(1, CostLimits::STANDARD.passes),
+                ),
+            });
+        }
+        match (wanted, self.iterations) {
+            (Some(wanted), _) => {
+                let fitting = scale(PROBE, probe(&self.pbkdf2(PROBE))?, wanted);
+                let most = CostLimits::STANDARD.iterations;
+                Ok(self.pbkdf2(fitting.clamp(self.least(), most)))
             }
-            (false, Some(wanted)) => Ok(Recipe::Pbkdf2Sha512 {
-                iterations: scale(PROBE, probe(&pbkdf2(PROBE))?, wanted)
-                    .clamp(LEAST, CostLimits::STANDARD.iterations),
+            (None, Some(iterations)) => Ok(self.pbkdf2(iterations)),
+            (None, None) => Ok(match self.scram {
+                None => Recipe::STRONG,
+                Some(scram) => Recipe::strong_scram(scram.mechanism()),
             }),
-            (true, None) => Ok(Recipe::ARGON2ID),
-            (true, Some(wanted)) => Ok(argon2id(
-                scale(1, probe(&argon2id(1))?, wanted).clamp(1, CostLimits::STANDARD.passes),
-            )),
         }
     }
 
     /// Hashes a chosen password at this cost, a generated one cheaply.
     pub(super) fn store(&self, chosen: &Chosen) -> Result<StoredCredential, Failure> {
-        match chosen {
-            Chosen::ByPerson(secret) => Ok(hashed(secret, &self.recipe()?)?),
-            Chosen::Generated(secret) => Ok(hashed(secret, &Recipe::GENERATED)?),
+        match (chosen, self.scram) {
+            (Chosen::ByPerson(secret), _) => Ok(hashed(secret, &self.recipe()?)?),
+            (Chosen::Generated(secret), None) => Ok(hashed(secret, &Recipe::GENERATED)?),
+            (Chosen::Generated(secret), Some(scram)) => {
+                let recipe = Recipe::generated_scram(scram.mechanism());
+                Ok(hashed(secret, &recipe)?)
+            }
         }
     }
-}
 
-fn pbkdf2(iterations: u32) -> Recipe {
-    Recipe::Pbkdf2Sha512 { iterations }
+    fn pbkdf2(&self, iterations: u32) -> Recipe {
+        match self.scram {
+            None => Recipe::Pbkdf2Sha512 { iterations },
+            Some(scram) => Recipe::Scram {
+                mechanism: scram.mechanism(),
+                iterations,
+            },
+        }
+    }
+
+    fn least(&self) -> u32 {
+        match self.scram {
+            None => LEAST,
+            Some(_) => Mechanism::LEAST_ITERATIONS,
+        }
+    }
 }
 
 /// OWASP's first choice, with more or fewer passes where a time is asked for.
@@ -81,7 +156,7 @@ fn argon2id(passes: u32) -> Recipe {
             passes,
             lanes,
         },
-        other @ Recipe::Pbkdf2Sha512 { .. } => other,
+        other @ (Recipe::Pbkdf2Sha512 { .. } | Recipe::Scram { .. }) => other,
     }
 }
 

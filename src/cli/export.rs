@@ -24,6 +24,7 @@ use super::place::PlaceArgs;
 use super::print::{self, Answer, Printer};
 use crate::model::{Account, AccountName, Scheme};
 use crate::store;
+use crate::store::password_file::can_hold;
 
 /// Where to, and for whom.
 #[derive(Args, Debug)]
@@ -67,6 +68,8 @@ enum Broker {
     /// A 2.1 broker: salts of 64 bytes too
     #[value(name = "2.1")]
     V2_1,
+    /// Any broker with doorman: a password file with every kind of hash, and SCRAM keys
+    Doorman,
 }
 
 /// How it went.
@@ -298,14 +301,22 @@ fn line<'a>(
     }
     let credential = account.credential.as_ref().ok_or("it has no password")?;
     if credential.scheme != Scheme::Marked || !readable(&credential.text, args.broker) {
-        return Err("the stock broker cannot read this kind of hash");
+        return Err(match args.broker {
+            Broker::V2_0 | Broker::V2_1 => "the stock broker cannot read this kind of hash",
+            Broker::Doorman => "a password file cannot hold this kind of hash",
+        });
     }
     Ok(&credential.text)
 }
 
 /// Whether the stock broker reads this hash: exactly `$6$SALT$HASH` or `$7$N$SALT$HASH`, a hash of
-/// 64 bytes, a salt of a length it expects. Anything else stops a 2.1 broker.
+/// 64 bytes, a salt of a length it expects. Anything else stops a 2.1 broker; doorman reads all.
 fn readable(text: &str, broker: Broker) -> bool {
+    let long_salts = match broker {
+        Broker::V2_0 => false,
+        Broker::V2_1 => true,
+        Broker::Doorman => return can_hold(text),
+    };
     let mut parts = text.split('$');
     if parts.next() != Some("") {
         return false;
@@ -322,7 +333,7 @@ fn readable(text: &str, broker: Broker) -> bool {
     let mut length = || STANDARD.decode(parts.next()?).ok().map(|bytes| bytes.len());
     let salt_fits = match length() {
         Some(12) => true,
-        Some(64) => broker == Broker::V2_1,
+        Some(64) => long_salts,
         Some(_) | None => false,
     };
     let hash_fits = length() == Some(64);

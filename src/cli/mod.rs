@@ -12,6 +12,7 @@ mod audit;
 mod broker;
 mod check;
 mod clock;
+mod convert;
 mod cost;
 mod deed;
 mod default;

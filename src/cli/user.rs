@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::clock;
+use super::convert::{self, ConvertArgs};
 use super::cost::CostArgs;
 use super::deed::{carry_out, done};
 use super::details::Details;
@@ -43,6 +44,11 @@ enum Verb {
     Passwd(RenewArgs),
     /// End the time in which an old password is valid beside the new one
     DropOld(NameArg),
+    /// Store SCRAM keys in place of a PBKDF2 hash, without a new password
+    ///
+    /// Whoever steals such a hash can log in by SCRAM as it is; with keys the password has to be guessed.
+    /// Neither the stock broker nor dynamic-security reads keys.
+    Convert(ConvertArgs),
     /// Delete accounts: all of them or, if one is not there, none
     Delete(NamesArg),
     /// List all accounts
@@ -161,11 +167,22 @@ enum Purpose {
 
 /// What became of an account; with the secret, if doorman made one.
 #[derive(Serialize)]
-struct Done<'a> {
+pub(super) struct Done<'a> {
     name: &'a str,
     done: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<&'a str>,
+}
+
+impl<'a> Done<'a> {
+    /// Something that needs no secret.
+    pub(super) fn new(name: &'a AccountName, done: &'static str) -> Self {
+        Self {
+            name: name.as_str(),
+            done,
+            password: None,
+        }
+    }
 }
 
 impl Answer for Done<'_> {
@@ -187,6 +204,7 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
         Verb::DropOld(NameArg { name }) => {
             change(place, printer, &[name], Command::DropSecondCredential)
         }
+        Verb::Convert(args) => convert::run(place, printer, &args),
         Verb::Delete(NamesArg { names }) => change(place, printer, &names, Command::Delete),
         Verb::Enable(NamesArg { names }) => change(place, printer, &names, switch(false)),
         Verb::Disable(NamesArg { names }) => change(place, printer, &names, switch(true)),
@@ -257,7 +275,11 @@ fn set_password(
         (Purpose::Change, None) => return Err(admin::Error::Missing { name }.into()),
         (Purpose::Add, None) | (Purpose::Change, Some(_)) => {}
     }
+    cost.check()?;
     let chosen = password.read()?;
+    if let Some(why) = cost.doubt(&chosen) {
+        printer.note(why);
+    }
     let outcomes = office.apply(&[command(cost.store(&chosen)?)])?;
     for outcome in outcomes {
         printer.answer(&Done {
@@ -294,11 +316,7 @@ fn change(
     let commands: Vec<_> = names.iter().cloned().map(command).collect();
     let outcomes = place.open()?.apply(&commands)?;
     for (name, outcome) in names.iter().zip(outcomes) {
-        printer.answer(&Done {
-            name: name.as_str(),
-            done: done(outcome),
-            password: None,
-        })?;
+        printer.answer(&Done::new(name, done(outcome)))?;
     }
     Ok(Exit::Done)
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use self::options::{OPTIONS, Opt};
+use crate::mechanism::Mechanism;
 use crate::model::Scheme;
 
 /// Everything the operator decided.
@@ -36,6 +37,10 @@ pub struct Config {
     pub record_last_login: bool,
     /// Whose logins have a line in the log.
     pub log_logins: LogLogins,
+    /// By which mechanisms of SCRAM clients may prove their passwords.
+    pub scram: Scram,
+    /// Whether a stored hash from which SCRAM's keys follow will do for that.
+    pub scram_hashes: bool,
     /// Where passwords are verified.
     pub hashing: Hashing,
     /// How many threads verify passwords.
@@ -94,6 +99,29 @@ pub enum AclSubscribe {
     AsMosquitto,
     /// Those are granted whose messages the client may read.
     Enforce,
+}
+
+/// The mechanisms of SCRAM that are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scram {
+    /// None.
+    Off,
+    /// One of them.
+    Only(Mechanism),
+    /// Both.
+    Both,
+}
+
+impl Scram {
+    /// Whether this one is.
+    #[must_use]
+    pub fn offers(self, mechanism: Mechanism) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Only(only) => only == mechanism,
+            Self::Both => true,
+        }
+    }
 }
 
 /// Where passwords are verified.
@@ -318,6 +346,8 @@ impl Config {
             limits: CostLimits::STANDARD,
             record_last_login: true,
             log_logins: LogLogins::Refused,
+            scram: Scram::Off,
+            scram_hashes: false,
             hashing: Hashing::Auto,
             workers: usual_workers(),
             queue: 10_000,

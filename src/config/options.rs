@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
 use super::{
-    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, SourceConfig,
-    UnknownUser,
+    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, Scram,
+    SourceConfig, UnknownUser,
 };
+use crate::mechanism::Mechanism;
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
 
 /// One row of the option table.
@@ -278,6 +279,31 @@ pub const OPTIONS: &[Opt] = &[
             };
             Ok(())
         },
+    },
+    Opt {
+        key: "scram",
+        value: "off|sha-256|sha-512|both",
+        default: Some("off"),
+        repeats: false,
+        help: "By which mechanisms MQTT 5 clients may prove a password without sending it (enhanced authentication with SCRAM-SHA-256 and SCRAM-SHA-512), against accounts that are stored as SCRAM keys, and as hashes where scram_hashes says so. off leaves such clients to the broker, which refuses them.",
+        set: |draft, value| {
+            draft.config.scram = match value {
+                "off" => Scram::Off,
+                "sha-256" => Scram::Only(Mechanism::Sha256),
+                "sha-512" => Scram::Only(Mechanism::Sha512),
+                "both" => Scram::Both,
+                _ => return Err("accepted are off, sha-256, sha-512 and both".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "scram_hashes",
+        value: "true|false",
+        default: Some("false"),
+        repeats: false,
+        help: "Whether SCRAM works with stored PBKDF2 hashes, too: $7$ for SCRAM-SHA-512, and others with SHA-256 or SHA-512 and all bytes of the hash. Such a hash is all that a SCRAM client needs, so whoever steals the file or database can log in without guessing a password; `doorman user convert` puts keys in its place, with which nobody can.",
+        set: |draft, value| truth(value).map(|yes| draft.config.scram_hashes = yes),
     },
     Opt {
         key: "hashing",

@@ -11,7 +11,6 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use sha2::{Digest as _, Sha256, Sha512};
-use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::{argon2, bcrypt, pbkdf2, scrypt, sha_crypt};
@@ -167,7 +166,6 @@ impl Cost {
     /// [`Self::burn`], in memory that is used again.
     pub fn burn_with(&self, password: &[u8], scratch: &mut Scratch) {
         let salt = vec![0; self.usual_salt()];
-        let expected = vec![0; self.output()];
         let times = match self {
             Self::Pbkdf2 {
                 readings: Readings::Two,
@@ -181,7 +179,7 @@ impl Cost {
             | Self::Plain { .. } => 1,
         };
         for _ in 0..times {
-            black_box(self.matches(black_box(password), &salt, &expected, scratch));
+            black_box(self.derived(black_box(password), &salt, scratch));
         }
     }
 
@@ -249,18 +247,17 @@ impl Cost {
         }
     }
 
-    /// Whether the password gives the expected hash, in time that does not depend on the answer.
-    pub(super) fn matches(
+    /// The hash of the password; none where it cannot be computed.
+    pub(super) fn derived(
         &self,
         password: &[u8],
         salt: &[u8],
-        expected: &[u8],
         scratch: &mut Scratch,
-    ) -> Choice {
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let mut found = Zeroizing::new(vec![0; self.output()]);
         match self.derive(password, salt, &mut found, scratch) {
-            Ok(()) => found.as_slice().ct_eq(expected),
-            Err(Unable) => Choice::from(0),
+            Ok(()) => Some(found),
+            Err(Unable) => None,
         }
     }
 

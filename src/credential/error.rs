@@ -81,6 +81,8 @@ pub enum Part {
     Salt,
     /// The hash of the password.
     Hash,
+    /// A key.
+    Key,
 }
 
 impl std::fmt::Display for Part {
@@ -88,6 +90,7 @@ impl std::fmt::Display for Part {
         f.write_str(match self {
             Self::Salt => "salt",
             Self::Hash => "hash",
+            Self::Key => "key",
         })
     }
 }

@@ -33,7 +33,7 @@ impl Known {
     pub fn of(stored: &StoredCredential) -> Self {
         match Credential::parse(stored, &CostLimits::STANDARD) {
             Ok(credential) => Self::Usable {
-                kind: credential.cost().to_string(),
+                kind: credential.kind(),
             },
             Err(error) => Self::Unusable {
                 unusable: error.to_string(),

@@ -8,8 +8,10 @@
 use std::fmt;
 
 use subtle::{Choice, ConstantTimeEq as _};
+use zeroize::Zeroizing;
 
 use crate::config::CostLimits;
+use crate::mechanism::Mechanism;
 use crate::model::{Scheme, StoredCredential};
 
 mod argon2;
@@ -21,6 +23,7 @@ mod known;
 mod mosquitto;
 mod pbkdf2;
 mod recipe;
+mod scram;
 mod scrypt;
 mod sha_crypt;
 mod unmarked;
@@ -36,6 +39,18 @@ pub struct Credential {
     /// Each way to read the salt.
     salts: Vec<Vec<u8>>,
     expected: Vec<u8>,
+    form: Form,
+}
+
+/// What is expected.
+enum Form {
+    /// The hash of the password.
+    Hash,
+    /// SCRAM's StoredKey, and the ServerKey beside it: both follow from the hash.
+    Keys {
+        mechanism: Mechanism,
+        server: Zeroizing<Vec<u8>>,
+    },
 }
 
 /// Whether a password fits a credential.
@@ -82,9 +97,23 @@ impl Credential {
     /// [`Self::verify`], in memory that is used again.
     pub fn verify_with(&self, password: &[u8], scratch: &mut Scratch) -> Match {
         let same = self.salts.iter().fold(Choice::from(0), |same, salt| {
-            same | self.cost.matches(password, salt, &self.expected, scratch)
+            same | match self.cost.derived(password, salt, scratch) {
+                Some(hash) => self.is(&hash),
+                None => Choice::from(0),
+            }
         });
         Match::of(same)
+    }
+
+    /// Whether this hash is what is stored, or what is stored follows from it.
+    fn is(&self, hash: &[u8]) -> Choice {
+        match &self.form {
+            Form::Hash => hash.ct_eq(&self.expected),
+            Form::Keys { mechanism, server } => {
+                mechanism.stored_key(hash).ct_eq(&self.expected)
+                    & mechanism.server_key(hash).ct_eq(server)
+            }
+        }
     }
 
     /// What to derive where that is done for many at once; none for what is no
@@ -98,10 +127,11 @@ impl Credential {
         })
     }
 
-    /// Whether the first 64 bytes of [`Self::derivation`] are what is stored. In constant time.
+    /// Whether the first 64 bytes of [`Self::derivation`] are what is stored, or what is stored follows
+    /// from them. In constant time.
     pub fn fits(&self, output: &[u8; 64]) -> Match {
         let same = match output.get(..self.expected.len()) {
-            Some(output) => output.ct_eq(&self.expected),
+            Some(output) => self.is(output),
             None => Choice::from(0),
         };
         Match::of(same)
@@ -113,11 +143,21 @@ impl Credential {
         self.cost
     }
 
+    /// Of which kind it is, for people.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        match &self.form {
+            Form::Hash => self.cost.to_string(),
+            Form::Keys { mechanism, .. } => format!("{mechanism} keys, {}", self.cost),
+        }
+    }
+
     fn new(cost: Cost, salt: Vec<u8>, expected: Vec<u8>) -> Self {
         Self {
             cost,
             salts: vec![salt],
             expected,
+            form: Form::Hash,
         }
     }
 }
@@ -143,6 +183,8 @@ const MARKERS: &[(&str, Reader)] = &[
     ("$2y$", bcrypt::correct),
     ("$2x$", bcrypt::sign_extended),
     ("$scrypt$", scrypt::phc),
+    ("SCRAM-SHA-256$", scram::sha256),
+    ("SCRAM-SHA-512$", scram::sha512),
     ("PBKDF2$", pbkdf2::go_auth),
     ("$pbkdf2$", pbkdf2::sha1),
     ("$pbkdf2-sha1$", pbkdf2::sha1),

@@ -8,10 +8,10 @@
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::Credential;
 use super::cost::{Cost, Digest, Readings};
 use super::error::{ParseError, Part};
 use super::field::{self, LEAST_HASH, MOST_BYTES};
+use super::{Credential, Form};
 use crate::config::CostLimits;
 
 /// Tools differ in what salt they take; an empty one is a damaged row.
@@ -82,6 +82,7 @@ pub(super) fn go_auth(rest: &str, limits: &CostLimits) -> Result<Credential, Par
         cost,
         salts,
         expected,
+        form: Form::Hash,
     })
 }
 

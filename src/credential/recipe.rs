@@ -10,8 +10,9 @@ use zeroize::Zeroizing;
 
 use super::cost::{Digest, Unable, Variant, Version};
 use super::error::HashError;
-use super::{argon2, mosquitto, pbkdf2};
+use super::{argon2, mosquitto, pbkdf2, scram};
 use crate::lanes::{self, Work};
+use crate::mechanism::{Keys, Mechanism};
 use crate::model::StoredCredential;
 
 /// How a new credential is to be stored.
@@ -31,6 +32,13 @@ pub enum Recipe {
         /// Lanes.
         lanes: u32,
     },
+    /// SCRAM's keys, which no stock broker reads.
+    Scram {
+        /// For which mechanism.
+        mechanism: Mechanism,
+        /// How often the hash is repeated.
+        iterations: u32,
+    },
 }
 
 impl Recipe {
@@ -40,6 +48,27 @@ impl Recipe {
     };
     /// For 192 random bits: stretching adds nothing to what cannot be guessed.
     pub const GENERATED: Self = Self::Pbkdf2Sha512 { iterations: 101 };
+    /// SCRAM keys of a password that a person chose, by OWASP's figures for the mechanism's hash.
+    #[must_use]
+    pub const fn strong_scram(mechanism: Mechanism) -> Self {
+        Self::Scram {
+            mechanism,
+            iterations: match mechanism {
+                Mechanism::Sha256 => 600_000,
+                Mechanism::Sha512 => 210_000,
+            },
+        }
+    }
+
+    /// SCRAM keys of 192 random bits: as cheap as clients accept.
+    #[must_use]
+    pub const fn generated_scram(mechanism: Mechanism) -> Self {
+        Self::Scram {
+            mechanism,
+            iterations: Mechanism::LEAST_ITERATIONS,
+        }
+    }
+
     /// OWASP's first choice for Argon2id.
     pub const ARGON2ID: Self = Self::Argon2id {
         memory_kib: 19_456,
@@ -120,15 +149,19 @@ pub fn hash(password: &[u8], recipe: &Recipe, salt: &Salt) -> Result<StoredCrede
                 return Err(HashError::Iterations);
             }
             let salt = salt.twelve();
-            let mut hash = Zeroizing::new([0; 64]);
-            pbkdf2::derive(
-                Digest::Sha512,
-                password,
-                salt,
-                iterations,
-                hash.as_mut_slice(),
-            );
-            mosquitto::written(iterations, salt, hash.as_slice())
+            let hash = derived(Digest::Sha512, password, salt, iterations);
+            mosquitto::written(iterations, salt, &hash)
+        }
+        Recipe::Scram {
+            mechanism,
+            iterations,
+        } => {
+            if iterations == 0 {
+                return Err(HashError::Iterations);
+            }
+            let hash = derived(scram::digest(mechanism), password, &salt.0, iterations);
+            let keys = Keys::of(mechanism, &hash, salt.0.to_vec(), iterations);
+            scram::written(&keys)
         }
         Recipe::Argon2id {
             memory_kib,
@@ -146,4 +179,11 @@ pub fn hash(password: &[u8], recipe: &Recipe, salt: &Salt) -> Result<StoredCrede
         }
     };
     Ok(StoredCredential::marked(&text))
+}
+
+/// PBKDF2 with one output of its hash.
+fn derived(digest: Digest, password: &[u8], salt: &[u8], iterations: u32) -> Zeroizing<Vec<u8>> {
+    let mut hash = Zeroizing::new(vec![0; digest.bytes()]);
+    pbkdf2::derive(digest, password, salt, iterations, &mut hash);
+    hash
 }

@@ -302,6 +302,84 @@ fn what_is_written_for_mosquitto_has_twelve_bytes_of_salt() {
     assert!(stored.text.starts_with("$7$101$////////////////$"));
 }
 
+/// A hash that is whole and of a mechanism's kind is enough for its keys; others are not.
+#[test]
+fn keys_follow_from_a_whole_hash_of_their_mechanism_and_from_nothing_else() {
+    use Mechanism::{Sha256, Sha512};
+    let (short, long) = ("A".repeat(43), "A".repeat(86));
+    let salt = "AAAAAAAAAAAAAAAA";
+    for (text, mechanism) in [
+        (format!("$7$5${salt}${long}=="), Some(Sha512)),
+        (format!("$pbkdf2-sha512$5${salt}${long}"), Some(Sha512)),
+        (
+            format!("$pbkdf2-sha256$i=5,l=32${salt}${short}"),
+            Some(Sha256),
+        ),
+        (format!("pbkdf2_sha256$5$salt${short}="), Some(Sha256)),
+        (format!("{salt}:5:{long}=="), Some(Sha512)),
+        // Longer than the hash, which it begins with.
+        (format!("$pbkdf2-sha256$5${salt}${long}"), Some(Sha256)),
+        // The salt as text only, since it is no base64.
+        (format!("PBKDF2$sha256$5$sa-lt${short}="), Some(Sha256)),
+        // In two readings, and nobody knows which.
+        (format!("PBKDF2$sha256$5${salt}${short}="), None),
+        // Cut short.
+        (format!("$pbkdf2-sha512$5${salt}${short}"), None),
+        (format!("$pbkdf2-sha1$5${salt}${short}"), None),
+        (format!("$6${salt}${long}=="), None),
+        (format!("$scrypt$ln=4,r=8,p=1${salt}${short}"), None),
+    ] {
+        let read = Credential::parse(&StoredCredential::marked(&text), &LIMITS).unwrap();
+        assert!(!read.holds_keys());
+        for each in Mechanism::ALL {
+            assert_eq!(
+                read.keys(each).is_some(),
+                mechanism == Some(each),
+                "{text} {each}"
+            );
+        }
+        let Some(mechanism) = mechanism else {
+            assert_eq!(read.converted(), None, "{text}");
+            continue;
+        };
+        let converted = read.converted().unwrap();
+        assert!(
+            converted.text.starts_with(&format!("{mechanism}$5:")),
+            "{text}"
+        );
+        let keys = Credential::parse(&converted, &LIMITS).unwrap();
+        assert_eq!(keys.keys(mechanism), read.keys(mechanism));
+        assert!(keys.holds_keys() && keys.converted().is_none());
+        for each in Mechanism::ALL {
+            assert_eq!(keys.keys(each).is_some(), mechanism == each);
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_damaged_are_refused() {
+    let (short, long) = ("A".repeat(43) + "=", "A".repeat(86) + "==");
+    let read = |text: &str| Credential::parse(&StoredCredential::marked(text), &LIMITS);
+    assert!(read(&format!("SCRAM-SHA-256$1:AAAA${short}:{short}")).is_ok());
+    assert!(read(&format!("SCRAM-SHA-512$1:AAAA${long}:{long}")).is_ok());
+    for text in [
+        "SCRAM-SHA-256$".to_owned(),
+        format!("SCRAM-SHA-256$0:AAAA${short}:{short}"),
+        format!("SCRAM-SHA-256$1:${short}:{short}"),
+        format!("SCRAM-SHA-256$1:AAA${short}:{short}"),
+        format!("SCRAM-SHA-256$AAAA:1${short}:{short}"),
+        format!("SCRAM-SHA-256$1:AAAA${short}"),
+        format!("SCRAM-SHA-256$1:AAAA${short}:{long}"),
+        format!("SCRAM-SHA-512$1:AAAA${short}:{short}"),
+        format!("SCRAM-SHA-256$1:AAAA${short}:{short}:{short}"),
+        format!("SCRAM-SHA-256$1:AAAA${short}:{short}$"),
+        format!("SCRAM-SHA-256$3000000:AAAA${short}:{short}"),
+        format!("SCRAM-SHA-1$1:AAAA${short}:{short}"),
+    ] {
+        assert!(read(&text).is_err(), "{text}");
+    }
+}
+
 fn any_scheme() -> impl Strategy<Value = Scheme> {
     use EmqxDigest::{Plain, Sha256, Sha512};
     prop_oneof![
@@ -335,6 +413,12 @@ fn recipe() -> impl Strategy<Value = Recipe> {
             memory_kib,
             passes,
             lanes: 1
+        }),
+        (1u32..50, prop::sample::select(&Mechanism::ALL)).prop_map(|(iterations, mechanism)| {
+            Recipe::Scram {
+                mechanism,
+                iterations,
+            }
         }),
     ]
 }

@@ -10,10 +10,13 @@ mod bans;
 mod budget;
 mod control;
 mod decoy;
+mod exchange;
+mod exchanges;
 mod memory;
 mod offline;
 mod own;
 mod pending;
+mod pretence;
 mod review;
 mod revocation;
 mod sessions;
@@ -34,10 +37,12 @@ pub use self::bans::Pardon;
 use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
+use self::exchanges::Exchanges;
 pub use self::memory::{Memory, Seat};
 pub use self::own::Proven;
 use self::pending::Pending;
 pub use self::pending::Waiting;
+use self::pretence::Pretence;
 pub use self::sessions::Proof;
 use self::sessions::{Session, Sessions};
 use self::standing::Standings;
@@ -45,11 +50,11 @@ use self::telling::Telling;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
-use crate::config::{Config, CostLimits, Hashing, UnknownUser};
+use crate::config::{Config, CostLimits, Hashing, Scram, UnknownUser};
 use crate::figures::Figures;
 use crate::model::{Account, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
-use crate::request::{Connect, ConnectionId, Now, Occasion};
+use crate::request::{Connect, ConnectionId, Method, Now, Occasion};
 use crate::store::{self, Authorities, Login, Ordered, Source, Watched};
 use crate::throttle::Throttle;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
@@ -82,10 +87,14 @@ pub struct Engine {
     denials: Denials,
     record_last_login: bool,
     hashing: Hashing,
+    scram: Scram,
+    scram_hashes: bool,
     pending_timeout: Duration,
     /// For what takes time within one question.
     clock: fn() -> Now,
     decoys: Decoys,
+    /// The keys of those who are not there.
+    pretence: Pretence,
     /// Whether a change may have made others of them, and when they were last made.
     decoys_are_old: AtomicBool,
     decoys_made: Mutex<Option<Instant>>,
@@ -98,6 +107,7 @@ pub struct Engine {
     /// The workers, where the broker can be told later.
     pool: OnceLock<Pool>,
     pending: Mutex<Pending>,
+    exchanges: Mutex<Exchanges>,
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
     completions: Mutex<Vec<Effect>>,
@@ -164,7 +174,12 @@ impl Engine {
             authorities,
             watched,
         } = store::open_all(config)?;
-        let engine = Self::over(sources, authorities, config, key, clock, waiting);
+        let mut engine = Self::over(sources, authorities, config, key, clock, waiting);
+        // What somebody who is not there is told should not change with a restart.
+        if let Some(id) = store::machine_id() {
+            engine.pretence = Pretence::new(&id);
+            engine.refresh_decoys();
+        }
         Ok(Opened { engine, watched })
     }
 
@@ -189,9 +204,12 @@ impl Engine {
             denials: Denials::default(),
             record_last_login: config.record_last_login,
             hashing: config.hashing,
+            scram: config.scram,
+            scram_hashes: config.scram_hashes,
             pending_timeout: config.pending_timeout,
             clock,
             decoys: Decoys::new(),
+            pretence: Pretence::new(key),
             decoys_are_old: AtomicBool::new(false),
             decoys_made: Mutex::new(None),
             verified: Mutex::new(Verified::new(key)),
@@ -201,6 +219,7 @@ impl Engine {
             throttle: Mutex::new(Throttle::new(config.throttle.clone())),
             pool: OnceLock::new(),
             pending: Mutex::new(Pending::new(waiting)),
+            exchanges: Mutex::default(),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
@@ -336,7 +355,9 @@ impl Engine {
     fn without_password(&self, connect: &Connect<'_>, found: &Found, now: Timestamp) -> Verdict {
         match &found.account {
             None => self.unknown_now(),
-            Some(_) if !connect.client.restored => Verdict::Deny(Reason::NoPassword),
+            Some(account) if !connect.client.restored && !self.is_kept(connect, account) => {
+                Verdict::Deny(Reason::NoPassword)
+            }
             Some(account) => match admission::admit(account, approach(connect), now) {
                 Err(reason) => Verdict::Deny(reason),
                 Ok(()) => {
@@ -345,6 +366,16 @@ impl Engine {
                 }
             },
         }
+    }
+
+    /// Whether the broker asks for a session that it keeps for a client of this account that has left:
+    /// who came in without sending a password has none there.
+    fn is_kept(&self, connect: &Connect<'_>, account: &Account) -> bool {
+        let Some(client_id) = connect.client.id else {
+            return false;
+        };
+        connect.occasion == Occasion::Again
+            && lock(&self.sessions).has_left(account.name.as_str(), client_id)
     }
 
     /// A request that cannot be understood is refused without asking anybody.
@@ -361,6 +392,7 @@ impl Engine {
 
     /// The connection is over, or lives on without its client.
     pub fn disconnected(&self, connection: ConnectionId) {
+        lock(&self.exchanges).take(connection);
         lock(&self.sessions).end(connection);
     }
 
@@ -476,10 +508,15 @@ impl Engine {
             fingerprint,
             ends: account.valid_until,
             since: now,
-            by: match fingerprint {
-                None => Proof::Other,
-                Some(first) if found.fingerprints.first() == Some(&Some(first)) => Proof::Password,
-                Some(_) => Proof::SecondPassword,
+            by: match (fingerprint, connect.method) {
+                (None, _) => Proof::Other,
+                (Some(_), Method::Scram(_)) => Proof::Scram,
+                (Some(first), Method::Password) => {
+                    match found.fingerprints.first() == Some(&Some(first)) {
+                        true => Proof::Password,
+                        false => Proof::SecondPassword,
+                    }
+                }
             },
         };
         self.begin(connection, session, found, now);

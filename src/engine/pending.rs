@@ -14,7 +14,7 @@ use super::lock;
 use crate::credential::Cost;
 use crate::model::Fingerprint;
 use crate::pool::{Interest, TicketId};
-use crate::request::{Address, Client, Connect, ConnectionId, Occasion};
+use crate::request::{Address, Client, Connect, ConnectionId, Method, Occasion};
 use crate::throttle::Who;
 use crate::verified::Tags;
 
@@ -111,6 +111,7 @@ impl Ticket {
             username: Some(&self.username),
             password: None,
             occasion: Occasion::Later,
+            method: Method::Password,
         }
     }
 
@@ -276,6 +277,7 @@ mod tests {
             username: Some("ann"),
             password: Some(b"pw"),
             occasion: Occasion::Later,
+            method: Method::Password,
         }
     }
 

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::pretence::Shapes;
 use super::revocation::Again;
 use super::sessions::Session;
 use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::credential::Credential;
+use crate::mechanism::Mechanism;
 use crate::model::AccountName;
 use crate::request::{ConnectionId, Now};
 use crate::show::Shown;
@@ -62,6 +64,7 @@ impl Engine {
     /// while a source changed. For the watcher's thread, a few times a second.
     pub fn beat(&self, now: Now) {
         self.audit.sum_up(now.mono);
+        self.end_late_exchanges(now);
         self.tell_figures(now.mono);
         self.refresh_old_decoys(now.mono);
         self.denials.tell(now.mono);
@@ -131,11 +134,21 @@ impl Engine {
 
     pub(super) fn refresh_decoys(&self) {
         let samples = self.sources.iter().flat_map(|source| source.sample());
-        let costs = samples
-            .filter_map(|stored| Credential::parse(&stored, &self.limits).ok())
-            .map(|credential| credential.cost())
-            .collect();
+        let mut costs = Vec::new();
+        let mut shapes = Shapes::default();
+        for stored in samples {
+            let Ok(credential) = Credential::parse(&stored, &self.limits) else {
+                continue;
+            };
+            costs.push(credential.cost());
+            for mechanism in Mechanism::ALL {
+                if let Some(keys) = self.keys_of(&credential, mechanism) {
+                    shapes.count(&keys);
+                }
+            }
+        }
         self.decoys.replace(costs);
+        self.pretence.replace(shapes);
     }
 }
 

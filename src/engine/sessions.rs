@@ -48,6 +48,8 @@ pub enum Proof {
     Password,
     /// Its second one.
     SecondPassword,
+    /// A SCRAM exchange.
+    Scram,
     /// Something that the broker or somebody else looked at: a certificate, or a session restored from
     /// disk.
     Other,
@@ -153,6 +155,11 @@ impl Sessions {
         self.online.get(client_id).copied()
     }
 
+    /// Whether a client of this account has left that had this client id.
+    pub(super) fn has_left(&self, name: &str, client_id: &str) -> bool {
+        self.offline.of(name).any(|id| **id == *client_id)
+    }
+
     /// Whether somebody of this name is in.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.by_account.contains_key(name)
@@ -256,6 +263,7 @@ impl Sessions {
                 Some(Effect::Kick {
                     connection,
                     client_id: session.client_id.clone(),
+                    username: session.name.as_str().into(),
                 })
             })
             .collect()

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod exchange;
 mod later;
 mod memory;
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 use super::*;
 use crate::credential::{Recipe, Salt, hash};
 use crate::model::{AccountName, StoredCredential};
-use crate::request::{Address, Client, Occasion};
+use crate::request::{Address, Client, Method, Occasion};
 use crate::store::{Changes, News};
 
 /// A source that holds what it is given, or nothing and an error.
@@ -106,6 +107,7 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
             username: Some(username),
             password,
             occasion: Occasion::Now,
+            method: Method::Password,
         },
         now(),
     )
@@ -244,6 +246,7 @@ fn the_unknown_and_the_anonymous_are_left_to_the_broker() {
         username: None,
         password: Some(b"pw"),
         occasion: Occasion::Now,
+        method: Method::Password,
     };
     assert_eq!(
         engine.connect(&nobody, now()),

@@ -12,9 +12,9 @@ use super::{Engine, Found, approach, lock};
 use crate::admission;
 use crate::config::{Hashing, UnknownUser};
 use crate::credential::{Cost, Credential, Match, Scratch};
-use crate::model::{AccountName, Fingerprint, StoredCredential};
+use crate::model::{Account, AccountName, Fingerprint, StoredCredential};
 use crate::pool::{Answer, Pool, Rank, Step, Task};
-use crate::request::{Connect, Now, Occasion};
+use crate::request::{Connect, Method, Now, Occasion};
 use crate::secret::Secret;
 use crate::show::Shown;
 use crate::throttle::{Admission, Standing, Who};
@@ -354,9 +354,21 @@ impl Engine {
         now: Now,
     ) -> Verdict {
         let fitting = self.learn(&who(connect, found), found, tags, fits, now);
-        let Some(account) = &found.account else {
-            return self.unknown_now();
-        };
+        match &found.account {
+            None => self.unknown_now(),
+            Some(account) => self.judge_account(connect, found, account, fitting, now),
+        }
+    }
+
+    /// The verdict on an account, of whose credentials one was found to fit or none.
+    pub(super) fn judge_account(
+        &self,
+        connect: &Connect<'_>,
+        found: &Found,
+        account: &Account,
+        fitting: Option<Fingerprint>,
+        now: Now,
+    ) -> Verdict {
         let admitted = admission::admit(account, approach(connect), now.wall);
         match (fitting, admitted) {
             (_, Err(reason)) => Verdict::Deny(reason),
@@ -365,15 +377,21 @@ impl Engine {
                 Verdict::Allow
             }
             (None, Ok(())) => {
-                let usable = account
-                    .credentials()
-                    .any(|c| Credential::parse(c, &self.limits).is_ok());
+                let mut credentials = account.credentials();
+                let usable = credentials.any(|stored| self.is_usable(stored, connect.method));
                 Verdict::Deny(if usable {
                     Reason::BadPassword
                 } else {
                     Reason::UnusableCredential
                 })
             }
+        }
+    }
+
+    fn is_usable(&self, stored: &StoredCredential, method: Method) -> bool {
+        match method {
+            Method::Password => Credential::parse(stored, &self.limits).is_ok(),
+            Method::Scram(mechanism) => self.keys(stored, mechanism).is_some(),
         }
     }
 
@@ -426,7 +444,7 @@ impl Engine {
 }
 
 /// As whom attempts are counted.
-fn who<'a>(connect: &Connect<'a>, found: &Found) -> Who<'a> {
+pub(super) fn who<'a>(connect: &Connect<'a>, found: &Found) -> Who<'a> {
     let [credential, _] = found.fingerprints;
     Who {
         ip: connect.client.address.ip(),

@@ -53,9 +53,11 @@ pub(super) struct Api {
     pub(super) client_address: TextOf,
     pub(super) client_id: TextOf,
     pub(super) client_protocol_version: NumberOf,
+    pub(super) client_sub_count: NumberOf,
     pub(super) client_username: TextOf,
     pub(super) kick_client_by_clientid: unsafe extern "C" fn(*const c_char, bool) -> c_int,
     pub(super) kick_client_by_username: unsafe extern "C" fn(*const c_char, bool) -> c_int,
+    pub(super) set_username: unsafe extern "C" fn(*mut abi::mosquitto, *const c_char) -> c_int,
     pub(super) log_printf: unsafe extern "C" fn(c_int, *const c_char, ...),
     /// Since 2.1.
     pub(super) client: Option<unsafe extern "C" fn(*const c_char) -> *mut abi::mosquitto>,
@@ -113,6 +115,7 @@ impl Api {
                 "client_protocol_version",
                 found.mosquitto_client_protocol_version,
             )?,
+            client_sub_count: need("client_sub_count", found.mosquitto_client_sub_count)?,
             client_username: need("client_username", found.mosquitto_client_username)?,
             kick_client_by_clientid: need(
                 "kick_client_by_clientid",
@@ -122,6 +125,7 @@ impl Api {
                 "kick_client_by_username",
                 found.mosquitto_kick_client_by_username,
             )?,
+            set_username: need("set_username", found.mosquitto_set_username)?,
             log_printf: need("log_printf", found.mosquitto_log_printf)?,
             client: found.mosquitto_client.ok(),
             client_port: found.mosquitto_client_port.ok(),
@@ -235,6 +239,17 @@ impl Broker {
         // SAFETY: not NULL; a C string that the broker keeps with the client.
         let id = unsafe { CStr::from_ptr(id) };
         Some(self.is_current(id, client))
+    }
+
+    /// Gives a client that is being asked about the name that it has proven. Whether it has it now.
+    pub(super) fn set_username(self, client: ClientPtr, username: &CStr) -> bool {
+        let set = self.api.set_username;
+        // SAFETY: the client is the one the broker is asking about, and the broker copies the C string.
+        let answer = unsafe { set(client.as_ptr(), username.as_ptr()) };
+        if answer != abi::MOSQ_ERR_SUCCESS {
+            log::error!("the broker did not take a username: {answer}");
+        }
+        answer == abi::MOSQ_ERR_SUCCESS
     }
 
     /// Answers a client that was left waiting. Calls back into us before it returns: no borrow of

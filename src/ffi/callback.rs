@@ -9,7 +9,8 @@ use super::abi;
 use super::broker::Callback;
 use super::event;
 use super::guard::{
-    ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, CONTROL, DISCONNECT, RELOAD, Rule, TICK, guard,
+    ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, CONTROL, DISCONNECT, EXT_AUTH_CONTINUE,
+    EXT_AUTH_START, RELOAD, Rule, TICK, guard,
 };
 use super::plugin::{Main, Plugin};
 
@@ -28,6 +29,8 @@ pub(super) struct Registration {
 pub(super) enum Purpose {
     /// Deciding who may enter.
     Entry,
+    /// Deciding it by an exchange of messages.
+    Exchange,
     /// Deciding who may do what.
     Access,
     /// Either.
@@ -37,8 +40,10 @@ pub(super) enum Purpose {
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 9] = [
+pub(super) const REGISTRATIONS: [Registration; 11] = [
     registration::<BasicAuth>(Purpose::Entry),
+    registration::<ExchangeBegins>(Purpose::Exchange),
+    registration::<ExchangeGoesOn>(Purpose::Exchange),
     registration::<AclCheck>(Purpose::Access),
     registration::<Reload>(Purpose::Both),
     registration::<Tick>(Purpose::Both),
@@ -104,6 +109,28 @@ impl Event for BasicAuth {
 
     fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
         Some(plugin.basic_auth(main, data))
+    }
+}
+
+struct ExchangeBegins;
+
+impl Event for ExchangeBegins {
+    type Data = abi::mosquitto_evt_extended_auth;
+    const RULE: &'static Rule = &EXT_AUTH_START;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.and_then(|main| plugin.exchange_begins(main, data))
+    }
+}
+
+struct ExchangeGoesOn;
+
+impl Event for ExchangeGoesOn {
+    type Data = abi::mosquitto_evt_extended_auth;
+    const RULE: &'static Rule = &EXT_AUTH_CONTINUE;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.and_then(|main| plugin.exchange_goes_on(main, data))
     }
 }
 

@@ -7,9 +7,10 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use super::abi;
 use super::broker::{Api, ClientPtr};
 use crate::request::{
-    Access, Action, Address, Client, Connect, ConnectionId, Entrant, Occasion, Order,
+    Access, Action, Address, Client, Connect, ConnectionId, Entrant, Method, Occasion, Order, Said,
+    Turn,
 };
-use crate::verdict::{Permit, Reason, Verdict};
+use crate::verdict::{Permit, Reason, Reply, Verdict};
 
 /// A BASIC_AUTH event, understood as far as it can be.
 pub(super) struct BasicAuth<'a> {
@@ -82,9 +83,86 @@ pub(super) fn basic_auth<'a>(
             username,
             password,
             occasion: asked.occasion,
+            method: Method::Password,
         },
         fault,
     }
+}
+
+/// Reads an EXT_AUTH_START or EXT_AUTH_CONTINUE event; none where there is no client, or where a name is
+/// no text.
+pub(super) fn said<'a>(
+    api: &Api,
+    event: &'a abi::mosquitto_evt_extended_auth,
+    connection: Option<ConnectionId>,
+    turn: Turn<'a>,
+) -> Option<Said<'a>> {
+    let client = ClientPtr::new(event.client)?;
+    let length = usize::from(event.data_in_len);
+    let data = if length == 0 || event.data_in.is_null() {
+        &[]
+    } else {
+        // SAFETY: the broker's data have that many bytes, and live as long as the event.
+        unsafe { std::slice::from_raw_parts(event.data_in.cast::<u8>(), length) }
+    };
+    Some(Said {
+        client: Client {
+            connection,
+            id: text(event, Some(client_id(api, client))).ok()?,
+            address: Address::new(text(event, Some(address_of(api, client))).ok()?),
+            listener: listener(api, client),
+            restored: false,
+        },
+        username: text(event, Some(username(api, client))).ok()?,
+        turn,
+        data,
+    })
+}
+
+/// The method that an exchange is to be; none where it is not told, or no text.
+pub(super) fn method(event: &abi::mosquitto_evt_extended_auth) -> Option<&str> {
+    text(event, Some(event.auth_method)).ok()?
+}
+
+/// Hands over what the client is to be told, in memory that the broker gives back with `free`. Whether
+/// there was any.
+pub(super) fn tell(event: &mut abi::mosquitto_evt_extended_auth, data: &[u8]) -> bool {
+    let Ok(length) = u16::try_from(data.len()) else {
+        return false;
+    };
+    // SAFETY: any size may be asked for.
+    let memory = unsafe { libc::malloc(data.len().max(1)) };
+    if memory.is_null() {
+        return false;
+    }
+    // SAFETY: there are that many bytes at both places, which are not the same.
+    unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), memory.cast(), data.len()) };
+    event.data_out = memory;
+    event.data_out_len = length;
+    true
+}
+
+/// The reply in the broker's words.
+pub(super) fn reply_code(reply: &Reply) -> c_int {
+    match reply {
+        Reply::Say(_) => abi::MOSQ_ERR_AUTH_CONTINUE,
+        Reply::Allow { .. } => abi::MOSQ_ERR_SUCCESS,
+        // To the client it is a method that is not known here.
+        Reply::Deny(Reason::ChannelBinding) => abi::MOSQ_ERR_NOT_SUPPORTED,
+        Reply::Deny(_) => abi::MOSQ_ERR_AUTH,
+        Reply::Defer => abi::MOSQ_ERR_PLUGIN_DEFER,
+    }
+}
+
+/// Whether the broker has this name for a client.
+pub(super) fn has_name(api: &Api, client: ClientPtr, name: &str) -> bool {
+    text(&client, Some(username(api, client))) == Ok(Some(name))
+}
+
+/// Whether the broker has subscriptions of this client: one that wants to enter has none yet.
+pub(super) fn has_subscriptions(api: &Api, client: ClientPtr) -> bool {
+    // SAFETY: as for the id.
+    unsafe { (api.client_sub_count)(client.as_ptr()) > 0 }
 }
 
 /// Reads who is in; none where there is no username or one that is no text.

@@ -84,6 +84,26 @@ pub(super) const BASIC_AUTH: Rule = Rule {
     lines: Lines::Written,
 };
 
+/// EXT_AUTH_START: refused. Never DEFER, IGNORE or 0.
+pub(super) const EXT_AUTH_START: Rule = Rule {
+    event: abi::MOSQ_EVT_EXT_AUTH_START,
+    name: "EXT_AUTH_START",
+    denied: Denied::always(abi::MOSQ_ERR_AUTH),
+    nested: Nested::Refuse,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
+/// EXT_AUTH_CONTINUE: refused as well, whoever's exchange it is.
+pub(super) const EXT_AUTH_CONTINUE: Rule = Rule {
+    event: abi::MOSQ_EVT_EXT_AUTH_CONTINUE,
+    name: "EXT_AUTH_CONTINUE",
+    denied: Denied::always(abi::MOSQ_ERR_AUTH),
+    nested: Nested::Refuse,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
 /// ACL_CHECK: denied. Any other failure ends the connection, of the publisher where a subscriber is
 /// asked about.
 pub(super) const ACL_CHECK: Rule = Rule {

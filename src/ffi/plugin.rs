@@ -21,11 +21,11 @@ use crate::control::{self, Desk, Letter, Place, Sender};
 use crate::credential::Recipe;
 use crate::engine::{Engine, Opened, Waiting};
 use crate::pool::Surroundings;
-use crate::request::Occasion;
+use crate::request::{ConnectionId, Occasion, Turn};
 use crate::show::Shown;
 use crate::store::Watched;
 use crate::store::sqlite::Pen;
-use crate::verdict::{Effect, Verdict};
+use crate::verdict::{Effect, Reply, Verdict};
 use crate::watch::{Duties, Watcher};
 
 /// Who waits for an answer, at any listener: the broker completes by client id alone, so two plugin
@@ -252,6 +252,7 @@ impl Plugin {
     pub(super) fn serves(&self, purpose: Purpose) -> bool {
         match purpose {
             Purpose::Entry => self.has_sources(),
+            Purpose::Exchange => self.has_sources() && self.engine.offers_exchanges(),
             Purpose::Access => self.engine.has_acl(),
             Purpose::Both => self.has_sources() || self.engine.has_acl(),
             Purpose::Control => self.main().is_some_and(|main| main.control != Control::Off),
@@ -307,6 +308,104 @@ impl Plugin {
         event::code(self.api, verdict)
     }
 
+    /// EXT_AUTH_START: a client wants to show who it is by an exchange, or to show it again.
+    pub(super) fn exchange_begins(
+        &self,
+        main: &Main,
+        event: &mut abi::mosquitto_evt_extended_auth,
+    ) -> Option<c_int> {
+        let client = ClientPtr::new(event.client)?;
+        let mut random = [0; 18];
+        if let Err(error) = getrandom::fill(&mut random) {
+            log::error!("no random bytes: {error}");
+            return None;
+        }
+        let method = event::method(event)?;
+        let random = &random;
+        let reply = {
+            let turn = Turn::First { method, random };
+            let connection = Some(self.exchanging(main, client));
+            let said = event::said(self.api, event, connection, turn)?;
+            self.engine.exchange(&said, clock::now())
+        };
+        Some(self.replied(main, client, event, &reply))
+    }
+
+    /// EXT_AUTH_CONTINUE: the client goes on, in an exchange that may be another plugin's.
+    pub(super) fn exchange_goes_on(
+        &self,
+        main: &Main,
+        event: &mut abi::mosquitto_evt_extended_auth,
+    ) -> Option<c_int> {
+        let client = ClientPtr::new(event.client)?;
+        let Some(connection) = main.connections.borrow().number(client) else {
+            return Some(abi::MOSQ_ERR_PLUGIN_DEFER);
+        };
+        let said = event::said(self.api, event, Some(connection), Turn::Next)?;
+        let reply = self.engine.exchange(&said, clock::now());
+        Some(self.replied(main, client, event, &reply))
+    }
+
+    /// Which connection an exchange belongs to: the one that is in, or one that begins with it.
+    fn exchanging(&self, main: &Main, client: ClientPtr) -> ConnectionId {
+        let known = main.connections.borrow().number(client);
+        if let Some(connection) = known
+            // 2.0 reports the end of every connection, so who is known and in is still there.
+            && main.broker.is_established(client).unwrap_or(true)
+            && self.engine.is_in(connection)
+        {
+            return connection;
+        }
+        let (connection, before) = main.connections.borrow_mut().begin(client);
+        if let Some(before) = before {
+            self.engine.disconnected(before);
+        }
+        connection
+    }
+
+    /// Carries out a reply. Whoever is in by an exchange has the name that it has proven.
+    fn replied(
+        &self,
+        main: &Main,
+        client: ClientPtr,
+        event: &mut abi::mosquitto_evt_extended_auth,
+        reply: &Reply,
+    ) -> c_int {
+        let done = match reply {
+            Reply::Say(data) => event::tell(event, data),
+            Reply::Allow { username, data } => {
+                self.is_named(main, client, username) && event::tell(event, data)
+            }
+            Reply::Deny(_) | Reply::Defer => false,
+        };
+        let number = main.connections.borrow().number(client);
+        let stays = match reply {
+            Reply::Say(_) | Reply::Allow { .. } => done,
+            // Since 2.1 nobody tells of a client that was refused; one that is in has an end of its own.
+            Reply::Deny(_) | Reply::Defer => {
+                number.is_some_and(|connection| self.engine.is_in(connection))
+            }
+        };
+        if !stays {
+            self.forget(main, client);
+        }
+        // 2.0.11 with per_listener_settings never ticks.
+        logger::flush(main.broker);
+        match (reply, done) {
+            (Reply::Say(_) | Reply::Allow { .. }, false) => abi::MOSQ_ERR_AUTH,
+            (_, _) => event::reply_code(reply),
+        }
+    }
+
+    /// Whether the client has this name now. What is checked later is checked for it.
+    fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
+        if event::has_name(self.api, client, username) {
+            return true;
+        }
+        let in_c = CString::new(username.as_bytes());
+        in_c.is_ok_and(|name| main.broker.set_username(client, &name))
+    }
+
     /// ACL_CHECK: comes on any thread and within any callback. What is remembered helps on the broker's
     /// thread where nobody is at it; the answer is the same without. None is for what cannot be understood.
     pub(super) fn acl_check(
@@ -327,7 +426,9 @@ impl Plugin {
         let known = main.connections.borrow().number(client);
         // 2.0 reports the end of every connection, so who is known has entered.
         let entered = main.broker.is_established(client).unwrap_or_else(|| {
-            let ours = known.is_some() || event::looks_restored(self.api, client);
+            let ours = known.is_some()
+                || event::looks_restored(self.api, client)
+                || event::has_subscriptions(self.api, client);
             main.reloading.get() && ours
         });
         if let (true, Some(connection)) = (entered, known) {
@@ -484,12 +585,9 @@ impl Plugin {
             Effect::Kick {
                 connection,
                 client_id,
+                username,
             } => {
-                if let Some((client, id)) = pointer(*connection).zip(in_c(client_id))
-                    && main.broker.is_current(&id, client)
-                {
-                    main.broker.kick(&id);
-                }
+                self.end(main, *connection, client_id, username);
             }
             Effect::KickUsername(None) => main.broker.kick_username(None),
             Effect::KickUsername(Some(username)) => {
@@ -531,6 +629,26 @@ impl Plugin {
                     self.complete(main, client, &id, *verdict);
                 }
             }
+        }
+    }
+
+    /// Ends a connection.
+    fn end(&self, main: &Main, connection: ConnectionId, client_id: &str, username: &str) {
+        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
+        let pointer = || main.connections.borrow().pointer(connection);
+        let Some((client, id)) = pointer().zip(in_c(client_id)) else {
+            return;
+        };
+        if main.broker.is_current(&id, client) {
+            main.broker.kick(&id);
+        }
+        // Its end has been reported, or the broker has lost it or another one under this id: 2.0.11 does
+        // where an exchange under the same id was broken off.
+        if !self.api.since_2_1()
+            && pointer() == Some(client)
+            && let Some(username) = in_c(username)
+        {
+            main.broker.kick_username(Some(&username));
         }
     }
 

@@ -6,9 +6,10 @@
 )]
 
 mod access;
+mod exchange;
 mod later;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs;
 use std::path::Path;
@@ -20,7 +21,7 @@ use super::callback::{Purpose, REGISTRATIONS};
 use super::guard::{ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, DISCONNECT, RELOAD, Rule, TICK, guard};
 use super::plugin::Plugin;
 use super::{mosquitto_plugin_cleanup, mosquitto_plugin_version};
-use crate::config::{Config, Hashing, SourceConfig, UnknownUser};
+use crate::config::{Config, Hashing, Scram, SourceConfig, UnknownUser};
 use crate::credential::{Recipe, Salt, hash};
 
 /// A client as the broker would keep it.
@@ -29,6 +30,7 @@ struct FakeClient {
     username: Option<CString>,
     address: Option<CString>,
     version: c_int,
+    subscriptions: c_int,
 }
 
 thread_local! {
@@ -36,6 +38,10 @@ thread_local! {
     static KICKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// What clients that waited were told.
     static COMPLETED: RefCell<Vec<c_int>> = const { RefCell::new(Vec::new()) };
+    /// Who was given a name, by address, and which.
+    static NAMED: RefCell<Vec<(usize, CString)>> = const { RefCell::new(Vec::new()) };
+    /// Whether names are not taken.
+    static NAMELESS: Cell<bool> = const { Cell::new(false) };
     /// Whom the broker reports as gone while it kicks.
     static LEAVES: RefCell<Option<(*mut c_void, *mut abi::mosquitto)>> = const { RefCell::new(None) };
 }
@@ -77,6 +83,21 @@ unsafe extern "C" fn client_address(client: *const abi::mosquitto) -> *const c_c
 
 unsafe extern "C" fn client_protocol_version(client: *const abi::mosquitto) -> c_int {
     fake(client).version
+}
+
+unsafe extern "C" fn client_sub_count(client: *const abi::mosquitto) -> c_int {
+    fake(client).subscriptions
+}
+
+unsafe extern "C" fn set_username(client: *mut abi::mosquitto, name: *const c_char) -> c_int {
+    // SAFETY: a C string of ours.
+    let name = unsafe { std::ffi::CStr::from_ptr(name) }.to_owned();
+    NAMED.with_borrow_mut(|named| named.push((client.addr(), name)));
+    if NAMELESS.get() {
+        abi::MOSQ_ERR_INVAL
+    } else {
+        abi::MOSQ_ERR_SUCCESS
+    }
 }
 
 unsafe extern "C" fn client_username(client: *const abi::mosquitto) -> *const c_char {
@@ -133,7 +154,9 @@ fn api(since_2_1: bool) -> &'static Api {
         client_address,
         client_id,
         client_protocol_version,
+        client_sub_count,
         client_username,
+        set_username,
         kick_client_by_clientid: kick,
         kick_client_by_username: kick,
         broker_publish_copy: publish,
@@ -176,6 +199,8 @@ impl Loaded {
             unknown_user,
             hashing,
             acl_file,
+            scram: Scram::Both,
+            scram_hashes: true,
             ..Config::standard()
         };
         let plugin = Plugin::open(api, ptr::null_mut(), &config).unwrap();
@@ -234,6 +259,7 @@ fn client(id: &str) -> FakeClient {
         username: None,
         address: Some(c"192.0.2.1".to_owned()),
         version: 4,
+        subscriptions: 0,
     }
 }
 
@@ -455,6 +481,7 @@ fn a_restored_session_is_known_by_the_reload_and_by_nothing_else() {
     let live = FakeClient {
         address: None,
         version: 4,
+        subscriptions: 0,
         ..client("c")
     };
     assert_eq!(

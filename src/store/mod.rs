@@ -7,6 +7,7 @@
 
 pub mod acl_file;
 mod file;
+mod machine;
 mod order;
 pub mod password_file;
 mod roles;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use file::Owner;
+pub use machine::machine_id;
 pub use order::{Authorities, Authority, Opinion, Ordered, known, open_all};
 pub use roles::{Holders, Listed, Page, RoleChanges, Roles, Totals, Wanted};
 pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail};

@@ -82,7 +82,8 @@ fn by_certificate<'a>(name: &'a str, files: &'a [String; 3]) -> Vec<&'a str> {
     ]
 }
 
-fn files(dir: &Path, name: &str) -> [String; 3] {
+/// The authority's certificate, a client's and its key.
+pub fn files(dir: &Path, name: &str) -> [String; 3] {
     [
         dir.join("ca.crt"),
         dir.join(format!("{name}.crt")),

@@ -26,7 +26,10 @@ fn wait_for(client: &mut Client, topic: &str, value: &str) {
 #[test]
 fn what_is_counted_is_told_and_names_nobody() {
     for_each_broker(|startup| {
-        drop(database(&startup.dir().join("db"), &[account("ann", "pw")]));
+        drop(database(
+            &startup.dir().join("db"),
+            &[account("roger", "pw")],
+        ));
         let options = plugin_conf(&[
             "database {dir}/db",
             "unknown_user deny",
@@ -38,21 +41,21 @@ fn what_is_counted_is_told_and_names_nobody() {
             let connect = Connect::new(Protocol::V311).client_id("c");
             connect.credentials(name, password)
         };
-        let mut ann = connect("ann", "pw").accepted(broker.port());
-        ann.subscribe("$SYS/broker/doorman/#", 0);
-        wait_for(&mut ann, "logins/refused/unknown_user", "0");
+        let mut roger = connect("roger", "pw").accepted(broker.port());
+        roger.subscribe("$SYS/broker/doorman/#", 0);
+        wait_for(&mut roger, "logins/refused/unknown_user", "0");
         for _ in 0..3 {
             let other = Connect::new(Protocol::V311).client_id("other");
             let other = other.credentials("nobody here", "pw").answer(broker.port());
             assert_eq!(other, Answer::Refused(5));
         }
-        wait_for(&mut ann, "logins/refused/unknown_user", "3");
+        wait_for(&mut roger, "logins/refused/unknown_user", "3");
         let path = broker.dir().join("doorman.prom");
         let says = |line: &str| fs::read_to_string(&path).is_ok_and(|text| text.contains(line));
         let refused = "doorman_logins_refused_total{reason=\"unknown_user\"} 3\n";
         assert!(eventually(TOLD, || says(refused)));
         assert!(says("doorman_logins_allowed_total 1\n") && says("doorman_sessions 1\n"));
-        assert!(!says("ann") && !says("nobody"));
+        assert!(!says("roger") && !says("nobody"));
         assert!(says("doorman_loads_total 1\n") && says("doorman_loads_failed_total 0\n"));
         assert!(!says("last_error"), "nothing has gone wrong");
         let all = [

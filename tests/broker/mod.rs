@@ -31,6 +31,8 @@ mod remote;
 mod riot;
 mod roles;
 mod roles_compared;
+mod scram;
+mod scram_live;
 mod startup;
 mod stock;
 mod switched;

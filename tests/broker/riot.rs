@@ -8,18 +8,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mosquitto_doorman::admin::{Change, Command, Rotation};
+use mosquitto_doorman::mechanism::Mechanism;
 use mosquitto_doorman::model::Account;
 use mosquitto_doorman::store::sqlite::Database;
 
 use super::accounts::{change, database, name, set, stored};
 use super::conf::patient;
-use crate::support::{Answer, Broker, Client, Connect, Protocol, eventually, for_each_broker};
+use crate::support::{
+    Answer, Broker, Client, Connect, Protocol, Scram, eventually, for_each_broker,
+};
 
 /// What an account's end may take to be felt, on a machine that does other things as well.
 const SOON: Duration = Duration::from_secs(5);
 const NAMES: u64 = 8;
 const IDS: u64 = 12;
 const EARLY_IDS: u64 = 3;
+const OPTIONS: [&str; 5] = [
+    "database {dir}/db",
+    "unknown_user deny",
+    "hashing worker",
+    "scram both",
+    "scram_hashes true",
+];
 
 /// What the oracle knows of an account.
 #[derive(Clone, Default)]
@@ -76,10 +86,11 @@ impl Riot {
         if known.disabled {
             return self.is_refused(account, id);
         }
+        let way = Way::any(&mut self.seed);
         // An id that somebody else waits under is taken until that is answered.
         let mut client = None;
         let entered = eventually(SOON, || {
-            let (here, answer) = login(id, account, &password).open(self.broker.port());
+            let (here, answer) = way.come(self.broker.port(), id, account, &password);
             client = Some(here);
             answer == Answer::Accepted
         });
@@ -100,8 +111,9 @@ impl Riot {
             (Some(password), true) => password.clone(),
             _ => format!("never {}", self.below(1_000)),
         };
-        let answer = login(id, account, &password).answer(self.broker.port());
-        assert_ne!(answer, Answer::Accepted, "{account} {password:?}");
+        let way = Way::any(&mut self.seed);
+        let (_, answer) = way.come(self.broker.port(), id, account, &password);
+        assert_ne!(answer, Answer::Accepted, "{account} {password:?} {way:?}");
         assert_ne!(answer, Answer::Silent);
     }
 
@@ -111,9 +123,9 @@ impl Riot {
         let right = self.accounts[account].password.clone();
         let password = right.filter(|_| self.seed & 4 == 0);
         let password = password.unwrap_or_else(|| "early".to_owned());
-        let mut client = Client::tcp(self.broker.port(), Protocol::V311);
-        client.send(&login(&id, account, &password).encode());
-        client.vanish();
+        let way = Way::any(&mut self.seed);
+        way.begin(self.broker.port(), &id, account, &password)
+            .vanish();
     }
 
     fn gets_a_password(&mut self, account: &str) {
@@ -213,6 +225,47 @@ fn below(seed: &mut u64, bound: u64) -> u64 {
     (*seed >> 33) % bound
 }
 
+/// How somebody shows who it is.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Password,
+    Scram,
+}
+
+impl Way {
+    fn any(seed: &mut u64) -> Self {
+        match below(seed, 3) {
+            0 => Self::Scram,
+            _ => Self::Password,
+        }
+    }
+
+    /// All of a login.
+    fn come(self, port: u16, id: &str, username: &str, password: &str) -> (Client, Answer) {
+        match self {
+            Self::Password => login(id, username, password).open(port),
+            Self::Scram => {
+                let scram = Scram::new(Mechanism::Sha512, username, password);
+                scram.open(&scram.connect().client_id(id).keepalive(0), port)
+            }
+        }
+    }
+
+    /// The first message of one.
+    fn begin(self, port: u16, id: &str, username: &str, password: &str) -> Client {
+        let (protocol, connect) = match self {
+            Self::Password => (Protocol::V311, login(id, username, password)),
+            Self::Scram => {
+                let scram = Scram::new(Mechanism::Sha512, username, password);
+                (Protocol::V5, scram.connect().client_id(id).keepalive(0))
+            }
+        };
+        let mut client = Client::tcp(port, protocol);
+        client.send(&connect.encode());
+        client
+    }
+}
+
 /// Without a keepalive: where a waiting client goes in the moment of a SIGHUP, 2.1 crashes over the
 /// keepalive it had (docs/broker.md).
 fn login(id: &str, username: &str, password: &str) -> Connect {
@@ -221,7 +274,7 @@ fn login(id: &str, username: &str, password: &str) -> Connect {
 }
 
 /// Somebody who knows no password tries under everybody's name and id, and often leaves at once.
-fn intrude(port: u16, mut seed: u64, over: &AtomicBool) -> u64 {
+fn intrude(port: u16, mut seed: u64, over: &AtomicBool, old: bool) -> u64 {
     let mut tries = 0;
     while !over.load(Ordering::Acquire) {
         tries += 1;
@@ -230,17 +283,14 @@ fn intrude(port: u16, mut seed: u64, over: &AtomicBool) -> u64 {
             n => format!("e{}", n - IDS),
         };
         let account = format!("u{}", below(&mut seed, NAMES + 1));
-        let connect = login(
-            &id,
-            &account,
-            &format!("guess {}", below(&mut seed, 10_000)),
-        );
-        let mut client = Client::tcp(port, Protocol::V311);
-        client.send(&connect.encode());
+        let way = Way::any(&mut seed);
+        let guess = format!("guess {}", below(&mut seed, 10_000));
         if below(&mut seed, 3) == 0 {
-            client.vanish();
+            // 2.0.11 would lose the guest under whose id an exchange is broken off.
+            let way = if old { Way::Password } else { way };
+            way.begin(port, &id, &account, &guess).vanish();
         } else {
-            let answer = client.answer(SOON);
+            let (_, answer) = way.come(port, &id, &account, &guess);
             assert_ne!(answer, Answer::Accepted, "{account} under {id}");
         }
     }
@@ -269,8 +319,7 @@ fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
         let seed = number("DOORMAN_RIOT_SEED", u64::from(std::process::id()));
         println!("DOORMAN_RIOT_SEED={seed}");
         let database = database(&startup.dir().join("db"), &[]);
-        let options = ["database {dir}/db", "unknown_user deny", "hashing worker"];
-        let broker = startup.start(&patient(&options));
+        let broker = startup.start(&patient(&OPTIONS));
         // Two connections open the database's files once.
         login("first", "u0", "x").answer(broker.port());
         let before = held(&broker);
@@ -286,9 +335,10 @@ fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
         };
         let over = AtomicBool::new(false);
         let port = riot.broker.port();
+        let old = riot.broker.tree().version() == "2.0.11";
         let (mut early, mut steps) = (None, 0_u64);
         let tries = std::thread::scope(|scope| {
-            let intruder = scope.spawn(|| intrude(port, seed ^ 0x5555, &over));
+            let intruder = scope.spawn(|| intrude(port, seed ^ 0x5555, &over, old));
             // The intruder ends even where an assertion here fails.
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 while clock.elapsed() < seconds {

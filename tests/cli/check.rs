@@ -359,3 +359,30 @@ fn odd_rules_of_roles_are_told_where_roles_are_asked() {
         .tells("note: role \"wide open\": allow publishClientReceive #: this allows every topic");
     assert!(!with("false").out.contains("wide open"));
 }
+
+#[test]
+fn accounts_that_scram_clients_refuse_are_listed() {
+    let desk = Desk::file();
+    desk.add("roger", "tulip-garden").code(0);
+    let keys = [
+        "user",
+        "add",
+        "kay",
+        "--scram",
+        "sha-256",
+        "--password-stdin",
+    ];
+    let few = ["--iterations", "4096"];
+    desk.on_with(&[&keys[..], &few].concat(), "tulip-garden")
+        .code(0);
+    check(&desk, "").code(0);
+    let found =
+        "fewer than 4096 iterations, which SCRAM clients refuse (a new password has more): roger\n";
+    let both = "plugin_opt_scram both\n";
+    check(&desk, both).code(0);
+    check(&desk, &format!("{both}plugin_opt_scram_hashes true\n"))
+        .code(6)
+        .tells(found);
+    let only = "plugin_opt_scram sha-256\n";
+    check(&desk, &format!("{only}plugin_opt_scram_hashes true\n")).code(0);
+}

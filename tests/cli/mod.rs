@@ -18,6 +18,7 @@ mod passwd;
 mod place;
 mod policy_test;
 mod role;
+mod scram;
 mod user;
 
 use std::ffi::OsStr;

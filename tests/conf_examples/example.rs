@@ -119,6 +119,9 @@ impl Example {
                 // Cheap: what is tested is not the hashing.
                 match args {
                     ["passwd", ..] => ready.args(["-I", "1"]),
+                    ["user", "add", .., "--scram", _] => {
+                        ready.args(["--password-stdin", "--iterations", "4096"])
+                    }
                     ["user", "add", ..] | ["init", "--admin", ..] => {
                         ready.args(["--password-stdin", "--iterations", "1"])
                     }

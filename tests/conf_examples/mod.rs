@@ -10,9 +10,11 @@ mod names;
 use std::fs;
 use std::time::Duration;
 
+use mosquitto_doorman::mechanism::Mechanism;
+
 use self::example::Example;
 use crate::support::{
-    Answer, Broker, Connect, Event, PATIENCE, Protocol, doorman, finish, for_each_broker,
+    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, doorman, finish, for_each_broker,
 };
 
 /// Names the examples, and makes a test for all brokers of each.
@@ -42,6 +44,7 @@ examples! {
     control "control.conf"
     first_start "first-start.conf"
     from_dynamic_security "from-dynamic-security.conf"
+    scram "scram.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -68,6 +71,31 @@ mod ask {
         assert_eq!(answer(&broker, 1, "nobody", "password"), REFUSED);
         let anonymous = Connect::new(Protocol::V311).answer(broker.port());
         assert_eq!(anonymous, REFUSED);
+    }
+
+    pub fn scram(example: Example) {
+        let broker = example.start();
+        let prove = |mechanism, username, password| {
+            let scram = Scram::new(mechanism, username, password);
+            scram.open(&scram.connect(), broker.port()).1
+        };
+        for (mechanism, username) in [
+            (Mechanism::Sha256, "roger"),
+            (Mechanism::Sha512, "sub_client"),
+            (Mechanism::Sha512, "old_client"),
+        ] {
+            assert_eq!(prove(mechanism, username, "password"), ACCEPTED);
+            assert_eq!(
+                prove(mechanism, username, "Password"),
+                Answer::Refused(0x87)
+            );
+            assert_eq!(answer(&broker, 1, username, "password"), ACCEPTED);
+            assert_eq!(answer(&broker, 1, username, "Password"), REFUSED);
+        }
+        assert_eq!(
+            prove(Mechanism::Sha256, "nobody", "password"),
+            Answer::Refused(0x87)
+        );
     }
 
     pub fn sqlite(example: Example) {

@@ -19,8 +19,8 @@ pub mod wait;
 
 pub use broker::Broker;
 pub use conf::plugin_conf;
-pub use mqtt::{Answer, Client, Connect, Event, Protocol};
-pub use program::{Finished, doorman, finish, finish_with_input, python};
+pub use mqtt::{Answer, Auth, Client, Connect, Event, Protocol, Scram};
+pub use program::{Finished, doorman, finish, finish_with_input, node, python};
 pub use startup::{Startup, for_each_broker};
 pub use tree::Tree;
 pub use wait::{PATIENCE, eventually};

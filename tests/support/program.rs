@@ -42,6 +42,17 @@ pub fn python(name: &str) -> Command {
     command
 }
 
+/// The script `name` of `tests/node`, run by this machine's node with the modules of `scripts/node-env`.
+pub fn node(name: &str) -> Command {
+    let modules = cache_dir().join("node/node_modules");
+    let there = modules.join("mqtt").exists();
+    assert!(there, "no {}; run scripts/node-env", modules.display());
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", modules);
+    command.arg(format!("{}/tests/node/{name}", env!("CARGO_MANIFEST_DIR")));
+    command
+}
+
 /// Runs `command` with `input` on its standard input until it ends.
 pub fn finish_with_input(command: &mut Command, input: &[u8]) -> Finished {
     let mut child = command

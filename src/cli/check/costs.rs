@@ -15,9 +15,10 @@ use super::plugin;
 use crate::cli::clock;
 use crate::cli::place::Place;
 use crate::cli::print::{self, Answer};
-use crate::config::{CostLimits, SourceConfig};
+use crate::config::{Config, SourceConfig};
 use crate::credential::{Cost, Credential};
-use crate::model::AccountName;
+use crate::mechanism::Mechanism;
+use crate::model::{Account, AccountName};
 
 /// One cost and who has it.
 #[derive(Serialize)]
@@ -49,16 +50,17 @@ pub(super) fn measure(conf: &Conf) -> (Vec<CostRow>, Vec<Finding>) {
     let mut found = Vec::new();
     for ours in conf.plugins().iter().filter(|plugin| plugin.is_ours()) {
         let config = plugin::config(ours);
-        for source in config.sources {
+        for source in &config.sources {
             let place = match source {
-                SourceConfig::PasswordFile(path) => Place::File(path),
-                SourceConfig::Database(database) => Place::Database(database.path),
+                SourceConfig::PasswordFile(path) => Place::File(path.clone()),
+                SourceConfig::Database(database) => Place::Database(database.path.clone()),
                 SourceConfig::Query(_) => continue,
             };
             if place.path().exists() {
-                match census(&place, &config.limits) {
+                match census(&place, &config) {
                     Ok(census) => {
                         found.extend(census.unusable(&ours.line.at, place.path()));
+                        found.extend(census.quick(&ours.line.at, place.path()));
                         rows.extend(census.rows(place.path()));
                     }
                     Err(why) => found.push(Finding::problem(&ours.line.at, why)),
@@ -76,6 +78,9 @@ struct Census {
     unusable: u64,
     /// The first of them.
     examples: Vec<Example>,
+    /// How many SCRAM clients refuse for having too few iterations, and the first of them.
+    quick: u64,
+    quick_names: Vec<AccountName>,
 }
 
 struct Example {
@@ -83,11 +88,18 @@ struct Example {
     why: String,
 }
 
-fn census(place: &Place, limits: &CostLimits) -> Result<Census, String> {
+fn census(place: &Place, config: &Config) -> Result<Census, String> {
+    let limits = &config.limits;
     let mut census = Census::default();
     let mut store = place.open().map_err(|failure| failure.message)?;
     store
         .accounts(&mut |account| {
+            if is_quick(&account, config) {
+                census.quick = census.quick.saturating_add(1);
+                if census.quick_names.len() < EXAMPLES {
+                    census.quick_names.push(account.name.clone());
+                }
+            }
             for stored in account.credentials() {
                 match Credential::parse(stored, limits) {
                     Ok(credential) => {
@@ -111,7 +123,47 @@ fn census(place: &Place, limits: &CostLimits) -> Result<Census, String> {
     Ok(census)
 }
 
+/// Whether the keys that a SCRAM client is told of have fewer iterations than it accepts.
+fn is_quick(account: &Account, config: &Config) -> bool {
+    let read = |stored| Credential::parse(stored, &config.limits).ok();
+    let credentials: Vec<_> = account.credentials().filter_map(read).collect();
+    Mechanism::ALL
+        .into_iter()
+        .filter(|mechanism| config.scram.offers(*mechanism))
+        .any(|mechanism| {
+            let serves = |credential: &&Credential| credential.holds_keys() || config.scram_hashes;
+            let mut serving = credentials.iter().filter(serves);
+            let keys = serving.find_map(|credential| credential.keys(mechanism));
+            keys.is_some_and(|keys| keys.iterations < Mechanism::LEAST_ITERATIONS)
+        })
+}
+
 impl Census {
+    /// Accounts that log in by their password and not by SCRAM.
+    fn quick(&self, at: &At, source: &Path) -> Option<Finding> {
+        let names: Vec<_> = self
+            .quick_names
+            .iter()
+            .map(|n| print::name(n).to_string())
+            .collect();
+        let shown = u64::try_from(names.len()).unwrap_or(u64::MAX);
+        let more = match self.quick.saturating_sub(shown) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (self.quick > 0).then(|| {
+            let (least, source) = (Mechanism::LEAST_ITERATIONS, source.display());
+            Finding::warning(
+                at,
+                format!(
+                    "{source}: fewer than {least} iterations, which SCRAM clients refuse (a new \
+                     password has more): {}{more}",
+                    names.join(", ")
+                ),
+            )
+        })
+    }
+
     fn rows(self, source: &Path) -> Vec<CostRow> {
         let mut rows: Vec<_> = self
             .costs

@@ -262,7 +262,7 @@ impl Maker<'_> {
         credential.scheme == Scheme::Marked
             && match self.args.broker {
                 Broker::V2_0 => text.starts_with("$7$") && readable(text, Broker::V2_0),
-                Broker::V2_1 => {
+                Broker::V2_1 | Broker::Doorman => {
                     text.starts_with("$argon2id$")
                         || (text.starts_with("$7$") && readable(text, Broker::V2_1))
                 }

@@ -57,6 +57,7 @@ fn shown(client: &Connected) -> Value {
     let credential = match client.by {
         Proof::Password => "password",
         Proof::SecondPassword => "second password",
+        Proof::Scram => "scram",
         Proof::Other => "other",
     };
     session.insert("credential".to_owned(), json!(credential));

@@ -93,6 +93,7 @@ impl House {
             username: Some(attempt.username),
             password: Some(attempt.password.as_bytes()),
             occasion: attempt.occasion,
+            method: Method::Password,
         };
         self.engine.connect(&connect, at)
     }
@@ -253,6 +254,7 @@ fn an_id_that_was_answered_at_once_ends_an_older_wait_too() {
         username: None,
         password: None,
         occasion: Occasion::Later,
+        method: Method::Password,
     };
     let anonymous = Verdict::Defer(Deferral::Anonymous);
     assert_eq!(house.engine.connect(&silent, now()), anonymous);

@@ -47,7 +47,7 @@ pub fn split(line: &[u8]) -> Line<'_> {
             why: "there is no colon between a username and a credential",
         };
     };
-    let credential = trimmed(cut(rest).map_or(rest, |(credential, _)| credential));
+    let credential = field(rest);
     let name = match readable(trimmed(name)) {
         Ok(name) => name,
         Err(why) => return Line::Bad { name: None, why },
@@ -65,6 +65,26 @@ pub fn split(line: &[u8]) -> Line<'_> {
         Err(_) => bad("the credential is not UTF-8"),
     }
 }
+
+/// The stored text in what is behind a username: up to the next colon, whatever comes after that. SCRAM
+/// keys have colons of their own, so they are all of the line.
+fn field(rest: &[u8]) -> &[u8] {
+    let whole = trimmed(rest);
+    if whole.starts_with(KEYS.as_bytes()) {
+        return whole;
+    }
+    cut(rest).map_or(whole, |(credential, _)| trimmed(credential))
+}
+
+/// Whether a line can hold this credential and give it back.
+#[must_use]
+pub fn can_hold(credential: &str) -> bool {
+    let bytes = credential.as_bytes();
+    !bytes.is_empty() && !credential.contains(char::is_control) && field(bytes) == bytes
+}
+
+/// What SCRAM keys begin with.
+const KEYS: &str = "SCRAM-SHA-";
 
 /// What is before and behind the first colon.
 fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -122,6 +142,15 @@ mod tests {
     }
 
     #[test]
+    fn scram_keys_keep_their_colons() {
+        assert_eq!(
+            split(b"roger: SCRAM-SHA-256$1:s$k:k \r"),
+            entry("roger", "SCRAM-SHA-256$1:s$k:k")
+        );
+        assert_eq!(split(b"roger:SCRAM:x"), entry("roger", "SCRAM"));
+    }
+
+    #[test]
     fn comments_and_blanks_are_no_entries() {
         assert_eq!(split(b"# roger:$7$x"), Line::Comment);
         assert_eq!(split(b"#"), Line::Comment);
@@ -150,7 +179,8 @@ mod tests {
             match split(&line) {
                 Line::Entry { name, credential } => {
                     prop_assert!(AccountName::new(name).is_ok());
-                    prop_assert!(!credential.is_empty() && !credential.contains([':', '\0']));
+                    let has_colons = credential.contains(':') && !credential.starts_with(KEYS);
+                    prop_assert!(!credential.is_empty() && !has_colons && !credential.contains('\0'));
                 }
                 Line::Bad { name: Some(name), .. } => prop_assert!(AccountName::new(name).is_ok()),
                 Line::Bad { name: None, .. } | Line::Blank | Line::Comment => {}

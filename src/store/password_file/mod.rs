@@ -10,6 +10,6 @@ mod source;
 mod text;
 mod writer;
 
-pub use line::{Line, split};
+pub use line::{Line, can_hold, split};
 pub use source::open;
 pub use writer::PasswordFile;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
-use super::line::Line;
+use super::line::{Line, can_hold};
 use super::text::Text;
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::file::{FileId, create_private, give, unavailable};
@@ -341,10 +341,9 @@ fn holdable(account: &Account) -> Result<&str, &'static str> {
         return Err("a password file holds only credentials that say themselves what they are");
     }
     let text: &str = &credential.text;
-    if text.is_empty() || text.contains(|c: char| c == ':' || c.is_control()) || text.trim() != text
-    {
+    if !can_hold(text) {
         return Err(
-            "a password file cannot hold a credential that is empty, has a colon, \
+            "a password file cannot hold a credential that is empty, has a colon (but SCRAM keys), \
                     control characters, or blanks at its ends",
         );
     }

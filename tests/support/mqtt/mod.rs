@@ -11,6 +11,8 @@
 
 mod client;
 pub mod packet;
+mod scram;
 
 pub use client::{Answer, Client, Event};
 pub use packet::{Connect, Protocol, Will, bytes_field};
+pub use scram::{Auth, Scram};

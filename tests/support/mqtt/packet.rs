@@ -193,6 +193,44 @@ pub fn bytes_field(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     [&length.to_be_bytes(), bytes].concat()
 }
 
+/// AUTH of MQTT 5.
+pub fn auth(reason: u8, method: &str, data: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut body = vec![reason];
+    body.extend(with_length(&authentication(method, data)));
+    packet(0xf0, &body)
+}
+
+/// The properties of CONNECT and AUTH that make an exchange.
+pub fn authentication(method: &str, data: impl AsRef<[u8]>) -> Vec<u8> {
+    [
+        &[0x15][..],
+        &bytes_field(method),
+        &[0x16],
+        &bytes_field(data),
+    ]
+    .concat()
+}
+
+/// The authentication data in the properties of AUTH or CONNACK, behind their length; empty where there
+/// are none.
+pub fn authentication_data(mut properties: &[u8]) -> String {
+    let length = properties.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    properties = &properties[length.min(properties.len())..];
+    while let Some((kind, rest)) = properties.split_first() {
+        let size = match kind {
+            0x24 | 0x25 | 0x28 | 0x29 | 0x2a => 1,
+            0x13 | 0x21 | 0x22 => 2,
+            0x11 | 0x27 => 4,
+            _ => 2 + usize::from(u16::from_be_bytes([rest[0], rest[1]])),
+        };
+        if *kind == 0x16 {
+            return String::from_utf8(rest[2..size].to_vec()).expect("text");
+        }
+        properties = &rest[size..];
+    }
+    String::new()
+}
+
 fn numbered(protocol: Protocol, id: u16) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
     if protocol == Protocol::V5 {

@@ -1,0 +1,131 @@
+//! What a connected pair feels of a storm of logins by SCRAM, whose hashes the clients have done.
+
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mosquitto_doorman::credential::Recipe;
+use mosquitto_doorman::mechanism::Mechanism;
+
+use super::bystander::{Bystander, Felt};
+use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
+use super::crowd::Crowd;
+use super::{Asked, OPTIONS, TURNS};
+use crate::bars::Bars;
+use crate::measure::Spread;
+use crate::support::mqtt::packet;
+use crate::support::{Connect, Protocol, Scram};
+
+const LOGINS: usize = 500;
+const ITERATIONS: u32 = 600_000;
+const MECHANISM: Mechanism = Mechanism::Sha512;
+/// What all clients have made of their password: they share one, and its salt.
+static SALTED: OnceLock<Vec<u8>> = OnceLock::new();
+
+#[derive(Default)]
+struct Figures {
+    idle: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    max: Vec<f64>,
+    seconds: Vec<f64>,
+    accepted: usize,
+}
+
+pub fn ask(asked: &Asked, bars: &mut Bars) {
+    SALTED.get_or_init(|| {
+        let mut salted = vec![0; MECHANISM.bytes()];
+        let password = PASSWORD.as_bytes();
+        pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, &[7; 12], ITERATIONS, &mut salted);
+        salted
+    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let iterations = ITERATIONS;
+    let accounts = Accounts::at(dir.path(), Recipe::Pbkdf2Sha512 { iterations }, LOGINS);
+    let contenders = [Contender::Nobody, Contender::Doorman];
+    let mut figures: [Figures; 2] = Default::default();
+    for _ in 0..TURNS {
+        for (contender, figures) in contenders.into_iter().zip(&mut figures) {
+            turn(contender, asked, &accounts, figures);
+        }
+    }
+    let version = asked.tree.version();
+    println!("bystander, {version}, SCRAM at {ITERATIONS} iterations; {TURNS} turns");
+    let of = |figures: &Vec<f64>| Spread::of(figures.iter().copied());
+    let nobody = of(&figures[0].p99).median;
+    for (contender, figures) in contenders.into_iter().zip(&figures) {
+        println!(
+            "{:20} {LOGINS} logins, let in {}, p99/nobody {:.2}, p50 {:.2}, p99 {:.2}, max {:.2}, \
+             idle p99 {:.2}, storm {:.2} s",
+            contender.name(),
+            figures.accepted / TURNS,
+            of(&figures.p99).median / nobody,
+            of(&figures.p50),
+            of(&figures.p99),
+            of(&figures.max),
+            of(&figures.idle).median,
+            of(&figures.seconds),
+        );
+    }
+    let [_, ours] = &figures;
+    assert_eq!(ours.accepted, LOGINS * TURNS, "all of them were right");
+    let name = |what: &str| format!("bystander {version} scram {what}");
+    bars.at_most(&name("p99 / nobody"), of(&ours.p99).median / nobody, 3.0);
+    bars.at_most(&name("p99, ms"), of(&ours.p99).median, 10.0);
+}
+
+fn turn(contender: Contender, asked: &Asked, accounts: &Accounts, figures: &mut Figures) {
+    let options = [&OPTIONS[..], &["scram both", "scram_hashes true"]].concat();
+    let broker = contender.start(&asked.tree, accounts, &options);
+    let bystander = Bystander::start(broker.port(), &cheap());
+    let start = Instant::now();
+    thread::sleep(Duration::from_millis(600));
+    let packet = |number| match contender {
+        Contender::Doorman => begins(&account(number)),
+        Contender::Nobody | Contender::Stock | Contender::Dynsec => {
+            login(&account(number), PASSWORD)
+        }
+    };
+    let packets: Vec<_> = (0..LOGINS).map(packet).collect();
+    let from = Instant::now();
+    let crowd = Crowd {
+        reply: proves,
+        ..Crowd::to(broker.port(), LOGINS)
+    };
+    let outcome = crowd.run(packets, true);
+    let to = Instant::now();
+    let deliveries = bystander.stop();
+    let Felt { p50, p99, max } = deliveries.between(from, to);
+    figures.idle.push(deliveries.between(start, from).p99);
+    figures.p50.push(p50);
+    figures.p99.push(p99);
+    figures.max.push(max);
+    figures.seconds.push(outcome.took.as_secs_f64());
+    figures.accepted += outcome.accepted.len();
+}
+
+/// A client whose nonce is its name, by which its answer is found again.
+fn client(name: &str) -> Scram {
+    Scram {
+        mechanism: MECHANISM,
+        username: name.to_owned(),
+        salted: SALTED.get().cloned(),
+        password: PASSWORD.to_owned(),
+        nonce: name.to_owned(),
+    }
+}
+
+fn begins(name: &str) -> Vec<u8> {
+    let first = client(name).first();
+    let connect = Connect::new(Protocol::V5).method(MECHANISM.name(), first);
+    connect.encode()
+}
+
+/// The answer to what the broker says in this packet.
+fn proves(packet: &[u8]) -> Vec<u8> {
+    let length = packet[1..].iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    let said = packet::authentication_data(&packet[2 + length..]);
+    let name = said.strip_prefix("r=").expect("a nonce");
+    let name = &name[..account(0).len()];
+    packet::auth(0x18, MECHANISM.name(), client(name).last(&said))
+}

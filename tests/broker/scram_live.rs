@@ -1,0 +1,241 @@
+//! What holds for those who came in by SCRAM while they are in: changes, bounds, reloads, takeovers,
+//! another proof over the same connection, and what is told of them.
+
+use serde_json::json;
+
+use mosquitto_doorman::admin::{Change, Command, Rotation};
+use mosquitto_doorman::mechanism::Mechanism::Sha512;
+use mosquitto_doorman::model::Account;
+use mosquitto_doorman::store::sqlite::Database;
+
+use super::accounts::{account, change, database, name, set, stored};
+use super::conf::patient;
+use super::control_compared::{Admin, beginning, import};
+use super::scram::{FEW, REFUSED, enter, scramp, with_accounts};
+use crate::support::{
+    Answer, Auth, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Startup, eventually,
+    for_each_broker,
+};
+
+fn costly(username: &str) -> Account {
+    Account {
+        credential: Some(stored(b"pw", FEW)),
+        ..account(username, "pw")
+    }
+}
+
+fn with_database(startup: Startup) -> (Broker, Database) {
+    let database = database(&startup.dir().join("db"), &["ann", "bob"].map(costly));
+    let options = [
+        "database {dir}/db",
+        "scram both",
+        "scram_hashes true",
+        "unknown_user deny",
+    ];
+    (startup.start(&patient(&options)), database)
+}
+
+fn accepted(broker: &Broker, id: &str, username: &str) -> Client {
+    let (client, answer) = enter(broker, id, username, "pw");
+    assert_eq!(answer, Answer::Accepted);
+    client
+}
+
+#[test]
+fn a_change_ends_who_came_by_scram_and_bounds_hold() {
+    for_each_broker(|startup| {
+        let (broker, mut database) = with_database(startup);
+        let mut bob = accepted(&broker, "bob", "bob");
+        let off = |disabled| Change {
+            disabled: Some(disabled),
+            ..Change::default()
+        };
+        let mut ann = accepted(&broker, "ann", "ann");
+        change(&mut database, &[set("ann", off(true))]);
+        assert!(ann.is_closed_within(PATIENCE));
+        assert_eq!(enter(&broker, "ann", "ann", "pw").1, Answer::Refused(0x87));
+        broker.wait_for_log("refused reason=disabled", PATIENCE);
+        change(&mut database, &[set("ann", off(false))]);
+        let mut ann = accepted(&broker, "ann", "ann");
+        let credential = stored(b"new", FEW);
+        let new = Command::SetCredential {
+            name: name("ann"),
+            credential,
+            rotation: Rotation::Replace,
+        };
+        change(&mut database, &[new]);
+        assert!(ann.is_closed_within(PATIENCE));
+        assert_eq!(enter(&broker, "ann", "ann", "pw").1, Answer::Refused(0x87));
+        assert_eq!(enter(&broker, "ann", "ann", "new").1, Answer::Accepted);
+        let client_id = Change {
+            client_id: Some(Some("hers".into())),
+            ..Change::default()
+        };
+        change(&mut database, &[set("ann", client_id)]);
+        assert_eq!(enter(&broker, "ann", "ann", "new").1, Answer::Refused(0x87));
+        broker.wait_for_log("refused reason=wrong_client_id", PATIENCE);
+        assert_eq!(enter(&broker, "hers", "ann", "new").1, Answer::Accepted);
+        assert!(bob.is_connected(), "nothing has changed for him");
+    });
+}
+
+/// Log rotation sends SIGHUP each day, and the broker then asks with no password about whoever came in
+/// without one.
+#[test]
+fn a_reload_drops_nobody_who_came_by_scram() {
+    for_each_broker(|startup| {
+        let (broker, mut database) = with_database(startup);
+        let mut ann = accepted(&broker, "ann", "ann");
+        // Bob has a session that waits for him.
+        let scram = Scram::new(Sha512, "bob", "pw");
+        let mut kept = scram.connect().client_id("bob").persistent();
+        let (mut bob, answer) = scram.open(&kept, broker.port());
+        assert_eq!(answer, Answer::Accepted);
+        assert_eq!(bob.subscribe("news", 1), 1);
+        bob.disconnect();
+        for _ in 0..2 {
+            let mark = broker.log_end();
+            broker.sighup();
+            broker.wait_for_log_after(mark, "Reloading config.", PATIENCE);
+            assert!(ann.is_connected());
+            // No password is still none, for whoever comes now.
+            let bare = Connect::new(Protocol::V5).client_id("bob").username("bob");
+            assert_eq!(bare.answer(broker.port()), Answer::Refused(135));
+        }
+        assert!(matches!(
+            ann.publish_acknowledged("news", "1"),
+            Event::Puback(_)
+        ));
+        kept.clean = false;
+        let (mut bob, answer) = scram.open(&kept, broker.port());
+        assert_eq!(answer, Answer::Accepted);
+        let heard =
+            |event: &Event| matches!(event, Event::Publish { topic, .. } if topic == "news");
+        assert!(eventually(PATIENCE, || heard(&bob.receive(PATIENCE))));
+        change(&mut database, &[Command::Delete(name("ann"))]);
+        assert!(ann.is_closed_within(PATIENCE));
+        assert!(bob.is_connected());
+    });
+}
+
+#[test]
+fn who_is_in_may_prove_itself_again_and_who_cannot_is_ended() {
+    for_each_broker(|startup| {
+        let broker = with_accounts(startup, &[]);
+        let again = ["--again", "3"];
+        let right = ["SCRAM-SHA-512", "accepted", "ann", "pw"];
+        scramp(&broker, &[&right[..], &again].concat()).succeeded();
+        let (mut ann, answer) = enter(&broker, "ann", "ann", "pw");
+        assert_eq!(answer, Answer::Accepted);
+        // Somebody else, over her connection.
+        let kay = Scram::new(Sha512, "kay", "pw");
+        ann.say(0x19, "SCRAM-SHA-512", kay.first());
+        assert!(ann.is_closed_within(PATIENCE));
+        broker.wait_for_log("refused reason=wrong_username", PATIENCE);
+        let (mut ann, _) = enter(&broker, "ann", "ann", "pw");
+        let wrong = Scram::new(Sha512, "ann", "wp");
+        ann.say(0x19, "SCRAM-SHA-512", wrong.first());
+        let Auth::Says(0x18, said) = ann.auth(PATIENCE) else {
+            panic!("the exchange does not begin");
+        };
+        ann.say(0x18, "SCRAM-SHA-512", wrong.last(&said));
+        assert!(ann.is_closed_within(PATIENCE));
+        let (mut ann, answer) = enter(&broker, "ann", "ann", "pw");
+        assert_eq!(answer, Answer::Accepted);
+        assert!(ann.is_connected());
+        scramp(&broker, &["SCRAM-SHA-512", REFUSED, "ann", "wp"]).succeeded();
+    });
+}
+
+/// The end of the first is told after the second has been let in, under the same client id.
+#[test]
+fn a_takeover_leaves_the_newer_one_in() {
+    for_each_broker(|startup| {
+        let (broker, mut database) = with_database(startup);
+        let mut first = accepted(&broker, "same", "ann");
+        let mut second = accepted(&broker, "same", "bob");
+        assert!(first.is_closed_within(PATIENCE));
+        change(&mut database, &[Command::Delete(name("ann"))]);
+        let mark = broker.log_end();
+        broker.sighup();
+        broker.wait_for_log_after(mark, "Reloading config.", PATIENCE);
+        assert!(second.is_connected());
+        change(&mut database, &[Command::Delete(name("bob"))]);
+        assert!(second.is_closed_within(PATIENCE));
+    });
+}
+
+/// 2.0.11 loses the client of an id under which somebody else broke an exchange off: by its id it is not
+/// found any more, neither by who takes it over nor by who ends it.
+#[test]
+fn whoever_the_broker_has_lost_is_ended_all_the_same() {
+    for_each_broker(|startup| {
+        let (broker, mut database) = with_database(startup);
+        let mut ann = accepted(&broker, "ann", "ann");
+        let mut bob = accepted(&broker, "bob", "bob");
+        let stranger = Scram::new(Sha512, "nobody", "pw");
+        let mut client = Client::tcp(broker.port(), Protocol::V5);
+        client.send(&stranger.connect().client_id("ann").encode());
+        assert!(matches!(client.auth(PATIENCE), Auth::Says(0x18, _)));
+        client.vanish();
+        // Whoever asks now is answered after the end of the stranger was seen.
+        assert!(bob.is_connected() && ann.is_connected());
+        change(&mut database, &[Command::Delete(name("ann"))]);
+        assert!(ann.is_closed_within(PATIENCE));
+        assert!(bob.is_connected());
+    });
+}
+
+#[test]
+fn many_that_leave_in_the_middle_leave_nothing() {
+    for_each_broker(|startup| {
+        let broker = with_accounts(startup, &[]);
+        let scram = Scram::new(Sha512, "ann", "pw");
+        let leave = || {
+            let mut client = Client::tcp(broker.port(), Protocol::V5);
+            client.send(&scram.connect().encode());
+            assert!(matches!(client.auth(PATIENCE), Auth::Says(0x18, _)));
+            client.vanish();
+        };
+        (0..200).for_each(|_| leave());
+        let before = broker.rss_kib();
+        (0..1_000).for_each(|_| leave());
+        let after = broker.rss_kib();
+        assert!(after < before + 4 * 1024, "{before} KiB, then {after} KiB");
+        let (_client, answer) = enter(&broker, "c", "ann", "pw");
+        assert_eq!(answer, Answer::Accepted);
+    });
+}
+
+#[test]
+fn orders_tell_who_came_by_scram() {
+    for_each_broker(|startup| {
+        let path = startup.dir().join("db");
+        let startup = startup.file("dynsec.json", beginning());
+        import(startup.dir());
+        let options = ["database {dir}/db", "database_roles true", "scram both"];
+        let broker = startup.start(&patient(&options));
+        let mut database = Database::open(&path).unwrap();
+        let recipe = mosquitto_doorman::credential::Recipe::generated_scram(Sha512);
+        let salt = mosquitto_doorman::credential::Salt::new([4; 16]);
+        let credential = mosquitto_doorman::credential::hash(b"pw", &recipe, &salt).unwrap();
+        let keys = Command::SetCredential {
+            name: name("bob"),
+            credential,
+            rotation: Rotation::Replace,
+        };
+        change(&mut database, &[keys]);
+        let mut bob = None;
+        let entered = eventually(PATIENCE, || {
+            let (client, answer) = enter(&broker, "bob", "bob", "pw");
+            bob = Some(client);
+            answer == Answer::Accepted
+        });
+        assert!(entered);
+        let mut admin = Admin::at(&broker);
+        let listed = admin.order(json!({"command": "listSessions", "username": "bob"}));
+        let session = &listed["data"]["sessions"][0];
+        assert_eq!(session["clientid"], "bob", "{listed}");
+        assert!(session.to_string().contains(r#""scram""#), "{listed}");
+    });
+}
