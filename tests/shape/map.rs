@@ -47,11 +47,13 @@ impl Map {
 }
 
 /// Edges between rooms of one floor. Floor 1 is the vocabulary, whose words may use one another.
-const SAME_FLOOR: [(&str, &str); 5] = [
+const SAME_FLOOR: [(&str, &str); 7] = [
     ("control", "engine"),
     ("founding", "takeover"),
     ("admin", "store"),
+    ("reasons", "store"),
     ("watch", "store"),
+    ("credential", "lanes"),
     ("dynsec", "policy"),
 ];
 
