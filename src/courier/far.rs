@@ -12,6 +12,7 @@ use super::Courier;
 use crate::admin::{self, Command, Import, Office, Outcome, Pile, Question, Seen};
 use crate::model::{AccountName, GroupName, RoleName};
 use crate::policy::{Defaults, Holdings, Ranked, StoredGroup, StoredRole};
+use crate::reasons::{Request, Told};
 use crate::store::{
     Error, Holders, Link, Listed, Page, Pruned, Record, Roles, Search, Totals, Trail, Wanted,
 };
@@ -58,7 +59,7 @@ impl Office for Courier {
 
     fn apply(&mut self, commands: &[Command]) -> Result<Vec<Outcome>, admin::Error> {
         let commands = self.json(commands)?;
-        self.order("applyCommands", ("changes", commands))
+        self.order("applyCommands", [("changes", commands)])
     }
 
     fn import(
@@ -66,15 +67,40 @@ impl Office for Courier {
         import: &Import,
     ) -> Result<Vec<Result<Outcome, admin::Error>>, admin::Error> {
         let import = self.json(import)?;
-        self.order("importCommands", ("import", import))
+        self.order("importCommands", [("import", import)])
     }
 
     fn prune_record(&mut self, before: Timestamp) -> Result<Option<Pruned>, admin::Error> {
-        self.order("pruneAudit", ("before", json!(before)))
+        self.order("pruneAudit", [("before", json!(before))])
     }
 }
 
 impl Courier {
+    /// What a client may do there, and why; none if there is no such account.
+    ///
+    /// # Errors
+    /// When the broker does not say.
+    pub fn explain(&mut self, request: &Request) -> Result<Option<Told>, admin::Error> {
+        let user = request.user.as_ref().map(AccountName::as_str);
+        let fields = [
+            ("action", Some(json!(request.action))),
+            ("topic", Some(json!(request.topic))),
+            ("words", Some(json!(true))),
+            ("username", user.map(Value::from)),
+            ("clientid", request.client_id.as_deref().map(Value::from)),
+            ("qos", request.qos.map(|qos| qos.number().into())),
+            ("retain", request.retain.then_some(Value::Bool(true))),
+            ("payloadsize", request.payload.map(Value::from)),
+        ];
+        let fields = fields.into_iter();
+        let fields = fields.filter_map(|(name, value)| Some((name, value?)));
+        match self.order("explain", fields) {
+            Ok(told) => Ok(Some(told)),
+            Err(admin::Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn json(&self, value: &(impl serde::Serialize + ?Sized)) -> Result<Value, Error> {
         serde_json::to_value(value).map_err(|error| Error::Invalid {
             path: self.name.clone().into(),

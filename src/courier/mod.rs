@@ -94,7 +94,7 @@ impl Courier {
 
     /// What is answered to a question.
     fn ask<T: DeserializeOwned>(&mut self, question: &Question) -> Result<T, store::Error> {
-        match self.order("queryStore", ("question", json!(question))) {
+        match self.order("queryStore", [("question", json!(question))]) {
             Ok(answer) => Ok(answer),
             Err(admin::Error::Store(error)) => Err(error),
             Err(error) => Err(Error::Refused(error.to_string()).about(&self.name)),
@@ -105,9 +105,13 @@ impl Courier {
     fn order<T: DeserializeOwned>(
         &mut self,
         command: &str,
-        field: (&str, Value),
+        fields: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Result<T, admin::Error> {
-        let answer = self.answer(command, field);
+        let fields = fields.into_iter();
+        let answer = self.answer(
+            command,
+            fields.map(|(name, value)| (name.to_owned(), value)),
+        );
         let mut answer = answer.map_err(|error| error.about(&self.name))?;
         if let Some(error) = answer.remove("error") {
             return Err(self.refusal(&error, answer.remove("detail")));
@@ -119,16 +123,19 @@ impl Courier {
         })
     }
 
-    fn answer(&mut self, command: &str, field: (&str, Value)) -> Result<Map<String, Value>, Error> {
+    fn answer(
+        &mut self,
+        command: &str,
+        fields: impl Iterator<Item = (String, Value)>,
+    ) -> Result<Map<String, Value>, Error> {
         self.orders = self.orders.saturating_add(1);
         let mut correlation = [0; 16];
         getrandom::fill(&mut correlation)
             .map_err(|error| Error::Unreachable(format!("no randomness: {error}")))?;
         let correlation = format!("{:032x}-{}", u128::from_be_bytes(correlation), self.orders);
-        let (field, value) = field;
-        let order = json!({
-            "command": command, "correlationData": correlation, field: value,
-        });
+        let mut order: Map<String, Value> = fields.collect();
+        order.insert("command".to_owned(), json!(command));
+        order.insert("correlationData".to_owned(), json!(correlation));
         let payload = json!({ "commands": [order] }).to_string();
         let end = self.line.deadline()?;
         self.line.publish(CONTROL_TOPIC, payload.into_bytes())?;

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::request::{Action, Request};
 use super::say::Say;
@@ -17,7 +18,7 @@ use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{Because, Permission, Qos, Question, Rights};
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Yes.
@@ -52,6 +53,40 @@ pub struct Answered {
     /// The decision in a sentence.
     #[serde(skip)]
     sentence: String,
+}
+
+/// An answer as somebody far away told it: the same for scripts, and in words.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// What came of it.
+    pub decision: Outcome,
+    /// What else there is for scripts.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+    #[serde(skip_serializing)]
+    words: Words,
+}
+
+/// An answer for people.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Words {
+    sentence: String,
+    reasons: String,
+}
+
+impl Told {
+    /// All of it for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Words { sentence, reasons } = &self.words;
+        format!("{sentence}\n{reasons}")
+    }
+
+    /// The reasons for people.
+    #[must_use]
+    pub fn reasons(&self) -> &str {
+        &self.words.reasons
+    }
 }
 
 /// What decided, and what did not.
@@ -164,6 +199,18 @@ impl Answered {
             passed_over: list(self.passed_over),
             not_in_force: list(self.not_in_force),
             ..self
+        }
+    }
+
+    /// What it says to people, for whoever passes it on.
+    #[must_use]
+    pub fn in_words(&self) -> Words {
+        let mut reasons = Vec::new();
+        // Memory has room for whatever is written to it.
+        let _never = self.write_reasons(&mut reasons);
+        Words {
+            sentence: self.sentence.clone(),
+            reasons: String::from_utf8_lossy(&reasons).into_owned(),
         }
     }
 

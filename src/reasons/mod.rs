@@ -10,7 +10,7 @@ mod rule_view;
 mod say;
 mod standing;
 
-pub use self::answer::{Answered, Outcome};
+pub use self::answer::{Answered, Outcome, Told, Words};
 pub use self::request::{Action, Request};
 pub use self::rule_view::RuleView;
 pub use self::standing::{Asked, Trouble};

@@ -58,9 +58,9 @@ pub(in crate::cli) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<E
     request.question().map_err(Failure::usage)?;
     let now = args.sources.moment()?;
     match args.sources.open()?.explain(&request, now)? {
-        Some(answered) => {
-            printer.answer(&answered)?;
-            Ok(match answered.decision {
+        Some(reply) => {
+            printer.answer(&reply)?;
+            Ok(match reply.decision() {
                 Outcome::Allowed => Exit::Done,
                 Outcome::Denied | Outcome::Deferred => Exit::Denied,
             })

@@ -10,20 +10,10 @@ mod sources;
 mod table;
 mod test;
 
-use std::io::{self, Write};
-
-use super::print::Answer;
 use crate::model::AccountName;
-use crate::reasons::Answered;
 
 pub(super) use self::explain::{ExplainArgs, run as explain};
 pub(super) use self::test::{TestArgs, run as test};
-
-impl Answer for Answered {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        Answered::write(self, out)
-    }
-}
 
 /// A username, or `-` for none.
 fn user(text: &str) -> Result<Option<AccountName>, String> {

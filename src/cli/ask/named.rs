@@ -1,5 +1,5 @@
-//! Whom to ask: a database, an ACL file, or all that a `mosquitto.conf` gives to the plugin; and as of
-//! when.
+//! Whom to ask: a database, an ACL file, or all that a `mosquitto.conf` gives to the plugin, and as of
+//! when; or a running broker.
 //!
 //! Must not: open anything, or choose among several plugins.
 #![forbid(unsafe_code)]
@@ -10,11 +10,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
 
 use super::sources::Sources;
+use crate::cli::broker::BrokerArgs;
 use crate::cli::check::conf::Conf;
 use crate::cli::clock::{self, Bound};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::way::{self, Way};
 use crate::config::{AclSubscribe, Config, DatabaseConfig, SourceConfig};
+use crate::courier::Courier;
 
 /// Whom to ask, and as of when.
 #[derive(Args, Debug)]
@@ -31,16 +33,21 @@ pub(super) struct SourcesArgs {
 
 /// The flags that name it.
 #[derive(Clone, Debug)]
-struct NamedArg(Option<Named>);
+struct NamedArg {
+    named: Option<Named>,
+    broker: BrokerArgs,
+}
 
 #[derive(Clone, Debug)]
 enum Named {
     Database(PathBuf),
     AclFile(PathBuf),
     Config(PathBuf),
+    /// Its address, not yet looked at.
+    Broker(PathBuf),
 }
 
-const WAYS: [Way<Named>; 3] = [
+const WAYS: [Way<Named>; 4] = [
     Way {
         id: "database",
         env: Some("DOORMAN_DATABASE"),
@@ -62,15 +69,23 @@ const WAYS: [Way<Named>; 3] = [
         help: "Ask all sources that this mosquitto.conf gives to mosquitto_doorman, in their order",
         name: Named::Config,
     },
+    Way {
+        id: "broker",
+        env: Some("DOORMAN_BROKER"),
+        value: "URL",
+        help: "Ask this running broker: mqtt://HOST or mqtts://HOST, with :PORT behind it where it is not \
+               1883 or 8883",
+        name: Named::Broker,
+    },
 ];
 
 impl SourcesArgs {
     /// Opens what is named.
     pub(super) fn open(&self) -> Result<Sources, Failure> {
-        let Some(named) = &self.named.0 else {
+        let Some(named) = &self.named.named else {
             return Err(Failure::usage(
-                "whom to ask? Give --database, --acl-file or --config, or set DOORMAN_DATABASE or \
-                 DOORMAN_CONFIG",
+                "whom to ask? Give --database, --acl-file, --config or --broker, or set \
+                 DOORMAN_DATABASE, DOORMAN_CONFIG or DOORMAN_BROKER",
             ));
         };
         let mut config = Config::standard();
@@ -81,10 +96,18 @@ impl SourcesArgs {
             })),
             Named::AclFile(path) => config.acl_file = Some(path.clone()),
             Named::Config(path) => config = configured(path)?,
+            Named::Broker(_) if self.at.is_some() => {
+                return Err(Failure::usage("a broker answers as of now, without --at"));
+            }
+            Named::Broker(address) if self.acl_subscribe.is_none() => {
+                let options = self.named.broker.options(address)?;
+                return Ok(Sources::Far(Box::new(Courier::open(options)?)));
+            }
+            Named::Broker(_) => {}
         }
         match (self.acl_subscribe, named) {
             (Some(how), Named::AclFile(_)) => config.acl_subscribe = how,
-            (Some(_), Named::Database(_) | Named::Config(_)) => {
+            (Some(_), Named::Database(_) | Named::Config(_) | Named::Broker(_)) => {
                 return Err(Failure::usage("--acl-subscribe goes with --acl-file only"));
             }
             (None, _) => {}
@@ -105,7 +128,7 @@ impl SourcesArgs {
 
 impl Args for NamedArg {
     fn augment_args(command: Command) -> Command {
-        way::augment(command, &WAYS, "Whom to ask")
+        BrokerArgs::augment_args(way::augment(command, &WAYS, "Whom to ask"))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -115,7 +138,10 @@ impl Args for NamedArg {
 
 impl FromArgMatches for NamedArg {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        way::named(matches, &WAYS, SEVERAL).map(Self)
+        Ok(Self {
+            named: way::named(matches, &WAYS, SEVERAL)?,
+            broker: BrokerArgs::from_arg_matches(matches)?,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -161,5 +187,5 @@ fn subscribe(text: &str) -> Result<AclSubscribe, String> {
     }
 }
 
-const SEVERAL: &str = "give one of --database, --acl-file and --config (or DOORMAN_DATABASE, \
-                       DOORMAN_CONFIG), not several\n";
+const SEVERAL: &str = "give one of --database, --acl-file, --config and --broker (or DOORMAN_DATABASE, \
+                       DOORMAN_CONFIG, DOORMAN_BROKER), not several\n";

@@ -11,10 +11,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::named::SourcesArgs;
+use super::sources::Reply;
 use super::table::{self, Row};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::print::{Answer, Printer};
-use crate::reasons::{Answered, Outcome};
+use crate::reasons::Outcome;
 
 /// What to ask.
 #[derive(Args, Debug)]
@@ -49,7 +50,7 @@ struct Failed {
     expected: Outcome,
     /// None if there is no such account.
     #[serde(flatten)]
-    answered: Option<Answered>,
+    answered: Option<Reply>,
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<String>,
     #[serde(skip)]
@@ -69,11 +70,11 @@ pub(in crate::cli) fn run(args: &TestArgs, printer: &mut Printer) -> Result<Exit
     let bytes = fs::read(file).map_err(|error| Failure::file(file, &error))?;
     let rows = rows(file, &bytes, printer)?;
     let now = args.sources.moment()?;
-    let sources = args.sources.open()?;
+    let mut sources = args.sources.open()?;
     let mut summary = Summary { held: 0, failed: 0 };
     for row in &rows {
         let answered = sources.explain(&row.request, now)?;
-        let decision = answered.as_ref().map(|answered| answered.decision);
+        let decision = answered.as_ref().map(Reply::decision);
         if decision == Some(row.expected) {
             summary.held = summary.held.saturating_add(1);
             continue;
@@ -105,7 +106,7 @@ fn rows(file: &Path, bytes: &[u8], printer: &mut Printer) -> Result<Vec<Row>, Fa
 }
 
 impl Failed {
-    fn new(file: &Path, row: &Row, answered: Option<Answered>) -> Self {
+    fn new(file: &Path, row: &Row, answered: Option<Reply>) -> Self {
         let missing = match (&answered, &row.request.user) {
             (None, Some(user)) => Some(user.to_string()),
             (None, None) | (Some(_), _) => None,
@@ -137,7 +138,7 @@ impl Answer for Failed {
                 "{file}:{line}: {question}: expected {expected}, but there is no such account"
             ),
             Some(answered) => {
-                let decision = answered.decision.word();
+                let decision = answered.decision().word();
                 writeln!(
                     out,
                     "{file}:{line}: {question}: expected {expected}, but {decision}"

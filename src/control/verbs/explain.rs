@@ -3,15 +3,18 @@
 //! Must not: tell whoever is limited what roles and groups are called that are not there for it.
 #![forbid(unsafe_code)]
 
+use serde_json::json;
+
 use super::super::answer::{OUTSIDE, Refusal};
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
+use crate::admin;
 use crate::dynsec::Json;
 use crate::policy::Qos;
 use crate::reasons::{Action, Request, Trouble};
 
 /// Without `username` it is asked about clients that have none; `clientid`, `qos`, `retain` and
-/// `payloadsize` may be given.
+/// `payloadsize` may be given; with `words` the answer is told in words, too.
 pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let user = match order.field("username") {
         Some(_) => Some(order.username()?),
@@ -28,13 +31,14 @@ pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         qos: whole(order, "qos", "Invalid qos", |number| {
             Qos::of(u8::try_from(number).ok()?)
         })?,
-        retain: retain(order)?,
+        retain: switch(order, "retain", "Invalid retain")?,
         payload: whole(order, "payloadsize", "Invalid payloadsize", |number| {
             u32::try_from(number).ok()
         })?,
     };
+    let in_words = switch(order, "words", "Invalid words")?;
     match &request.user {
-        Some(name) if !hand.covers(name.as_str()) => return Err(Refusal::new(NOBODY)),
+        Some(name) if !hand.covers(name.as_str()) => return Err(nobody(&request)),
         None if hand.prefixes().is_some() => return Err(Refusal::new(OUTSIDE)),
         Some(_) | None => {}
     }
@@ -45,12 +49,15 @@ pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
             Trouble::Question(why) => Refusal::new(&format!("Invalid question: {why}")),
             Trouble::Store(error) => Refusal::new(&format!("Internal error: {error}")),
         })?;
-    let answered = answered.ok_or_else(|| Refusal::new(NOBODY))?;
+    let answered = answered.ok_or_else(|| nobody(&request))?;
     let answered = match hand.prefixes() {
         Some(prefixes) => answered.seen(|name| prefixes.covers(name)),
         None => answered,
     };
-    let data = serde_json::to_value(answered).map_err(|_| Refusal::new("Internal error"))?;
+    let mut data = json!(answered);
+    if in_words && let Some(fields) = data.as_object_mut() {
+        fields.insert("words".to_owned(), json!(answered.in_words()));
+    }
     Ok(Some(data))
 }
 
@@ -70,10 +77,18 @@ fn action(order: &Order) -> Result<Action, Refusal> {
     text.parse().map_err(|_| Refusal::new(wrong))
 }
 
-fn retain(order: &Order) -> Result<bool, Refusal> {
-    match order.field("retain").map(Json::switch) {
+fn switch(order: &Order, field: &str, wrong: &str) -> Result<bool, Refusal> {
+    match order.field(field).map(Json::switch) {
         None => Ok(false),
-        Some(switch) => switch.ok_or_else(|| Refusal::new("Invalid retain")),
+        Some(switch) => switch.ok_or_else(|| Refusal::new(wrong)),
+    }
+}
+
+/// There is no such account.
+fn nobody(request: &Request) -> Refusal {
+    match request.user.clone() {
+        Some(name) => Refusal::detailed(admin::Error::Missing { name }),
+        None => Refusal::new("Client not found"),
     }
 }
 
@@ -89,5 +104,3 @@ fn whole<T>(
         Some(number) => number.map(Some).ok_or_else(|| Refusal::new(wrong)),
     }
 }
-
-const NOBODY: &str = "Client not found";

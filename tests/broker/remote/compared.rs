@@ -110,6 +110,24 @@ const ROLES: &[Step] = &[
     ("default show --json", ""),
 ];
 
+/// `questions` is a table of expected answers, of which some do not hold.
+const QUESTIONS: &[Step] = &[
+    ("explain bob publish a/b", ""),
+    ("explain bob publish a/b --json", ""),
+    ("explain bob publish a/c", ""),
+    ("explain ann subscribe #", ""),
+    (
+        "explain bob receive x --client-id c --qos 1 --retain --payload 2K --json",
+        "",
+    ),
+    ("explain - receive x", ""),
+    ("explain admin publish $CONTROL/dynamic-security/v1", ""),
+    ("explain nobody publish a", ""),
+    ("explain bob publish a/#", ""),
+    ("test questions", ""),
+    ("test questions --json", ""),
+];
+
 const IMPORTS: &[Step] = &[
     (
         "import --format plain --iterations 101 -",
@@ -168,7 +186,8 @@ fn a_command_says_the_same_to_a_broker_as_to_its_database() {
     for_each_broker(|startup| {
         let pair = Pair::start(startup);
         write_imports(&pair);
-        for (args, input) in [ACCOUNTS, ROLES, IMPORTS, RECORD, MANY].concat() {
+        let all = [QUESTIONS, ACCOUNTS, ROLES, QUESTIONS, IMPORTS, RECORD, MANY];
+        for (args, input) in all.concat() {
             let args = args.replace("ADD", ADD);
             let args: Vec<&str> = args.split(' ').collect();
             let here = same(&pair, pair.here(&args, input));
@@ -194,6 +213,8 @@ fn write_imports(pair: &Pair) {
          kim,{credential},k1,10.0.0.0/8,no,told\nnew,{credential},,,yes,\nbad,no hash,,,,\n"
     );
     fs::write(pair.dir().join("table.csv"), table).unwrap();
+    let questions = "allow bob publish a/b\ndeny bob publish a/b\ndeny nobody publish a\n";
+    fs::write(pair.dir().join("questions"), questions).unwrap();
 }
 
 /// What was printed, without what must differ: where it was done, when, and by whom.

@@ -113,13 +113,15 @@ fn what_needs_the_file_itself_is_refused_over_a_broker() {
         ] {
             ended(pair.there(args, "tulip"), 2, "cannot be done over a broker");
         }
-        for args in [
-            &["explain", "ann", "publish", "a"][..],
-            &["check", "x.conf"],
-            &["passwd", "f", "u"],
-        ] {
+        for args in [&["check", "x.conf"][..], &["passwd", "f", "u"]] {
             ended(pair.there(args, ""), 2, "--broker");
         }
+        let explain = ["explain", "ann", "publish", "a"];
+        let then = [&explain[..], &["--at", "30d"]].concat();
+        ended(pair.there(&then, ""), 2, "as of now");
+        let how = [&explain[..], &["--acl-subscribe", "enforce"]].concat();
+        ended(pair.there(&how, ""), 2, "--acl-file only");
+        ended(pair.as_client("ann", "pw", &explain, ""), 1, "may not");
         let both = pair.there(&["user", "list", "--database", "other"], "");
         ended(both, 2, "not several");
         ended(pair.there(&LIST, ""), 0, "ann");
