@@ -45,14 +45,20 @@ fn role(name: &str, acls: Value) -> Value {
 /// A broker with somebody who may administer all, and `boss`, limited to what begins with `p1-`.
 fn furnished(broker: &Broker) -> (Admin, Admin) {
     let mut admin = Admin::at(broker);
+    let mut stranger = Client::tcp(broker.port(), Protocol::V311);
+    for order in [
+        group("p1-nobody", &[]),
+        json!({"command": "setAnonymousGroup", "groupname": "p1-nobody"}),
+    ] {
+        assert_eq!(error(&mut admin, &order), Value::Null, "{order}");
+    }
+    // That ends whoever has no username yet, as everybody who is about to say it: nobody comes before.
+    assert!(stranger.is_closed_within(PATIENCE));
     let wide = json!([
         acl("publishClientSend", "#", true),
         acl("publishClientSend", "p1/x", false)
     ]);
     for order in [
-        // Ends whoever has no username yet: first of all.
-        group("p1-nobody", &[]),
-        json!({"command": "setAnonymousGroup", "groupname": "p1-nobody"}),
         limited_role("p1-admin", "p1-"),
         role("p1-sensor", json!([acl("publishClientSend", "p1/s", true)])),
         role("p1-wide", wide),
