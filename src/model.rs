@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 mod name;
+mod psk;
 
 pub use self::name::{AccountName, GroupName, NameError, NamePrefix, RoleName};
+pub use self::psk::{BadPskLine, NoIdentity, NoKey, Psk, PskIdentity, PskKey, PskLine};
 
 /// How to read a stored credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
