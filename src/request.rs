@@ -84,6 +84,19 @@ pub enum Method {
     Password,
     /// By an exchange of messages that proves that it knows the password.
     Scram(Mechanism),
+    /// By a key of TLS-PSK, before anything else.
+    Psk,
+}
+
+/// "What must a client have that names this identity?"
+#[derive(Clone, Copy)]
+pub struct KeyAsked<'a> {
+    /// Who asks, of whom little is known yet.
+    pub client: Client<'a>,
+    /// What it names; none for what is no text.
+    pub identity: Option<&'a str>,
+    /// How many hexadecimal digits the broker takes.
+    pub most: usize,
 }
 
 /// A message of a client that shows who it is by an exchange: enhanced authentication.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::model::PskKey;
 use crate::show::Shown;
 
 /// The answer to one question of the broker.
@@ -52,6 +53,10 @@ pub enum Reason {
     BadExchange,
     /// The exchange proves another username than the one the client has.
     WrongUsername,
+    /// Nobody has the identity of TLS-PSK that the client names.
+    UnknownIdentity,
+    /// The key of the identity cannot be opened or does not fit.
+    UnusableKey,
     /// The client insists on channel binding.
     ChannelBinding,
     /// Too many failures from this address or for this username: not even checked.
@@ -64,7 +69,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for the documentation and its test.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownUser,
         Self::BadPassword,
         Self::NoPassword,
@@ -79,6 +84,8 @@ impl Reason {
         Self::BadRequest,
         Self::BadExchange,
         Self::WrongUsername,
+        Self::UnknownIdentity,
+        Self::UnusableKey,
         Self::ChannelBinding,
         Self::Throttled,
         Self::Busy,
@@ -103,6 +110,8 @@ impl Reason {
             Self::BadRequest => "bad_request",
             Self::BadExchange => "bad_exchange",
             Self::WrongUsername => "wrong_username",
+            Self::UnknownIdentity => "unknown_identity",
+            Self::UnusableKey => "unusable_key",
             Self::ChannelBinding => "channel_binding",
             Self::Throttled => "throttled",
             Self::Busy => "busy",
@@ -146,7 +155,13 @@ impl Reason {
                 "A message of a SCRAM login was malformed, or belonged to another exchange."
             }
             Self::WrongUsername => {
-                "A SCRAM login named another user than the client's CONNECT, its certificate or its login before."
+                "A SCRAM login named another user than the client's CONNECT, its certificate or its login before; or a client with a key of TLS-PSK is called otherwise than the key's account, or is about to be."
+            }
+            Self::UnknownIdentity => {
+                "No database has the identity of TLS-PSK that the client named, and plugin_opt_unknown_user is deny; or it was changed while the client logged in. `doorman psk list` shows those there are."
+            }
+            Self::UnusableKey => {
+                "The key of the identity is sealed and the seal file does not open it, or it is longer than the broker takes; the log says which."
             }
             Self::ChannelBinding => {
                 "The client insists on channel binding (SCRAM-SHA-…-PLUS), for which a plugin would have to see the broker's TLS."
@@ -184,6 +199,18 @@ pub enum Reply {
         data: Vec<u8>,
     },
     /// Refused.
+    Deny(Reason),
+    /// Not ours: whoever the broker asks next decides.
+    Defer,
+}
+
+/// The answer to what a client must have that names an identity of TLS-PSK.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyReply {
+    /// This key. Whether it has it, the broker finds out.
+    Key(PskKey),
+    /// Nothing will do.
     Deny(Reason),
     /// Not ours: whoever the broker asks next decides.
     Defer,
@@ -274,6 +301,11 @@ pub enum Effect {
         client_id: Box<str>,
         /// Its username, for where the broker does not find it by its id.
         username: Box<str>,
+    },
+    /// End this connection, which was given a key of TLS-PSK, as soon as the broker has a client id for it.
+    KickKeyed {
+        /// The connection as the broker's door numbered it.
+        connection: crate::request::ConnectionId,
     },
     /// End every connection of this username, or of clients without one, without their wills.
     KickUsername(Option<Box<str>>),

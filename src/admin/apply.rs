@@ -12,9 +12,10 @@ use super::command::Command;
 use super::note::{self, Note};
 use super::touched::Touched;
 use super::within::Within;
-use super::{accounts, groups, limits, roles};
-use crate::model::{Account, AccountName, GroupName, RoleName};
+use super::{accounts, groups, limits, psk, roles};
+use crate::model::{Account, AccountName, GroupName, PskIdentity, RoleName};
 use crate::policy::{AclType, Scope};
+use crate::store::psk::SeenPsk;
 use crate::store::{self, Entry, Pruned, Roles, Store, Trail, Transaction};
 
 /// What one command did.
@@ -93,6 +94,18 @@ pub enum Error {
     AnonymousGroup {
         /// The group.
         name: GroupName,
+    },
+    /// An identity of TLS-PSK that must be there is not.
+    #[error("there is no PSK identity {identity:?}")]
+    PskMissing {
+        /// The identity that was given.
+        identity: PskIdentity,
+    },
+    /// An identity of TLS-PSK that must not be there is.
+    #[error("there is a PSK identity {identity:?} already")]
+    PskExists {
+        /// The identity that was given.
+        identity: PskIdentity,
     },
 }
 
@@ -260,6 +273,25 @@ impl<'a> Batch<'a> {
     pub fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
         self.is_unlimited()?;
         Ok(self.change.trail()?)
+    }
+
+    /// Shows identities of TLS-PSK as [`Psks::psks`](crate::store::psk::Psks::psks) does.
+    ///
+    /// # Errors
+    /// When the place holds none or cannot be read, or the visitor's own.
+    pub fn psks(
+        &mut self,
+        behind: i64,
+        visit: &mut dyn FnMut(i64, Result<SeenPsk, store::Error>) -> Result<(), store::Error>,
+    ) -> Result<(), Error> {
+        let scope = &self.scope;
+        let mut psks = self.change.psks()?;
+        Ok(psks.psks(behind, &mut |place, seen| match (scope, &seen) {
+            (Scope::Limited(limit), Ok(seen)) if !limits::covers(limit, seen) => Ok(()),
+            // Whose it is cannot be told.
+            (Scope::Limited(_), Err(_)) => Ok(()),
+            (Scope::Everything | Scope::Limited(_), _) => visit(place, seen),
+        })?)
     }
 
     /// The roles and groups as the batch has them so far.
@@ -441,6 +473,7 @@ impl<'a> Batch<'a> {
 }
 
 /// Each verb is one function that looks first and writes only what differs.
+#[expect(clippy::too_many_lines, reason = "a table: a line for each verb")]
 fn carry_out(
     change: &mut dyn Transaction,
     command: &Command,
@@ -502,5 +535,9 @@ fn carry_out(
         Command::LeaveGroup { account, group } => groups::leave(change, account, group, note),
         Command::SetDefaults(fields) => roles::set_defaults(change, *fields, note),
         Command::SetAnonymousGroup(group) => groups::set_anonymous(change, group.as_ref(), note),
+        Command::AddPsk(added) => psk::add(change, added, note),
+        Command::PutPsk(put) => psk::put(change, put, note),
+        Command::DeletePsk(identity) => psk::delete(change, identity, note),
+        Command::SealPsks => psk::seal(change, note),
     }
 }

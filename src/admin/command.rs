@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire;
-use crate::model::{Account, AccountName, GroupName, NamePrefix, RoleName, StoredCredential};
+use crate::model::{
+    Account, AccountName, GroupName, NamePrefix, Psk, PskIdentity, RoleName, StoredCredential,
+};
 use crate::policy::{
     AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
 };
@@ -142,6 +144,14 @@ pub enum Command {
     SetDefaults(DefaultsChange),
     /// The group of clients without a username, or none.
     SetAnonymousGroup(Option<GroupName>),
+    /// A new identity of TLS-PSK with its key; refused if it is taken.
+    AddPsk(Psk),
+    /// A new identity, or this one in place of the one of its name (import).
+    PutPsk(Psk),
+    /// Takes an identity away; refused if it is not there.
+    DeletePsk(PskIdentity),
+    /// Seals all keys of identities with the newest key of the key file.
+    SealPsks,
 }
 
 impl Command {
@@ -171,7 +181,11 @@ impl Command {
             | Self::JoinGroup { .. }
             | Self::LeaveGroup { .. }
             | Self::SetDefaults(_)
-            | Self::SetAnonymousGroup(_) => [None, None],
+            | Self::SetAnonymousGroup(_)
+            | Self::AddPsk(_)
+            | Self::PutPsk(_)
+            | Self::DeletePsk(_)
+            | Self::SealPsks => [None, None],
         };
         first.into_iter().chain(second)
     }

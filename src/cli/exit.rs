@@ -199,6 +199,17 @@ impl From<admin::Error> for Failure {
                     Plain(&topic)
                 ),
             ),
+            Error::PskMissing { identity } => {
+                missing("PSK identity", identity.as_str(), "psk list")
+            }
+            Error::PskExists { identity } => Self::new(
+                Exit::Exists,
+                format!(
+                    "there is a PSK identity {} already; `doorman psk delete` takes it away, and an \
+                     account may have several (--identity)",
+                    Plain(identity.as_str())
+                ),
+            ),
             Error::Outside => Self::new(Exit::Denied, error.to_string()),
             Error::AnonymousGroup { name } => Self::new(
                 Exit::Refused,

@@ -41,6 +41,10 @@ pub struct Config {
     pub scram: Scram,
     /// Whether a stored hash from which SCRAM's keys follow will do for that.
     pub scram_hashes: bool,
+    /// Whether clients get the keys of TLS-PSK that are stored here.
+    pub psk: bool,
+    /// The file that those keys are sealed with; none where they are stored as they are.
+    pub psk_seal_file: Option<PathBuf>,
     /// Where passwords are verified.
     pub hashing: Hashing,
     /// How many threads verify passwords.
@@ -348,6 +352,8 @@ impl Config {
             log_logins: LogLogins::Refused,
             scram: Scram::Off,
             scram_hashes: false,
+            psk: false,
+            psk_seal_file: None,
             hashing: Hashing::Auto,
             workers: usual_workers(),
             queue: 10_000,

@@ -306,6 +306,25 @@ pub const OPTIONS: &[Opt] = &[
         set: |draft, value| truth(value).map(|yes| draft.config.scram_hashes = yes),
     },
     Opt {
+        key: "psk",
+        value: "true|false",
+        default: Some("false"),
+        repeats: false,
+        help: "Whether TLS-PSK listeners find the keys of their clients in doorman's own databases (`doorman psk`), each of an account. A name in CONNECT must be the account's, with its password; with use_identity_as_username the key alone is the login, and the identity has to be the account's name.",
+        set: |draft, value| truth(value).map(|yes| draft.config.psk = yes),
+    },
+    Opt {
+        key: "psk_seal_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "A file with the keys that the keys of TLS-PSK are sealed with in the database: 64 hexadecimal digits on a line, of which the first line seals and each of them opens. It is read at the start; nobody but its owner may read it.",
+        set: |draft, value| {
+            draft.config.psk_seal_file = Some(path(value)?);
+            Ok(())
+        },
+    },
+    Opt {
         key: "hashing",
         value: "auto|worker|inline",
         default: Some("auto"),

@@ -84,6 +84,8 @@ impl From<admin::Error> for Refusal {
             admin::Error::AnonymousGroup { .. } => {
                 Self::new("Deleting the anonymous group is forbidden")
             }
+            admin::Error::PskMissing { .. } => Self::new("PSK identity not found"),
+            admin::Error::PskExists { .. } => Self::new("PSK identity already exists"),
             admin::Error::Outside => Self::new(OUTSIDE),
             admin::Error::Store(error) => Self::of(format!("Internal error: {error}")),
         }

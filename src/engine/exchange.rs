@@ -14,7 +14,7 @@ use super::{Engine, Found, lock};
 use crate::config::Scram;
 use crate::credential::Credential;
 use crate::mechanism::{Keys, Mechanism};
-use crate::model::{Fingerprint, StoredCredential};
+use crate::model::{AccountName, Fingerprint, StoredCredential};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion, Said, Turn};
 use crate::scram::{self, Fault, First, Outcome};
 use crate::throttle::Admission;
@@ -28,6 +28,7 @@ impl Engine {
         let Some(connection) = said.client.connection else {
             return Reply::Deny(Reason::BadRequest);
         };
+        self.asked_about(Some(connection));
         let reply = match said.turn {
             Turn::First { method, random } => self.begins(said, connection, method, random, now),
             Turn::Next => self.finishes(said, connection, now),
@@ -153,6 +154,9 @@ impl Engine {
                 return (Verdict::Deny(Reason::SourceUnavailable), Vec::new());
             }
         };
+        if let Some(reason) = self.refused_by_key(connect, Some(username)) {
+            return (Verdict::Deny(reason), Vec::new());
+        }
         let who = who(connect, &found);
         match lock(&self.throttle).admit(&who, now.mono) {
             Admission::Admit(_) => {}
@@ -196,7 +200,12 @@ impl Engine {
     /// or with a certificate's, whatever an exchange proves.
     fn is_nobody_else(&self, said: &Said<'_>, connection: ConnectionId, username: &str) -> bool {
         let session = lock(&self.sessions).find(connection);
-        let names = [said.username, session.as_ref().map(|s| s.name.as_str())];
+        let keyed = self.bound_by_key(connection);
+        let names = [
+            said.username,
+            session.as_ref().map(|s| s.name.as_str()),
+            keyed.as_ref().map(AccountName::as_str),
+        ];
         names.into_iter().flatten().all(|name| name == username)
     }
 

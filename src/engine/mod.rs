@@ -12,11 +12,13 @@ mod control;
 mod decoy;
 mod exchange;
 mod exchanges;
+mod keyed;
 mod memory;
 mod offline;
 mod own;
 mod pending;
 mod pretence;
+mod psk;
 mod review;
 mod revocation;
 mod sessions;
@@ -38,6 +40,7 @@ use self::budget::Budget;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::exchanges::Exchanges;
+use self::keyed::Keyed;
 pub use self::memory::{Memory, Seat};
 pub use self::own::Proven;
 use self::pending::Pending;
@@ -52,11 +55,12 @@ use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
 use crate::config::{Config, CostLimits, Hashing, Scram, UnknownUser};
 use crate::figures::Figures;
-use crate::model::{Account, Fingerprint, StoredCredential};
+use crate::model::{Account, Fingerprint, PskIdentity, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion};
 use crate::store::{self, Authorities, Login, Ordered, Source, Watched};
 use crate::throttle::Throttle;
+use crate::vault::Vault;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
 use crate::verified::Verified;
 
@@ -108,6 +112,10 @@ pub struct Engine {
     pool: OnceLock<Pool>,
     pending: Mutex<Pending>,
     exchanges: Mutex<Exchanges>,
+    /// Whether keys of TLS-PSK are given, and what they are sealed with.
+    psk: bool,
+    vault: Option<Arc<Vault>>,
+    keyed: Mutex<Keyed>,
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
     completions: Mutex<Vec<Effect>>,
@@ -180,6 +188,7 @@ impl Engine {
             engine.pretence = Pretence::new(&id);
             engine.refresh_decoys();
         }
+        engine.unlock_keys(config)?;
         Ok(Opened { engine, watched })
     }
 
@@ -220,6 +229,9 @@ impl Engine {
             pool: OnceLock::new(),
             pending: Mutex::new(Pending::new(waiting)),
             exchanges: Mutex::default(),
+            psk: config.psk,
+            vault: None,
+            keyed: Mutex::default(),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
@@ -279,6 +291,7 @@ impl Engine {
             // API's callers have no connection, and all the same id.
             self.supersede(client_id);
         }
+        self.asked_about(connect.client.connection);
         let verdict = self.answer(connect, now);
         if verdict == Verdict::Pending {
             self.something_to_do.store(true, Ordering::Release);
@@ -293,6 +306,7 @@ impl Engine {
         lock(&self.completions).retain(|effect| match effect {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
             Effect::Kick { .. }
+            | Effect::KickKeyed { .. }
             | Effect::KickUsername(_)
             | Effect::Recheck { .. }
             | Effect::Publish { .. }
@@ -301,6 +315,11 @@ impl Engine {
     }
 
     fn answer(&self, connect: &Connect<'_>, now: Now) -> Verdict {
+        if connect.occasion != Occasion::Again
+            && let Some(reason) = self.refused_by_key(connect, connect.username)
+        {
+            return Verdict::Deny(reason);
+        }
         let Some(username) = connect.username else {
             return Verdict::Defer(Deferral::Anonymous);
         };
@@ -385,14 +404,25 @@ impl Engine {
 
     /// The single exit of every decision.
     fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
-        self.figures.decided(verdict);
-        self.audit.record(connect, verdict, now.mono);
+        let keyed = connect.client.connection.filter(|_| self.psk);
+        let identity = keyed.and_then(|connection| lock(&self.keyed).identity(connection));
+        let identity = identity.as_ref().map(PskIdentity::as_str);
+        self.settle_as(connect, identity, verdict, now);
         verdict
+    }
+
+    /// The same, for a client that names an identity of TLS-PSK.
+    fn settle_as(&self, connect: &Connect<'_>, identity: Option<&str>, verdict: Verdict, now: Now) {
+        self.figures.decided(verdict);
+        self.audit.record(connect, identity, verdict, now.mono);
     }
 
     /// The connection is over, or lives on without its client.
     pub fn disconnected(&self, connection: ConnectionId) {
         lock(&self.exchanges).take(connection);
+        if self.psk {
+            lock(&self.keyed).end(connection);
+        }
         lock(&self.sessions).end(connection);
     }
 
@@ -412,7 +442,9 @@ impl Engine {
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         effects.extend(self.take_told());
         effects.extend(ends);
+        effects.extend(lock(&self.keyed).take_effects());
         let is_left = lock(&self.sessions).has_effects()
+            || lock(&self.keyed).has_effects()
             || self.standings.has_effects()
             || !lock(&self.pending).is_empty();
         if is_left {
@@ -509,8 +541,11 @@ impl Engine {
             ends: account.valid_until,
             since: now,
             by: match (fingerprint, connect.method) {
+                (None, Method::Psk) => Proof::Psk,
                 (None, _) => Proof::Other,
                 (Some(_), Method::Scram(_)) => Proof::Scram,
+                // The key is no credential of the account.
+                (Some(_), Method::Psk) => Proof::Other,
                 (Some(first), Method::Password) => {
                     match found.fingerprints.first() == Some(&Some(first)) {
                         true => Proof::Password,

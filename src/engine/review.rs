@@ -26,14 +26,19 @@ impl Engine {
     /// A source changed: finds out who may do what now, and whose connection must end. For the
     /// watcher's thread.
     pub fn review(&self, news: &News, now: Timestamp) {
-        let (connections, keys) = match news {
+        let (connections, given, keys) = match news {
             News::Nothing => return,
             News::Some(Changes { accounts, .. }) => {
                 let names: Vec<&str> = accounts.iter().map(AccountName::as_str).collect();
                 let connections = lock(&self.sessions).of_accounts(accounts);
-                (connections, self.standings.of(&names))
+                let given = lock(&self.keyed).of(Some(accounts));
+                (connections, given, self.standings.of(&names))
             }
-            News::Everything => (lock(&self.sessions).all(), self.standings.all()),
+            News::Everything => (
+                lock(&self.sessions).all(),
+                lock(&self.keyed).of(None),
+                self.standings.all(),
+            ),
         };
         self.figures.changed();
         self.figures.loaded();
@@ -44,6 +49,7 @@ impl Engine {
             News::Nothing | News::Some(_) => self.decoys_are_old.store(true, Ordering::Release),
         }
         self.judge(connections, now);
+        self.judge_keys(given, now);
         self.restand(keys, Again::Afresh, now);
         if let News::Some(Changes { rules: true, .. }) = news {
             // Where several are asked in turn, another may be the one with something to say now.
@@ -70,6 +76,8 @@ impl Engine {
         self.denials.tell(now.mono);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
+        let due = lock(&self.keyed).due(now.wall);
+        self.judge_keys(due, now.wall);
         self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);
         let stays = |name: &str| lock(&self.sessions).knows(name);
         self.standings.sweep(now.mono, stays);

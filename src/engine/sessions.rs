@@ -50,6 +50,8 @@ pub enum Proof {
     SecondPassword,
     /// A SCRAM exchange.
     Scram,
+    /// A key of TLS-PSK.
+    Psk,
     /// Something that the broker or somebody else looked at: a certificate, or a session restored from
     /// disk.
     Other,

@@ -5,6 +5,7 @@ mod access;
 mod exchange;
 mod later;
 mod memory;
+mod psk;
 
 use std::sync::{Mutex, Weak};
 use std::time::Instant;
@@ -127,7 +128,10 @@ fn kicked(engine: &Engine) -> Vec<u64> {
             Effect::Kick { connection, .. } => Some(connection.0),
             // Figures.
             Effect::Publish { .. } | Effect::Tell { .. } => None,
-            Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
+            Effect::Complete { .. }
+            | Effect::KickUsername(_)
+            | Effect::KickKeyed { .. }
+            | Effect::Recheck { .. } => {
                 panic!("nobody waits")
             }
         })

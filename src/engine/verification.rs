@@ -317,6 +317,9 @@ impl Engine {
 
     /// What was found out is held against the account as it is now.
     fn judge_ticket(&self, ticket: &Ticket, fits: Fits, now: Now) -> Verdict {
+        if let Some(reason) = self.refused_by_key(&ticket.connect(), Some(&ticket.username)) {
+            return Verdict::Deny(reason);
+        }
         match self.find(&ticket.username, Some(&ticket.client_id)) {
             Ok(found) => self.conclude(&ticket.connect(), &found, &ticket.question.tags, fits, now),
             Err(error) => {
@@ -392,6 +395,7 @@ impl Engine {
         match method {
             Method::Password => Credential::parse(stored, &self.limits).is_ok(),
             Method::Scram(mechanism) => self.keys(stored, mechanism).is_some(),
+            Method::Psk => false,
         }
     }
 

@@ -7,8 +7,8 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use super::abi;
 use super::broker::{Api, ClientPtr};
 use crate::request::{
-    Access, Action, Address, Client, Connect, ConnectionId, Entrant, Method, Occasion, Order, Said,
-    Turn,
+    Access, Action, Address, Client, Connect, ConnectionId, Entrant, KeyAsked, Method, Occasion,
+    Order, Said, Turn,
 };
 use crate::verdict::{Permit, Reason, Reply, Verdict};
 
@@ -117,6 +117,54 @@ pub(super) fn said<'a>(
         turn,
         data,
     })
+}
+
+/// A client by its number, for as long as `look` takes; none where a name is no text.
+pub(super) fn with_client<T>(
+    api: &Api,
+    client: ClientPtr,
+    connection: ConnectionId,
+    look: impl FnOnce(&Client<'_>) -> T,
+) -> Option<T> {
+    Some(look(&Client {
+        connection: Some(connection),
+        id: text(&client, Some(client_id(api, client))).ok()?,
+        address: Address::new(text(&client, Some(address_of(api, client))).ok()?),
+        listener: listener(api, client),
+        restored: false,
+    }))
+}
+
+/// Reads a PSK_KEY event; none where the address is no text, or where there is no room for a key.
+pub(super) fn key_asked<'a>(
+    api: &Api,
+    event: &'a abi::mosquitto_evt_psk_key,
+    client: ClientPtr,
+    connection: ConnectionId,
+) -> Option<KeyAsked<'a>> {
+    Some(KeyAsked {
+        client: Client {
+            connection: Some(connection),
+            // It has said nothing of itself yet.
+            id: None,
+            address: Address::new(text(event, Some(address_of(api, client))).ok()?),
+            listener: listener(api, client),
+            restored: false,
+        },
+        identity: text(event, Some(event.identity)).ok().flatten(),
+        most: usize::try_from(event.max_key_len).ok()?,
+    })
+}
+
+/// Writes a key into the broker's memory, which is zeroed; whether it fits.
+pub(super) fn hand_over(event: &mut abi::mosquitto_evt_psk_key, key: &[u8]) -> bool {
+    let room = usize::try_from(event.max_key_len).unwrap_or(0);
+    if key.is_empty() || key.len() > room || event.key.is_null() {
+        return false;
+    }
+    // SAFETY: the broker gives that much room, and a zero behind it (net.c, psk_server_callback).
+    unsafe { std::ptr::copy_nonoverlapping(key.as_ptr(), event.key.cast(), key.len()) };
+    true
 }
 
 /// The method that an exchange is to be; none where it is not told, or no text.

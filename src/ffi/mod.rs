@@ -14,6 +14,7 @@ mod descriptors;
 mod event;
 mod first;
 mod guard;
+mod keyed;
 mod logger;
 mod plugin;
 mod recall;

@@ -41,8 +41,8 @@ const SOON_MS: std::ffi::c_long = 1;
 
 /// What hangs off `user_data`.
 pub(super) struct Plugin {
-    api: &'static Api,
-    engine: Arc<Engine>,
+    pub(super) api: &'static Api,
+    pub(super) engine: Arc<Engine>,
     /// What interrupts the broker's wait: with workers, on 2.1.
     waker: Option<Waker>,
     main: OwnThread<Main>,
@@ -53,7 +53,7 @@ pub(super) struct Main {
     broker: Broker,
     identifier: *mut abi::mosquitto_plugin_id_t,
     callbacks: Callbacks,
-    connections: RefCell<Connections>,
+    pub(super) connections: RefCell<Connections>,
     recall: RefCell<Recall>,
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
@@ -117,6 +117,9 @@ impl Plugin {
         let pen = config
             .controlled()
             .and_then(|(_, database)| watched.iter().find_map(|source| source.pen(&database.path)));
+        if let Some((pen, vault)) = pen.as_ref().zip(engine.vault()) {
+            pen.seal_with(vault);
+        }
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
@@ -253,6 +256,7 @@ impl Plugin {
         match purpose {
             Purpose::Entry => self.has_sources(),
             Purpose::Exchange => self.has_sources() && self.engine.offers_exchanges(),
+            Purpose::Key => self.has_sources() && self.engine.gives_keys(),
             Purpose::Access => self.engine.has_acl(),
             Purpose::Both => self.has_sources() || self.engine.has_acl(),
             Purpose::Control => self.main().is_some_and(|main| main.control != Control::Off),
@@ -295,6 +299,8 @@ impl Plugin {
         };
         match verdict {
             Verdict::Allow | Verdict::Pending => {}
+            // Whoever else lets it in, it ends with its key.
+            Verdict::Defer(_) if asked.connection.is_some_and(|c| self.engine.has_key(c)) => {}
             Verdict::Deny(_) | Verdict::Defer(_) => {
                 if let Some((main, client)) = main.zip(client) {
                     self.forget(main, client);
@@ -348,6 +354,9 @@ impl Plugin {
 
     /// Which connection an exchange belongs to: the one that is in, or one that begins with it.
     fn exchanging(&self, main: &Main, client: ClientPtr) -> ConnectionId {
+        if let Some(connection) = self.waiting_by_key(main, client) {
+            return connection;
+        }
         let known = main.connections.borrow().number(client);
         if let Some(connection) = known
             // 2.0 reports the end of every connection, so who is known and in is still there.
@@ -423,6 +432,16 @@ impl Plugin {
 
     /// Which connection is asked about, and why.
     fn asked(&self, main: &Main, client: ClientPtr) -> Asked {
+        let first = match self.api.since_2_1() {
+            true => Occasion::Later,
+            false => Occasion::Now,
+        };
+        if let Some(connection) = self.waiting_by_key(main, client) {
+            return Asked {
+                connection: Some(connection),
+                occasion: first,
+            };
+        }
         let known = main.connections.borrow().number(client);
         // 2.0 reports the end of every connection, so who is known has entered.
         let entered = main.broker.is_established(client).unwrap_or_else(|| {
@@ -441,10 +460,9 @@ impl Plugin {
         if let Some(before) = before {
             self.engine.disconnected(before);
         }
-        let occasion = match (entered, self.api.since_2_1()) {
-            (true, _) => Occasion::Again,
-            (false, true) => Occasion::Later,
-            (false, false) => Occasion::Now,
+        let occasion = match entered {
+            true => Occasion::Again,
+            false => first,
         };
         Asked {
             connection: Some(connection),
@@ -452,7 +470,7 @@ impl Plugin {
         }
     }
 
-    fn forget(&self, main: &Main, client: ClientPtr) {
+    pub(super) fn forget(&self, main: &Main, client: ClientPtr) {
         if let Ok(mut recall) = main.recall.try_borrow_mut() {
             recall.forget(client);
         }
@@ -467,11 +485,19 @@ impl Plugin {
         let Some(client) = ClientPtr::new(client) else {
             return abi::MOSQ_ERR_SUCCESS;
         };
-        let known = main.connections.borrow().number(client);
+        let known = match self.waiting_by_key(main, client) {
+            Some(connection) if self.met(connection, client) => return abi::MOSQ_ERR_SUCCESS,
+            // Its memory was another one's, which never came so far.
+            Some(_) => None,
+            None => main.connections.borrow().number(client),
+        };
         if known.is_none()
             && let Some(entrant) = event::entrant(self.api, &client)
         {
-            let (connection, _) = main.connections.borrow_mut().begin(client);
+            let (connection, before) = main.connections.borrow_mut().begin(client);
+            if let Some(before) = before {
+                self.engine.disconnected(before);
+            }
             self.engine.entered(connection, &entrant, clock::now());
         }
         abi::MOSQ_ERR_SUCCESS
@@ -561,6 +587,7 @@ impl Plugin {
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
         logger::flush(main.broker);
+        self.meet_keyed(main);
         let mut published = false;
         for effect in self.engine.tick(clock::now) {
             published |= matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
@@ -589,6 +616,7 @@ impl Plugin {
             } => {
                 self.end(main, *connection, client_id, username);
             }
+            Effect::KickKeyed { connection } => self.end_keyed(main, *connection),
             Effect::KickUsername(None) => main.broker.kick_username(None),
             Effect::KickUsername(Some(username)) => {
                 if let Some(username) = in_c(username) {

@@ -8,6 +8,7 @@
 mod access;
 mod exchange;
 mod later;
+mod psk;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_void};

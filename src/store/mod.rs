@@ -10,6 +10,7 @@ mod file;
 mod machine;
 mod order;
 pub mod password_file;
+pub mod psk;
 mod roles;
 mod settled;
 pub mod sqlite;
@@ -27,9 +28,11 @@ pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::psk::{FoundPsk, PskChanges, Psks};
 use crate::config::{CostLimits, SourceConfig};
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, PskIdentity, StoredCredential};
 use crate::policy::{Asker, Holding, Rights};
+use crate::vault::Vault;
 
 /// What went wrong with a source, told by what can be done about it.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
@@ -117,6 +120,24 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When the source cannot be asked; never because the name is unknown.
     fn account(&self, name: &str, client_id: Option<&str>) -> Result<Option<Account>, Error>;
+
+    /// What a client has to have that names this identity, by one prepared statement.
+    ///
+    /// # Errors
+    /// When the source cannot be asked; never because the identity is unknown.
+    fn psk(&self, identity: &PskIdentity) -> Result<Option<FoundPsk>, Error> {
+        let _ = identity;
+        Ok(None)
+    }
+
+    /// Refuses what opens none of the keys that are sealed here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] then; and when the source cannot be asked.
+    fn refuse_other_vault(&self, vault: Option<&Vault>) -> Result<(), Error> {
+        let _ = vault;
+        Ok(())
+    }
 
     /// A fair sample of the credentials stored here, at most a few hundred: an unknown username is
     /// made to cost what a known one costs.
@@ -244,6 +265,12 @@ pub trait Store {
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error>;
 
+    /// The identities of TLS-PSK of the place.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it holds none.
+    fn psks(&mut self) -> Result<Box<dyn Psks + '_>, Error>;
+
     /// The record of what administration did here.
     ///
     /// # Errors
@@ -294,6 +321,12 @@ pub trait Transaction {
     /// # Errors
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error>;
+
+    /// The identities of TLS-PSK of the place, as this change sees and changes them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it holds none.
+    fn psks(&mut self) -> Result<Box<dyn PskChanges + '_>, Error>;
 
     /// The record of what administration did here, as this change has it so far.
     ///

@@ -25,6 +25,8 @@ mod live;
 mod oddities;
 mod own_password;
 mod plugin_table;
+mod psk;
+mod psk_live;
 mod refusals;
 mod reload;
 mod remote;

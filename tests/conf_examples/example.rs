@@ -119,6 +119,7 @@ impl Example {
                 // Cheap: what is tested is not the hashing.
                 match args {
                     ["passwd", ..] => ready.args(["-I", "1"]),
+                    ["psk", "add", ..] => ready.arg("--psk-stdin"),
                     ["user", "add", .., "--scram", _] => {
                         ready.args(["--password-stdin", "--iterations", "4096"])
                     }
@@ -131,7 +132,11 @@ impl Example {
             }
             _ => panic!("an example says {command:?}, which this test does not know"),
         };
-        finish_with_input(&mut ready, b"password\npassword\n").succeeded();
+        let input: &[u8] = match args {
+            ["psk", ..] => PSK.as_bytes(),
+            _ => b"password\npassword\n",
+        };
+        finish_with_input(&mut ready, input).succeeded();
     }
 }
 
@@ -156,6 +161,9 @@ pub fn websocket(
     ];
     finish(python("paho_tutorial.py").args(args))
 }
+
+/// The key of whoever has one.
+pub const PSK: &str = "00112233445566778899aabbccddeeff";
 
 /// The commands in the comments of an example.
 pub fn commands(text: &str) -> impl Iterator<Item = &str> {

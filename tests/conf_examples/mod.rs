@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mosquitto_doorman::mechanism::Mechanism;
 
-use self::example::Example;
+use self::example::{Example, PSK};
 use crate::support::{
     Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, doorman, finish, for_each_broker,
 };
@@ -45,6 +45,7 @@ examples! {
     first_start "first-start.conf"
     from_dynamic_security "from-dynamic-security.conf"
     scram "scram.conf"
+    psk "psk.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -96,6 +97,34 @@ mod ask {
             prove(Mechanism::Sha256, "nobody", "password"),
             Answer::Refused(0x87)
         );
+    }
+
+    pub fn psk(example: Example) {
+        let broker = example.start();
+        let publish = |listener, identity, key, rest: &[&str]| {
+            let port = broker.nth_port(listener);
+            let mut client = broker.tree().at_port("mosquitto_pub", port);
+            client.args(["--psk-identity", identity, "--psk", key]);
+            client.args(["-t", "t", "-m", "m", "-q", "1"]).args(rest);
+            finish(&mut client).code == Some(0)
+        };
+        let other = PSK.replace('f', "e");
+        assert!(publish(1, "sensor-7", PSK, &[]));
+        assert!(!publish(1, "sensor-7", &other, &[]));
+        assert!(publish(2, "roger", PSK, &["-u", "roger", "-P", "password"]));
+        assert!(!publish(
+            2,
+            "roger",
+            PSK,
+            &["-u", "roger", "-P", "Password"]
+        ));
+        assert!(!publish(2, "roger", PSK, &[]));
+        assert!(!publish(
+            2,
+            "roger",
+            &other,
+            &["-u", "roger", "-P", "password"]
+        ));
     }
 
     pub fn sqlite(example: Example) {

@@ -108,6 +108,12 @@ fn identities(conf: &Conf) -> Vec<Finding> {
     conf.all("use_identity_as_username")
         .chain(conf.all("use_subject_as_username"))
         .filter(|line| is_true(line))
+        // Keys of TLS-PSK are doorman's to give, and end with their accounts.
+        .filter(|line| {
+            within(conf, line.listener.as_ref(), "psk_hint")
+                .next()
+                .is_none()
+        })
         .map(|line| {
             Finding::warning(
                 &line.at,

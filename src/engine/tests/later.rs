@@ -120,6 +120,7 @@ impl House {
                     ..
                 } => Some((connection.0, verdict)),
                 Effect::Kick { .. }
+                | Effect::KickKeyed { .. }
                 | Effect::KickUsername(_)
                 | Effect::Recheck { .. }
                 | Effect::Publish { .. }

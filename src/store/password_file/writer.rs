@@ -20,6 +20,7 @@ use super::line::{Line, can_hold};
 use super::text::Text;
 use crate::model::{Account, AccountName, Scheme, StoredCredential};
 use crate::store::file::{FileId, create_private, give, unavailable};
+use crate::store::psk::{PskChanges, Psks, no_psks};
 use crate::store::{Entry, Error, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction};
 
 /// A password file as a [`Store`].
@@ -76,6 +77,10 @@ impl Store for PasswordFile {
 
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
         Err(no_roles(&self.path))
+    }
+
+    fn psks(&mut self) -> Result<Box<dyn Psks + '_>, Error> {
+        Err(no_psks(&self.path))
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
@@ -209,6 +214,10 @@ impl Transaction for Change {
 
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
         Err(no_roles(&self.path))
+    }
+
+    fn psks(&mut self) -> Result<Box<dyn PskChanges + '_>, Error> {
+        Err(no_psks(&self.path))
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {

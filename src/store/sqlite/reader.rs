@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use super::connection::Slot;
-use super::query;
-use crate::model::{Account, StoredCredential};
+use super::{psk, query};
+use crate::model::{Account, PskIdentity, StoredCredential};
+use crate::store::psk::FoundPsk;
 use crate::store::{Error, Source};
+use crate::vault::Vault;
 
 /// Accounts by one prepared statement.
 pub(super) struct Reader {
@@ -30,6 +32,22 @@ impl Source for Reader {
                 path: self.slot.path().to_owned(),
                 why,
             })
+    }
+
+    fn psk(&self, identity: &PskIdentity) -> Result<Option<FoundPsk>, Error> {
+        let row = self
+            .slot
+            .ask(|connection| psk::find(connection, identity))?;
+        let found = row
+            .map(|row| psk::found(self.slot.path(), row))
+            .transpose()?;
+        Ok(found.map(|(_, found)| found))
+    }
+
+    fn refuse_other_vault(&self, vault: Option<&Vault>) -> Result<(), Error> {
+        let path = self.slot.path();
+        self.slot
+            .ask(|connection| Ok(psk::refuse_other_vault(path, connection, vault)))?
     }
 
     fn sample(&self) -> Vec<StoredCredential> {

@@ -7,6 +7,7 @@
 pub(super) mod grants;
 pub(super) mod holders;
 pub(super) mod names;
+pub(super) mod psk;
 pub(super) mod roles;
 pub(super) mod trail;
 
