@@ -11,10 +11,11 @@ use mosquitto_doorman::control;
 use mosquitto_doorman::credential::Credential;
 use mosquitto_doorman::dynsec::Document;
 use mosquitto_doorman::mechanism::{Keys, Mechanism};
-use mosquitto_doorman::model::{AccountName, StoredCredential};
+use mosquitto_doorman::model::{AccountName, PskIdentity, PskLine, StoredCredential};
 use mosquitto_doorman::policy::acl_file::{AclFile, Subscriptions};
 use mosquitto_doorman::scram::{Exchange, First, Outcome};
 use mosquitto_doorman::store::password_file::{Line, split};
+use mosquitto_doorman::vault::Vault;
 
 /// A message to the control topic.
 pub fn control_message(data: &[u8]) {
@@ -62,6 +63,21 @@ pub fn credential(data: &[u8]) {
         Credential::parse(&StoredCredential::marked(text), &CostLimits::STANDARD)
     {
         assert!(!credential.cost().to_string().is_empty());
+    }
+}
+
+/// A line of a stock psk_file, and a file of keys that seal: what is understood is written as what is
+/// understood the same, and nothing that anybody made up is opened.
+pub fn psk_line(data: &[u8]) {
+    if let Ok(PskLine::Entry(identity, key)) = PskLine::parse(data) {
+        let again = PskLine::parse(format!("{identity}:{}", *key.to_hex()).as_bytes());
+        // An identity with a colon in it cannot stand in such a file.
+        assert_eq!(again, Ok(PskLine::Entry(identity, key)));
+    }
+    if let Ok(vault) = Vault::parse(data) {
+        let identity = PskIdentity::new("identity").expect("an identity");
+        let name = AccountName::new("name").expect("a name");
+        assert!(vault.open(data, &identity, &name).is_none());
     }
 }
 

@@ -15,12 +15,13 @@ mod parsers;
 
 type Parse = fn(&[u8]);
 
-const PARSERS: [(&str, Parse); 6] = [
+const PARSERS: [(&str, Parse); 7] = [
     ("acl_file", parsers::acl_file),
     ("control_message", parsers::control_message),
     ("credential", parsers::credential),
     ("dynsec_file", parsers::dynsec_file),
     ("password_line", parsers::password_line),
+    ("psk_line", parsers::psk_line),
     ("scram_message", parsers::scram_message),
 ];
 
