@@ -43,7 +43,7 @@ const SOON_MS: std::ffi::c_long = 1;
 pub(super) struct Plugin {
     pub(super) api: &'static Api,
     pub(super) engine: Arc<Engine>,
-    /// What interrupts the broker's wait: with workers, on 2.1.
+    /// What interrupts the broker's wait, unless the signal for it is somebody else's.
     waker: Option<Waker>,
     main: OwnThread<Main>,
 }
@@ -123,11 +123,7 @@ impl Plugin {
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
-            waker: if api.since_2_1() {
-                Waker::claim()
-            } else {
-                None
-            },
+            waker: Waker::claim(),
             main: OwnThread::new(Main {
                 broker: Broker::on_its_own_thread(api),
                 identifier,
@@ -593,7 +589,7 @@ impl Plugin {
             published |= matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
             self.perform(main, &effect);
         }
-        // Ignored by 2.0, which comes round often enough.
+        // Ignored by 2.0, which comes round ten times a second.
         if published {
             // What follows an answer does so in the next round.
             event.next_ms = SOON_MS;

@@ -2,15 +2,16 @@
 //! levels that are.
 //!
 //! Must not: trust a hash. What is found is compared, level by level. A template, the beginning of its entries
-//! and a text that is not long lie in one line of the processor's cache, and nothing leads to it but its
-//! place in the table: one of very many costs little more than one of a few.
+//! and a text that is not long lie in one line of the processor's cache ([`lines`](super::lines)), and nothing
+//! leads to it but its hash: one of very many costs little more than one of a few.
 #![forbid(unsafe_code)]
 
 use std::hash::{BuildHasher as _, Hasher as _};
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::builder::reachable;
+use super::lines::{Kept, Line, Lines, SHORT};
 use super::{Entry, NodeId, TooMany};
 use crate::policy::question::Asker;
 use crate::policy::rule::Permission;
@@ -20,7 +21,7 @@ use crate::policy::template::{Level, Template};
 #[derive(Debug)]
 pub(super) struct Flat {
     forms: Box<[Form]>,
-    table: HashTable<Line>,
+    lines: Lines,
     long: Box<[u8]>,
     hash: DefaultHashBuilder,
 }
@@ -41,19 +42,6 @@ enum Shape {
     Text,
     /// They have so many levels, of which these are a wildcard or a name, and perhaps a # behind them.
     Levels { count: u8, open: u8, hash: bool },
-}
-
-/// A template.
-#[derive(Debug)]
-#[repr(align(64))]
-pub(super) struct Line {
-    /// The first of its entries, and where the others begin.
-    pub(super) first: [Entry; 2],
-    pub(super) others: u32,
-    form: u32,
-    length: u16,
-    /// The text, or where it begins.
-    text: [u8; SHORT],
 }
 
 /// The levels of a question, as far as any form goes.
@@ -87,12 +75,13 @@ impl Flat {
     }
 
     /// The template of a form that is this text.
-    pub(super) fn text(&self, form: u32, plain: &str) -> Option<&Line> {
+    pub(super) fn text(&self, form: u32, plain: &str) -> Option<Kept<'_>> {
         let mut hasher = self.hash.build_hasher();
         hasher.write_u32(form);
         hasher.write(plain.as_bytes());
-        let is_it = |line: &Line| line.form == form && self.text_of(line) == plain.as_bytes();
-        self.table.find(hasher.finish(), is_it)
+        let is_it =
+            |line: &Kept<'_>| line.form() == form && self.text_of(*line) == plain.as_bytes();
+        self.lines.find(hasher.finish()).find(is_it)
     }
 
     /// The templates of a form that are these levels where they are text.
@@ -101,34 +90,30 @@ impl Flat {
         form: u32,
         open: Open,
         levels: &Levels<'_>,
-    ) -> impl Iterator<Item = &Line> {
+    ) -> impl Iterator<Item = Kept<'_>> {
         let hash = open.fits(levels).then(|| {
             let levels = levels.first.iter().take(usize::from(open.count));
             open.hash_of(&self.hash, form, levels.copied())
         });
-        let lines = hash.map(|hash| self.table.iter_hash(hash));
+        let lines = hash.map(|hash| self.lines.find(hash));
         lines
             .into_iter()
             .flatten()
-            .filter(move |line| line.form == form)
+            .filter(move |line| line.form() == form)
     }
 
     /// The text of a template.
-    pub(super) fn text_of<'a>(&'a self, line: &'a Line) -> &'a [u8] {
-        text_of(&self.long, line)
+    pub(super) fn text_of<'a>(&'a self, line: Kept<'a>) -> &'a [u8] {
+        let length = usize::from(line.length());
+        if length <= SHORT {
+            return line.text().get(..length).unwrap_or_default();
+        }
+        let start = line.text().first_chunk().copied().map(u32::from_le_bytes);
+        let behind = start.and_then(|start| self.long.get(start as usize..));
+        behind
+            .and_then(|text| text.get(..length))
+            .unwrap_or_default()
     }
-}
-
-fn text_of<'a>(long: &'a [u8], line: &'a Line) -> &'a [u8] {
-    let length = usize::from(line.length);
-    if length <= SHORT {
-        return line.text.get(..length).unwrap_or_default();
-    }
-    let start = line.text.first_chunk().copied().map(u32::from_le_bytes);
-    let behind = start.and_then(|start| long.get(start as usize..));
-    behind
-        .and_then(|text| text.get(..length))
-        .unwrap_or_default()
 }
 
 impl Form {
@@ -336,7 +321,7 @@ impl Drafts {
             .map(|(_, form)| form)
             .collect();
         let (hash, mut long) = (DefaultHashBuilder::default(), Vec::new());
-        let mut table = HashTable::with_capacity(self.all.len());
+        let mut lines = Vec::with_capacity(self.all.len());
         for draft in self.all {
             let form = places.get(draft.form).copied().unwrap_or_default();
             let shape = forms
@@ -347,7 +332,8 @@ impl Drafts {
             let others = number(entries.len())?;
             entries.extend(own);
             entries.push(NOTHING);
-            let (length, text) = kept(draft.text.as_bytes(), &mut long)?;
+            let bytes = draft.text.as_bytes();
+            let (length, text) = kept(bytes, &mut long)?;
             let line = Line {
                 first,
                 others,
@@ -355,17 +341,11 @@ impl Drafts {
                 length,
                 text,
             };
-            let hash_of = |line: &Line, long: &[u8]| {
-                let shape = forms
-                    .get(line.form as usize)
-                    .map_or(shape, |form| form.shape);
-                hash_of(&hash, shape, line.form, text_of(long, line))
-            };
-            table.insert_unique(hash_of(&line, &long), line, |line| hash_of(line, &long));
+            lines.push((hash_of(&hash, shape, form, bytes), line));
         }
         Ok(Flat {
             forms: forms.into(),
-            table,
+            lines: Lines::of(&lines),
             long: long.into(),
             hash,
         })
@@ -429,6 +409,3 @@ const MOST_LEVELS: usize = 8;
 
 /// A root has so many forms beside text: each is looked for.
 const MOST_FORMS: usize = 12;
-
-/// What is left of a line.
-const SHORT: usize = 28;

@@ -19,12 +19,14 @@
 mod builder;
 mod edges;
 mod flat;
+mod lines;
 #[cfg(test)]
 mod tests;
 
 pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
-use self::flat::{Flat, Levels, Line};
+use self::flat::{Flat, Levels};
+use self::lines::Kept;
 use super::question::{Asker, Message};
 use super::rule::{Conditions, Permission, Retain};
 use super::template::is_filled;
@@ -286,9 +288,9 @@ impl Trie {
         (node.best < search.best && node.kinds & wanted != 0).then_some(node)
     }
 
-    fn take_line(&self, line: &Line, path: Path, search: &mut Search<'_>) {
-        if !take(&line.first, path, search) {
-            let others = self.entries.get(line.others as usize..);
+    fn take_line(&self, line: Kept<'_>, path: Path, search: &mut Search<'_>) {
+        if !take(&line.first(), path, search) {
+            let others = self.entries.get(line.others() as usize..);
             take(others.unwrap_or_default(), path, search);
         }
     }
