@@ -302,10 +302,16 @@ pub enum Effect {
         /// Its username, for where the broker does not find it by its id.
         username: Box<str>,
     },
-    /// End this connection, which was given a key of TLS-PSK, as soon as the broker has a client id for it.
+    /// End this connection, which was given a key of TLS-PSK and was heard of since.
     KickKeyed {
         /// The connection as the broker's door numbered it.
         connection: crate::request::ConnectionId,
+    },
+    /// End every connection of this name, where the broker does not tell who is in: somebody may be who was
+    /// given a key.
+    KickUnseen {
+        /// The identity of the key, which is the username of whoever came by it alone.
+        identity: Box<str>,
     },
     /// End every connection of this username, or of clients without one, without their wills.
     KickUsername(Option<Box<str>>),

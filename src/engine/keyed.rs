@@ -71,8 +71,8 @@ pub(super) struct Keyed {
     over: BTreeSet<ConnectionId>,
     /// No validity ends before this.
     next_end: Option<Timestamp>,
-    /// When those that wait were last looked at.
-    met: Option<Instant>,
+    /// To be ended, and not heard of: when they cannot come any more.
+    unseen: BTreeSet<(Instant, ConnectionId)>,
 }
 
 impl From {
@@ -136,6 +136,10 @@ impl Keyed {
         if let Some(entry) = self.entries.get_mut(&connection) {
             entry.stage = stage;
             self.waiting.remove(&(entry.given.at, connection));
+            self.unseen.remove(&(late(entry.given.at), connection));
+            if entry.over {
+                self.over.insert(connection);
+            }
         }
     }
 
@@ -145,6 +149,7 @@ impl Keyed {
         self.over.remove(&connection);
         if let Some(entry) = self.entries.remove(&connection) {
             self.waiting.remove(&(entry.given.at, connection));
+            self.unseen.remove(&(late(entry.given.at), connection));
         }
     }
 
@@ -180,15 +185,17 @@ impl Keyed {
         due
     }
 
-    /// Has a connection ended; whether that is new.
+    /// Has a connection ended, as soon as it is heard of; whether that is new. Before, its client may be no
+    /// more, which nobody tells.
     pub(super) fn is_over(&mut self, connection: ConnectionId) -> bool {
-        match self.entries.get_mut(&connection) {
-            Some(entry) => {
-                self.over.insert(connection);
-                !std::mem::replace(&mut entry.over, true)
-            }
-            None => false,
-        }
+        let Some(entry) = self.entries.get_mut(&connection) else {
+            return false;
+        };
+        match entry.stage {
+            Stage::Waits => self.unseen.insert((late(entry.given.at), connection)),
+            Stage::Asked | Stage::Entered => self.over.insert(connection),
+        };
+        !std::mem::replace(&mut entry.over, true)
     }
 
     /// Whether there are connections to be ended.
@@ -196,7 +203,7 @@ impl Keyed {
         !self.over.is_empty()
     }
 
-    /// The connections to be ended. The broker ends none before its CONNECT, so they stay on the list.
+    /// The connections to be ended, until they have ended.
     pub(super) fn take_effects(&self) -> Vec<Effect> {
         let over = self.over.iter().take(MOST_EFFECTS);
         over.map(|connection| Effect::KickKeyed {
@@ -205,33 +212,37 @@ impl Keyed {
         .collect()
     }
 
-    /// Those that nobody has heard of, once in a while.
-    pub(super) fn meet(&mut self, now: Instant) -> Vec<ConnectionId> {
-        let is_early = |met| now.saturating_duration_since(met) < BETWEEN;
-        if self.waiting.is_empty() || self.met.is_some_and(is_early) {
-            return Vec::new();
-        }
-        self.met = Some(now);
-        self.waiting.iter().map(|(_, c)| *c).collect()
+    /// How many nobody has heard of.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
-    /// Whether there are any that nobody has heard of.
-    pub(super) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// What those named who were to be ended, were not heard of, and can come no more; they are forgotten.
+    pub(super) fn unseen(&mut self, now: Instant) -> Vec<PskIdentity> {
+        let mut identities = Vec::new();
+        while let Some((_, connection)) = self.unseen.first().filter(|(at, _)| *at <= now) {
+            let connection = *connection;
+            identities.extend(self.identity(connection));
+            self.unseen.pop_first();
+            self.end(connection);
+        }
+        identities
     }
 }
 
-/// So many wait for their CONNECT.
-const MOST: usize = 10_000;
+/// When a connection can come no more that was given a key at this moment.
+fn late(given: Instant) -> Instant {
+    given.checked_add(LONGEST).unwrap_or(given)
+}
+
+/// So many wait for their CONNECT, or are in where nobody tells of it.
+const MOST: usize = 100_000;
 
 /// Longer than any broker waits for one.
 const LONGEST: Duration = Duration::from_mins(2);
 
 /// Ends in one tick.
 const MOST_EFFECTS: usize = 500;
-
-/// How often those that wait are looked at.
-const BETWEEN: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -258,10 +269,10 @@ mod tests {
     fn so_many_wait_and_one_more_when_the_oldest_is_too_old() {
         let start = Instant::now();
         let mut keyed = Keyed::default();
-        for number in 0..10_000 {
+        for number in 0..100_000 {
             assert!(keyed.give(ConnectionId(number), given("ann", start)));
         }
-        let one_more = ConnectionId(10_000);
+        let one_more = ConnectionId(100_000);
         let early = start + Duration::from_secs(119);
         assert!(!keyed.give(one_more, given("bob", early)));
         assert!(keyed.find(one_more).is_none());
@@ -269,7 +280,7 @@ mod tests {
         assert!(keyed.find(ConnectionId(0)).is_none());
         keyed.heard_of(ConnectionId(1), Stage::Asked);
         assert!(
-            keyed.give(ConnectionId(10_001), given("bob", early)),
+            keyed.give(ConnectionId(100_001), given("bob", early)),
             "whoever was heard of does not wait"
         );
         assert_eq!(keyed.of(Some(&[AccountName::new("bob").unwrap()])).len(), 2);
@@ -297,12 +308,21 @@ mod tests {
         let mut keyed = Keyed::default();
         let connection = ConnectionId(1);
         assert!(!keyed.is_over(connection));
-        keyed.give(connection, given("ann", Instant::now()));
+        let start = Instant::now();
+        keyed.give(connection, given("ann", start));
         assert!(keyed.is_over(connection) && !keyed.is_over(connection));
+        assert!(!keyed.has_effects(), "its memory may be gone");
+        keyed.heard_of(connection, Stage::Asked);
         for _ in 0..2 {
             assert_eq!(keyed.take_effects().len(), 1);
         }
         keyed.end(connection);
-        assert!(!keyed.has_effects() && keyed.waiting.is_empty());
+        assert!(!keyed.has_effects() && keyed.unseen.is_empty());
+        // Of one that is not heard of the name is told when it can come no more.
+        keyed.give(connection, given("ann", start));
+        assert!(keyed.is_over(connection));
+        assert!(keyed.unseen(start + Duration::from_secs(119)).is_empty());
+        assert_eq!(keyed.unseen(start + LONGEST).len(), 1);
+        assert!(keyed.find(connection).is_none() && keyed.waiting.is_empty());
     }
 }

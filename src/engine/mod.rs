@@ -116,6 +116,8 @@ pub struct Engine {
     psk: bool,
     vault: Option<Arc<Vault>>,
     keyed: Mutex<Keyed>,
+    /// How many of them nobody has heard of, for whoever takes no lock.
+    keys_waiting: AtomicUsize,
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
     completions: Mutex<Vec<Effect>>,
@@ -232,6 +234,7 @@ impl Engine {
             psk: config.psk,
             vault: None,
             keyed: Mutex::default(),
+            keys_waiting: AtomicUsize::new(0),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
@@ -307,6 +310,7 @@ impl Engine {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
             Effect::Kick { .. }
             | Effect::KickKeyed { .. }
+            | Effect::KickUnseen { .. }
             | Effect::KickUsername(_)
             | Effect::Recheck { .. }
             | Effect::Publish { .. }
@@ -420,9 +424,7 @@ impl Engine {
     /// The connection is over, or lives on without its client.
     pub fn disconnected(&self, connection: ConnectionId) {
         lock(&self.exchanges).take(connection);
-        if self.psk {
-            lock(&self.keyed).end(connection);
-        }
+        self.key_ended(connection);
         lock(&self.sessions).end(connection);
     }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::keyed::{From, Given, Stage};
+use super::keyed::{From, Given, Keyed, Stage};
 use super::{Engine, approach, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::config::{Config, UnknownUser};
@@ -21,7 +21,7 @@ use crate::show::Shown;
 use crate::store::{self, psk::Unusable};
 use crate::throttle::{Admission, Who};
 use crate::vault::Vault;
-use crate::verdict::{Deferral, KeyReply, Reason, Verdict};
+use crate::verdict::{Deferral, Effect, KeyReply, Reason, Verdict};
 
 /// What there is under an identity.
 struct Key {
@@ -80,6 +80,7 @@ impl Engine {
             drop(keyed);
             return self.key_refused(asked, Some(&name), Reason::Busy, now);
         }
+        self.count_waiting(&keyed);
         // After it was given: whoever reports a change now finds it, and whoever did before has counted.
         if self.revision.load(Ordering::Acquire) != revision {
             keyed.doubt(connection);
@@ -235,8 +236,14 @@ impl Engine {
     /// The broker asks about a client, or it begins an exchange: its name is not the identity by itself.
     pub(super) fn asked_about(&self, connection: Option<ConnectionId>) {
         if let Some(connection) = connection.filter(|_| self.psk) {
-            lock(&self.keyed).heard_of(connection, Stage::Asked);
+            self.heard_of(connection, Stage::Asked);
         }
+    }
+
+    fn heard_of(&self, connection: ConnectionId, stage: Stage) {
+        let mut keyed = lock(&self.keyed);
+        keyed.heard_of(connection, stage);
+        self.count_waiting(&keyed);
     }
 
     /// Whether nobody has heard of this connection since it was given a key.
@@ -251,13 +258,40 @@ impl Engine {
         self.psk && lock(&self.keyed).stage(connection).is_some()
     }
 
-    /// Those that nobody has heard of, for a broker that does not tell who is in.
+    /// Whether there are connections that nobody has heard of since they were given a key.
     #[must_use]
-    pub fn meet_keyed(&self, now: impl FnOnce() -> Now) -> Vec<ConnectionId> {
-        if !self.psk || !lock(&self.keyed).has_waiting() {
-            return Vec::new();
+    pub fn has_keys_waiting(&self) -> bool {
+        self.keys_waiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn count_waiting(&self, keyed: &Keyed) {
+        self.keys_waiting.store(keyed.waiting(), Ordering::Relaxed);
+    }
+
+    /// A connection is over.
+    pub(super) fn key_ended(&self, connection: ConnectionId) {
+        if self.psk {
+            let mut keyed = lock(&self.keyed);
+            keyed.end(connection);
+            self.count_waiting(&keyed);
         }
-        lock(&self.keyed).meet(now().mono)
+    }
+
+    /// Ends by name whom nobody has heard of until it could come no more, for a broker that does not tell of
+    /// those who are in.
+    pub(super) fn end_unseen(&self, now: Now) {
+        if self.psk {
+            let identities = lock(&self.keyed).unseen(now.mono);
+            identities
+                .iter()
+                .for_each(|identity| self.kick_unseen(identity));
+        }
+    }
+
+    fn kick_unseen(&self, identity: &PskIdentity) {
+        let identity = identity.as_str().into();
+        lock(&self.completions).push(Effect::KickUnseen { identity });
+        self.something_to_do.store(true, Ordering::Release);
     }
 
     /// Somebody is in who was given a key, and was asked for nothing else: whether its name is the identity
@@ -274,7 +308,7 @@ impl Engine {
         if given.identity.as_str() != entrant.username {
             return false;
         }
-        lock(&self.keyed).heard_of(connection, Stage::Entered);
+        self.heard_of(connection, Stage::Entered);
         let connect = Connect {
             client: Client {
                 connection: Some(connection),
@@ -326,7 +360,14 @@ impl Engine {
     }
 
     fn end_keyed(&self, connection: ConnectionId) -> bool {
-        let is_new = lock(&self.keyed).is_over(connection);
+        let mut keyed = lock(&self.keyed);
+        let is_new = keyed.is_over(connection);
+        let unseen = keyed.stage(connection) == Some(Stage::Waits);
+        let identity = keyed.identity(connection).filter(|_| unseen && is_new);
+        drop(keyed);
+        if let Some(identity) = &identity {
+            self.kick_unseen(identity);
+        }
         self.something_to_do.store(true, Ordering::Release);
         is_new
     }

@@ -76,6 +76,7 @@ impl Engine {
         self.denials.tell(now.mono);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
+        self.end_unseen(now);
         let due = lock(&self.keyed).due(now.wall);
         self.judge_keys(due, now.wall);
         self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);

@@ -131,6 +131,7 @@ fn kicked(engine: &Engine) -> Vec<u64> {
             Effect::Complete { .. }
             | Effect::KickUsername(_)
             | Effect::KickKeyed { .. }
+            | Effect::KickUnseen { .. }
             | Effect::Recheck { .. } => {
                 panic!("nobody waits")
             }

@@ -243,6 +243,11 @@ pub(super) struct Callbacks {
 pub(super) struct Inside<'a>(&'a Callbacks);
 
 impl Callbacks {
+    /// Whether more than one is running.
+    pub(super) fn is_nested(&self) -> bool {
+        self.depth.get() > 1
+    }
+
     /// Enters a callback, unless it may not be nested and would be.
     fn enter(&self, nested: Nested) -> Option<Inside<'_>> {
         let depth = self.depth.get();

@@ -56,16 +56,17 @@ impl Plugin {
         waits.unwrap_or(false).then_some(connection)
     }
 
-    /// 2.0 tells of nobody who has entered without being asked about: they are looked for.
-    pub(super) fn meet_keyed(&self, main: &Main) {
-        if self.api.since_2_1() {
+    /// 2.0 tells of nobody who has entered without being asked about: it is met when it first wants something.
+    /// Outside of its own events its memory may be gone, of which 2.0.11 does not tell either.
+    pub(super) fn meet_keyed(&self, main: &Main, client: *mut abi::mosquitto) {
+        // Nested, whoever is asked may be in the middle of an answer of ours.
+        if self.api.since_2_1() || !self.engine.has_keys_waiting() || main.callbacks().is_nested() {
             return;
         }
-        for connection in self.engine.meet_keyed(clock::now) {
-            let client = main.connections.borrow().pointer(connection);
-            if let Some(client) = client {
-                self.met(connection, client);
-            }
+        if let Some(client) = ClientPtr::new(client)
+            && let Some(connection) = self.waiting_by_key(main, client)
+        {
+            self.met(connection, client);
         }
     }
 
@@ -78,7 +79,7 @@ impl Plugin {
         })
     }
 
-    /// Ends a connection that was given a key, if the broker has a client id for it by now.
+    /// Ends a connection that was given a key and was heard of: its end will be told.
     pub(super) fn end_keyed(&self, main: &Main, connection: ConnectionId) {
         let client = main.connections.borrow().pointer(connection);
         let Some(client) = client else {

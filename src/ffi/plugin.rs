@@ -418,6 +418,9 @@ impl Plugin {
         main: Option<&Main>,
         event: &abi::mosquitto_evt_acl_check,
     ) -> Option<c_int> {
+        if let Some(main) = main {
+            self.meet_keyed(main, event.client);
+        }
         let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
         let permit = match (recall, recall::passing(event.access)) {
             (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to)?,
@@ -583,7 +586,6 @@ impl Plugin {
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
         logger::flush(main.broker);
-        self.meet_keyed(main);
         let mut published = false;
         for effect in self.engine.tick(clock::now) {
             published |= matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
@@ -613,6 +615,13 @@ impl Plugin {
                 self.end(main, *connection, client_id, username);
             }
             Effect::KickKeyed { connection } => self.end_keyed(main, *connection),
+            // 2.1 tells who is in.
+            Effect::KickUnseen { .. } if self.api.since_2_1() => {}
+            Effect::KickUnseen { identity } => {
+                if let Some(identity) = in_c(identity) {
+                    main.broker.kick_username(Some(&identity));
+                }
+            }
             Effect::KickUsername(None) => main.broker.kick_username(None),
             Effect::KickUsername(Some(username)) => {
                 if let Some(username) = in_c(username) {

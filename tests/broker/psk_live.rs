@@ -18,7 +18,9 @@ use super::accounts::{change, set};
 use super::conf::patient;
 use super::control_compared::{Admin, beginning, import};
 use super::psk::{ALONE, BOTH, KEY, OPTIONS, OTHER, psk, publish, refused, started, with_keys};
-use crate::support::{Broker, PATIENCE, Startup, doorman, eventually, finish, for_each_broker};
+use crate::support::{
+    Broker, Connect, PATIENCE, Protocol, Startup, doorman, eventually, finish, for_each_broker,
+};
 
 /// A stock subscriber that stays, and comes again when it is ended.
 pub struct Live(Child);
@@ -106,6 +108,22 @@ fn whoever_came_by_a_key_that_is_taken_away_or_changed_is_ended() {
     });
 }
 
+/// Nobody is asked what it may do: 2.0 does not tell that it is in, and it is ended by its name.
+#[test]
+fn without_rules_whoever_came_by_a_key_that_is_taken_away_is_ended_too() {
+    for_each_broker(|startup| {
+        let mut database = with_keys(startup.dir());
+        let options = ["database {dir}/db", "psk true", "unknown_user deny"];
+        let broker = startup.start(&(patient(&options) + BOTH + ALONE));
+        let mark = broker.log_end();
+        let _live = Live::start(&broker, 3, "ann", KEY, &["-i", "c1"]);
+        broker.wait_for_log_after(mark, "Sending SUBACK to c1", PATIENCE);
+        change(&mut database, &[delete("ann")]);
+        broker.wait_for_log_after(mark, "ending reason=psk_changed", PATIENCE);
+        broker.wait_for_log_after(mark, "refused reason=unknown_identity", PATIENCE);
+    });
+}
+
 #[test]
 fn an_account_that_is_switched_off_ends_whoever_came_by_its_key() {
     for_each_broker(|startup| {
@@ -186,15 +204,28 @@ fn sealed_keys_open_with_their_file_and_with_no_other() {
         let broker = startup.start(&options("newer"));
         publish(&broker, 3, "ann", KEY, &[]).succeeded();
         refused(&publish(&broker, 3, "ann", OTHER, &[]));
-        // One that only the new key opens, and one that none does.
+        // Sealed anew, it is the same key, and ends nobody.
         let at = |keys: &[char]| {
             let path = seal_file(&dir, "by", keys);
             let vault = vault(Path::new(&path)).unwrap();
             let database = Database::open(&dir.join("db")).unwrap();
             database.sealed_by(Some(Arc::new(vault)))
         };
-        change(&mut at(&['b', 'a']), &[psk("bob", "bob", KEY)]);
-        publish(&broker, 3, "bob", KEY, &[]).succeeded();
+        let _live = enters(&broker, 3, "c1", &[]);
+        let bob = Connect::new(Protocol::V5).credentials("bob", "pw");
+        let mut bob = bob.client_id("bob").accepted(broker.port());
+        let off = Change {
+            disabled: Some(true),
+            ..Change::default()
+        };
+        let mark = broker.log_end();
+        change(&mut at(&['b', 'a']), &[Command::SealPsks, set("bob", off)]);
+        assert!(bob.is_closed_within(PATIENCE));
+        let log = broker.log_after(mark);
+        assert!(!log.contains("psk_changed"), "{log}");
+        change(&mut at(&['b', 'a']), &[psk("new", "ann", KEY)]);
+        publish(&broker, 2, "new", KEY, &["-u", "ann", "-P", "pw"]).succeeded();
+        // And sealed with a key that the broker has not, it is none.
         change(&mut at(&['c', 'b', 'a']), &[Command::SealPsks]);
         refused(&publish(&broker, 3, "ann", KEY, &[]));
         broker.wait_for_log("refused reason=unusable_key", PATIENCE);

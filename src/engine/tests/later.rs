@@ -121,6 +121,7 @@ impl House {
                 } => Some((connection.0, verdict)),
                 Effect::Kick { .. }
                 | Effect::KickKeyed { .. }
+                | Effect::KickUnseen { .. }
                 | Effect::KickUsername(_)
                 | Effect::Recheck { .. }
                 | Effect::Publish { .. }

@@ -4,10 +4,11 @@
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::config::Scram;
 use crate::model::{PskIdentity, PskKey};
-use crate::request::{Entrant, KeyAsked};
+use crate::request::{Entrant, KeyAsked, Said, Turn};
 use crate::store::psk::{FoundPsk, StoredKey};
-use crate::verdict::KeyReply;
+use crate::verdict::{KeyReply, Reply};
 
 const FIRST: [u8; 16] = [1; 16];
 const OTHER: [u8; 16] = [2; 16];
@@ -63,6 +64,7 @@ fn ring(unknown_user: UnknownUser) -> (Engine, Arc<Keyring>) {
     let config = Config {
         unknown_user,
         psk: true,
+        scram: Scram::Both,
         ..Config::standard()
     };
     let engine = Engine::over(
@@ -119,6 +121,7 @@ fn over(engine: &Engine) -> Vec<u64> {
         .filter_map(|effect| match effect {
             Effect::KickKeyed { connection } => Some(connection.0),
             Effect::Kick { .. }
+            | Effect::KickUnseen { .. }
             | Effect::KickUsername(_)
             | Effect::Publish { .. }
             | Effect::Tell { .. }
@@ -210,14 +213,16 @@ fn a_change_of_the_key_ends_its_connections_and_no_others() {
     assert_eq!(over(&engine), [0; 0]);
     keyring.accounts.hold(Ok(accounts));
     engine.beat(now());
-    assert_eq!(over(&engine), [1, 3, 4]);
-    // A client that waits for its CONNECT cannot be ended yet, and is not forgotten.
+    assert_eq!(over(&engine), [1]);
+    assert_eq!(over(&engine), [1], "until it has ended");
     engine.disconnected(ConnectionId(1));
-    assert_eq!(over(&engine), [3, 4]);
+    // Whoever was not heard of may be no more; when it is, it is refused, and ended.
     assert_eq!(
         ask(&engine, 4, "ann", Some("pw")),
         Verdict::Deny(Reason::UnknownIdentity)
     );
+    assert!(entered(&engine, 3, "device"));
+    assert_eq!(over(&engine), [3, 4]);
 }
 
 #[test]
@@ -241,6 +246,30 @@ fn the_key_alone_is_a_login_where_the_username_is_the_identity_and_the_accounts_
     keyring.accounts.hold(Ok(vec![bound]));
     assert!(entered(&engine, 3, "ann"));
     assert_eq!(over(&engine), [2, 3]);
+}
+
+#[test]
+fn an_exchange_over_a_key_is_for_the_keys_account() {
+    let (engine, _) = ring(UnknownUser::Deny);
+    let begin = |data: &[u8]| {
+        assert!(given(&engine, 1, "device"));
+        let said = Said {
+            client: Client {
+                id: Some("c"),
+                ..from(1)
+            },
+            username: None,
+            turn: Turn::First {
+                method: "SCRAM-SHA-512",
+                random: &[0; 18],
+            },
+            data,
+        };
+        engine.exchange(&said, now())
+    };
+    assert!(matches!(begin(b"n,,n=ann,r=x"), Reply::Say(_)));
+    let refused = Reply::Deny(Reason::WrongUsername);
+    assert_eq!(begin(b"n,,n=bob,r=x"), refused);
 }
 
 #[test]

@@ -121,9 +121,9 @@ fn a_key_that_was_given_is_no_proof_and_binds_to_its_account() {
     }
 }
 
-/// 2.0 tells of nobody who is in by the broker's own doing: the tick finds it.
+/// 2.0 tells of nobody who is in by the broker's own doing: it is met when it wants something.
 #[test]
-fn the_tick_finds_who_is_in_by_its_key_alone() {
+fn who_is_in_by_its_key_alone_is_met_when_it_wants_something_and_not_before() {
     let loaded = keyed(false);
     let mut c = client("c");
     c.username = Some(c"ann".to_owned());
@@ -132,10 +132,35 @@ fn the_tick_finds_who_is_in_by_its_key_alone() {
     // SAFETY: the plugin lives, and this is its thread.
     let plugin = unsafe { &*loaded.user_data.cast::<Plugin>() };
     let connection = plugin.main().unwrap().number(pointer_of(&client)).unwrap();
-    assert!(!plugin.engine.is_in(connection));
     let mut tick: abi::mosquitto_evt_tick = zeroed();
     assert_eq!(call(&TICK, loaded.user_data, &mut tick), ALLOW);
+    assert!(!plugin.engine.is_in(connection));
+    let mut wants: abi::mosquitto_evt_acl_check = zeroed();
+    wants.client = pointer(&client);
+    wants.topic = c"t".as_ptr();
+    wants.access = abi::MOSQ_ACL_WRITE;
+    call(&ACL_CHECK, loaded.user_data, &mut wants);
     assert!(plugin.engine.is_in(connection));
+}
+
+/// A handshake that fails in its first step is told by no broker, and its memory is gone.
+#[test]
+fn memory_that_is_gone_is_not_looked_at() {
+    for since_2_1 in [false, true] {
+        let loaded = keyed(since_2_1);
+        let gone = Box::new(client("c"));
+        assert_eq!(ask(&loaded, pointer(&gone), Some(b"ann"), 64).0, ALLOW);
+        drop(gone);
+        // SAFETY: the plugin lives, and this is its thread.
+        let plugin = unsafe { &*loaded.user_data.cast::<Plugin>() };
+        let now = super::super::clock::now();
+        plugin
+            .engine
+            .review(&crate::store::News::Everything, now.wall);
+        plugin.engine.beat(now);
+        let mut tick: abi::mosquitto_evt_tick = zeroed();
+        assert_eq!(call(&TICK, loaded.user_data, &mut tick), ALLOW);
+    }
 }
 
 fn pointer_of(client: &FakeClient) -> crate::ffi::broker::ClientPtr {
