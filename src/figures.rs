@@ -23,6 +23,7 @@ pub struct Figures {
     allowed: AtomicU64,
     remembered: AtomicU64,
     proven: AtomicU64,
+    certified: AtomicU64,
     anonymous: AtomicU64,
     unknown: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
@@ -133,6 +134,11 @@ impl Figures {
         self.proven.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Somebody was let in by a certificate.
+    pub fn certified(&self) {
+        self.certified.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A source changed.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
@@ -185,6 +191,11 @@ impl Figures {
                 &self.remembered,
             ),
             Figure::counter("logins/scram", "doorman_logins_scram_total", &self.proven),
+            Figure::counter(
+                "logins/certificate",
+                "doorman_logins_certificate_total",
+                &self.certified,
+            ),
             Figure::counter(
                 "logins/anonymous",
                 "doorman_logins_anonymous_total",
@@ -300,7 +311,7 @@ mod tests {
         assert_eq!(value(&figures, "logins/refused/busy"), 2);
         assert_eq!(value(&figures, "logins/refused/timed_out"), 1);
         let sum: u64 = figures.all().iter().map(number).sum();
-        assert_eq!(sum, 1 + 19 + 1);
+        assert_eq!(sum, 1 + 21 + 1);
     }
 
     #[test]

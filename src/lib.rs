@@ -7,13 +7,14 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine        founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
-//!  2   credential ── lanes   admission   policy ── dynsec   scram   throttle   verified   audit   figures
+//!  2   credential ── lanes   admission   policy ── dynsec   scram   certificate   throttle   verified   audit   figures
 //!  1   request  verdict  model  mechanism  config  secret  show
 //! ```
 
 pub mod admin;
 pub mod admission;
 pub mod audit;
+pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod control;

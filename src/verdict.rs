@@ -54,6 +54,10 @@ pub enum Reason {
     WrongUsername,
     /// The client insists on channel binding.
     ChannelBinding,
+    /// The client's certificate is not one of the account's, or is no account's.
+    UnknownCertificate,
+    /// The client's certificate cannot be understood, or its names are those of several accounts.
+    BadCertificate,
     /// Too many failures from this address or for this username: not even checked.
     Throttled,
     /// Too much to check at once; a good client comes again.
@@ -64,7 +68,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for the documentation and its test.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::UnknownUser,
         Self::BadPassword,
         Self::NoPassword,
@@ -80,6 +84,8 @@ impl Reason {
         Self::BadExchange,
         Self::WrongUsername,
         Self::ChannelBinding,
+        Self::UnknownCertificate,
+        Self::BadCertificate,
         Self::Throttled,
         Self::Busy,
         Self::TimedOut,
@@ -104,6 +110,8 @@ impl Reason {
             Self::BadExchange => "bad_exchange",
             Self::WrongUsername => "wrong_username",
             Self::ChannelBinding => "channel_binding",
+            Self::UnknownCertificate => "unknown_certificate",
+            Self::BadCertificate => "bad_certificate",
             Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::TimedOut => "timed_out",
@@ -146,10 +154,16 @@ impl Reason {
                 "A message of a SCRAM login was malformed, or belonged to another exchange."
             }
             Self::WrongUsername => {
-                "A SCRAM login named another user than the client's CONNECT, its certificate or its login before."
+                "A SCRAM login or a certificate is another user's than the client's CONNECT, its certificate or its login before named."
             }
             Self::ChannelBinding => {
                 "The client insists on channel binding (SCRAM-SHA-…-PLUS), for which a plugin would have to see the broker's TLS."
+            }
+            Self::UnknownCertificate => {
+                "plugin_opt_certificate is in force, and the client's certificate is not one of the account's, or no account has it; `doorman user certificate list` shows whose is which."
+            }
+            Self::BadCertificate => {
+                "The client's certificate could not be read, or its names belong to several accounts; map it by its fingerprint, which counts before its names."
             }
             Self::Throttled => {
                 "Too many logins failed from this address or for this username; the password was not checked. It passes with time."

@@ -6,7 +6,7 @@
 use super::apply::{Error, Outcome};
 use super::command::{Change, Existing, Rotation};
 use super::note::Note;
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::store::Transaction;
 
 pub(super) fn add(
@@ -97,6 +97,30 @@ pub(super) fn set(
     put(change, Some(before), after, note)
 }
 
+pub(super) fn certify(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    certificate: &CertificateName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    after.certificates.push(certificate.clone());
+    put(change, Some(before), after, note)
+}
+
+pub(super) fn uncertify(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    certificate: &CertificateName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    after.certificates.retain(|one| one != certificate);
+    put(change, Some(before), after, note)
+}
+
 /// One that was edited into something unreadable can be deleted: then the record says less.
 pub(super) fn delete(
     change: &mut dyn Transaction,
@@ -133,12 +157,27 @@ fn put(
     // Networks are a set; stores give them back in order.
     after.networks.sort_unstable();
     after.networks.dedup();
+    after.certificates.sort_unstable();
+    after.certificates.dedup();
     let outcome = match &before {
         None => Outcome::Added,
         Some(before) if *before == after => return Ok(Outcome::Unchanged),
         Some(_) => Outcome::Changed,
     };
+    refuse_anothers(change, &after)?;
     change.put(&after)?;
     note.account(before.as_ref(), Some(&after));
     Ok(outcome)
+}
+
+/// A certificate tells one account from all others.
+fn refuse_anothers(change: &mut dyn Transaction, account: &Account) -> Result<(), Error> {
+    for certificate in &account.certificates {
+        let holder = change.certificate_holder(certificate)?;
+        if holder.is_some_and(|holder| holder != account.name) {
+            let certificate = certificate.clone();
+            return Err(Error::CertificateTaken { certificate });
+        }
+    }
+    Ok(())
 }

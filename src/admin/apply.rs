@@ -13,7 +13,7 @@ use super::note::{self, Note};
 use super::touched::Touched;
 use super::within::Within;
 use super::{accounts, groups, limits, roles};
-use crate::model::{Account, AccountName, GroupName, RoleName};
+use crate::model::{Account, AccountName, CertificateName, GroupName, RoleName};
 use crate::policy::{AclType, Scope};
 use crate::store::{self, Entry, Pruned, Roles, Store, Trail, Transaction};
 
@@ -50,6 +50,12 @@ pub enum Error {
     Exists {
         /// The name that was given.
         name: AccountName,
+    },
+    /// A certificate is another account's.
+    #[error("the certificate {certificate} belongs to another account")]
+    CertificateTaken {
+        /// Which.
+        certificate: CertificateName,
     },
     /// A role that must be there is not.
     #[error("there is no role {name:?}")]
@@ -465,6 +471,8 @@ fn carry_out(
             name,
             change: fields,
         } => accounts::set(change, name, fields, note),
+        Command::AddCertificate(name, one) => accounts::certify(change, name, one, note),
+        Command::RemoveCertificate(name, one) => accounts::uncertify(change, name, one, note),
         Command::Delete(name) => accounts::delete(change, name, note),
         Command::AddRole(role) => roles::add(change, role, note),
         Command::PutRole(role) => roles::put(change, role, note),

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire;
-use crate::model::{Account, AccountName, GroupName, NamePrefix, RoleName, StoredCredential};
+use crate::model::{
+    Account, AccountName, CertificateName, GroupName, NamePrefix, RoleName, StoredCredential,
+};
 use crate::policy::{
     AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
 };
@@ -56,6 +58,10 @@ pub enum Command {
         /// What.
         change: Change,
     },
+    /// One more certificate that an account may be used with; refused if it is another account's.
+    AddCertificate(AccountName, CertificateName),
+    /// Takes a certificate from an account; nothing changes if it has not got it.
+    RemoveCertificate(AccountName, CertificateName),
     /// Takes the account away; refused if it is not there.
     Delete(AccountName),
     /// A new role with its rules; refused if the name is taken.
@@ -155,6 +161,8 @@ impl Command {
             Self::SetCredential { credential, .. } => [Some(credential), None],
             Self::DropSecondCredential(_)
             | Self::Set { .. }
+            | Self::AddCertificate(..)
+            | Self::RemoveCertificate(..)
             | Self::Delete(_)
             | Self::AddRole(_)
             | Self::PutRole(_)

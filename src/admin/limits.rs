@@ -33,6 +33,8 @@ pub(super) fn check(
         Command::SetCredential { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
+        | Command::AddCertificate(name, _)
+        | Command::RemoveCertificate(name, _)
         | Command::Delete(name) => asked.account(name),
         Command::AddRole(role) => asked.written(None, role),
         Command::PutRole(role) => asked.put_role(role),

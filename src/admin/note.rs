@@ -201,6 +201,8 @@ pub(super) fn verb(command: &Command, outcome: Outcome) -> &'static str {
         Command::SetCredential { .. } => "setClientPassword",
         Command::DropSecondCredential(_) => "dropOldPassword",
         Command::Set { change, .. } => verb_of_change(change),
+        Command::AddCertificate(..) => "addClientCertificate",
+        Command::RemoveCertificate(..) => "removeClientCertificate",
         Command::Delete(_) => "deleteClient",
         Command::AddRole(_) => "createRole",
         Command::PutRole(_) if is_new => "createRole",
@@ -254,6 +256,8 @@ pub(super) fn about(command: &Command) -> [Option<&str>; 3] {
         | Command::SetCredential { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
+        | Command::AddCertificate(name, _)
+        | Command::RemoveCertificate(name, _)
         | Command::Delete(name) => [Some(name.as_str()), None, None],
         Command::AddRole(role) | Command::PutRole(role) => [None, None, Some(role.name.as_str())],
         Command::SetRole { name, .. } | Command::DeleteRole(name) => {
@@ -302,6 +306,11 @@ fn account(account: &Account) -> Fields {
     if !account.networks.is_empty() {
         let networks = account.networks.iter().map(ToString::to_string);
         fields.insert("networks".to_owned(), networks.collect());
+    }
+    if !account.certificates.is_empty() {
+        let certificates = account.certificates.iter();
+        let certificates = certificates.map(|one| one.as_str().into());
+        fields.insert("certificates".to_owned(), some(certificates));
     }
     if !account.notes.is_empty() {
         fields.insert("notes".to_owned(), json!(*account.notes));

@@ -32,6 +32,8 @@ impl Touched {
             | Command::SetCredential { .. }
             | Command::DropSecondCredential(_)
             | Command::Set { .. }
+            | Command::AddCertificate(..)
+            | Command::RemoveCertificate(..)
             | Command::Delete(_)
             | Command::AddRole(_)
             | Command::PutRole(_)

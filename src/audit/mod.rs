@@ -140,6 +140,7 @@ impl fmt::Display for Who<'_> {
         match self.0.method {
             Method::Password => Ok(()),
             Method::Scram(mechanism) => write!(f, " method={mechanism}"),
+            Method::Certificate => f.write_str(" method=certificate"),
         }
     }
 }
@@ -155,7 +156,7 @@ fn named(f: &mut fmt::Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Address, Client, Occasion};
+    use crate::request::{Address, Certificate, Client, Occasion};
 
     fn who(address: Option<&str>, username: Option<&str>) -> String {
         let client = Client {
@@ -164,6 +165,7 @@ mod tests {
             address: Address::new(address),
             listener: Some(1883),
             restored: false,
+            certificate: Certificate::None,
         };
         Who(&Connect {
             client,

@@ -175,6 +175,10 @@ impl From<admin::Error> for Failure {
                 name.as_str(),
                 "`doorman user passwd` or `doorman user set`",
             ),
+            Error::CertificateTaken { .. } => Self::new(
+                Exit::Exists,
+                format!("{error}; `doorman user certificate list` shows whose it is"),
+            ),
             Error::RoleMissing { name } => missing("role", name.as_str(), "role list"),
             Error::RoleExists { name } => exists(
                 "a role",

@@ -10,6 +10,7 @@ mod args;
 mod ask;
 mod audit;
 mod broker;
+mod certificate;
 mod check;
 mod clock;
 mod convert;

@@ -39,6 +39,8 @@ pub struct Config {
     pub log_logins: LogLogins,
     /// By which mechanisms of SCRAM clients may prove their passwords.
     pub scram: Scram,
+    /// What certificates are worth that are mapped to accounts.
+    pub certificate: CertificateUse,
     /// Whether a stored hash from which SCRAM's keys follow will do for that.
     pub scram_hashes: bool,
     /// Where passwords are verified.
@@ -166,6 +168,17 @@ pub struct QueryConfig {
     pub scheme: Scheme,
     /// The same for what the account may do.
     pub acl_sql: Option<String>,
+}
+
+/// What a client's certificate is worth that is mapped to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateUse {
+    /// Nothing: nobody looks into it.
+    Off,
+    /// Its account logs in by it.
+    InsteadOfPassword,
+    /// Its account logs in by it and a password, and by neither alone.
+    AndPassword,
 }
 
 /// What happens to a username that no source knows.
@@ -347,6 +360,7 @@ impl Config {
             record_last_login: true,
             log_logins: LogLogins::Refused,
             scram: Scram::Off,
+            certificate: CertificateUse::Off,
             scram_hashes: false,
             hashing: Hashing::Auto,
             workers: usual_workers(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
 use super::{
-    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, Scram,
-    SourceConfig, UnknownUser,
+    AclSubscribe, CertificateUse, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig,
+    Scram, SourceConfig, UnknownUser,
 };
 use crate::mechanism::Mechanism;
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
@@ -304,6 +304,24 @@ pub const OPTIONS: &[Opt] = &[
         repeats: false,
         help: "Whether SCRAM works with stored PBKDF2 hashes, too: $7$ for SCRAM-SHA-512, and others with SHA-256 or SHA-512 and all bytes of the hash. Such a hash is all that a SCRAM client needs, so whoever steals the file or database can log in without guessing a password; `doorman user convert` puts keys in its place, with which nobody can.",
         set: |draft, value| truth(value).map(|yes| draft.config.scram_hashes = yes),
+    },
+    Opt {
+        key: "certificate",
+        value: "off|instead-of-password|and-password",
+        default: Some("off"),
+        repeats: false,
+        help: "What a client's certificate is worth that `doorman user certificate` has mapped to an account, at listeners with require_certificate true. instead-of-password: it is that account, without a password; whose certificate is mapped to nobody logs in as ever. and-password: it is that account and has to show its password, too, and an account with certificates is let in by nothing less, at any listener. A CONNECT that names somebody else is refused, and one without a username is given the account's. off: certificates are not looked into.",
+        set: |draft, value| {
+            draft.config.certificate = match value {
+                "off" => CertificateUse::Off,
+                "instead-of-password" => CertificateUse::InsteadOfPassword,
+                "and-password" => CertificateUse::AndPassword,
+                _ => {
+                    return Err("accepted are off, instead-of-password and and-password".to_owned());
+                }
+            };
+            Ok(())
+        },
     },
     Opt {
         key: "hashing",

@@ -76,6 +76,9 @@ impl From<admin::Error> for Refusal {
         match error {
             admin::Error::Missing { .. } => Self::new("Client not found"),
             admin::Error::Exists { .. } => Self::new("Client already exists"),
+            admin::Error::CertificateTaken { .. } => {
+                Self::new("Certificate belongs to another client")
+            }
             admin::Error::RoleMissing { .. } => Self::new("Role not found"),
             admin::Error::RoleExists { .. } => Self::new("Role already exists"),
             admin::Error::RuleMissing { .. } => Self::new("ACL not found"),

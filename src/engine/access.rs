@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::sessions::{Proof, Session};
 use super::standing::{Says, Standing, Whose};
 use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
@@ -21,7 +20,7 @@ use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{
     Asker, Because, Decision, Filter, Message, PartId, Permission, Qos, Question, Rights, Topic,
 };
-use crate::request::{Access, Action, ConnectionId, Entrant, Now};
+use crate::request::{Access, Action};
 use crate::store::acl_file::AclSource;
 use crate::store::{self, Opinion};
 use crate::verdict::{Denial, Permit, Reason};
@@ -137,28 +136,6 @@ impl Engine {
         }
         let stands = self.stand_of(Some(account), asker, now);
         self.stand_from_now(asker, stands, found.revision);
-    }
-
-    /// Somebody is in who was not asked about: it has a certificate, or somebody else let it in. From
-    /// here on it is a session like the others, and ends like them. A broker of 2.1 tells.
-    pub fn entered(&self, connection: ConnectionId, entrant: &Entrant<'_>, now: Now) {
-        let Ok(found) = self.find(entrant.username, Some(entrant.client_id)) else {
-            return;
-        };
-        let Some(account) = &found.account else {
-            return;
-        };
-        let session = Session {
-            name: account.name.clone(),
-            client_id: entrant.client_id.into(),
-            ip: Fact::Is(entrant.address.ip()),
-            fingerprint: None,
-            ends: account.valid_until,
-            since: now.wall,
-            by: Proof::Other,
-        };
-        self.begin(connection, session, &found, now.wall);
-        self.judge(vec![connection], now.wall);
     }
 
     /// How somebody stands who has not asked before, or not for long.

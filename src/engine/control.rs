@@ -76,7 +76,8 @@ impl Engine {
             Control::AllowAuthenticated => {
                 let session = connection.and_then(|id| lock(&self.sessions).find(id));
                 let is_its_own = session.is_some_and(|session| {
-                    session.fingerprint.is_some() && access.username == Some(session.name.as_str())
+                    let is_shown = session.fingerprint.is_some() || session.certificate.is_some();
+                    is_shown && access.username == Some(session.name.as_str())
                 });
                 if !is_its_own {
                     self.denials.note(access, Denial::NoRule);

@@ -90,6 +90,11 @@ impl Engine {
         if !self.is_nobody_else(said, connection, username) {
             return refused(Some(username), Reason::WrongUsername);
         }
+        match self.holder(said.client.certificate) {
+            Ok(holder) if holder.as_ref().is_none_or(|name| name.as_str() == username) => {}
+            Ok(_) => return refused(Some(username), Reason::WrongUsername),
+            Err(reason) => return refused(Some(username), reason),
+        }
         if let Some(client_id) = said.client.id.filter(|_| !self.is_in(connection)) {
             // As for any login: whoever waited under this id is gone.
             self.supersede(client_id);

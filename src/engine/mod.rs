@@ -8,6 +8,7 @@
 mod access;
 mod bans;
 mod budget;
+mod certified;
 mod control;
 mod decoy;
 mod exchange;
@@ -35,6 +36,7 @@ use jiff::Timestamp;
 
 pub use self::bans::Pardon;
 use self::budget::Budget;
+pub use self::certified::Named;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::exchanges::Exchanges;
@@ -50,9 +52,9 @@ use self::telling::Telling;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
-use crate::config::{Config, CostLimits, Hashing, Scram, UnknownUser};
+use crate::config::{CertificateUse, Config, CostLimits, Hashing, Scram, UnknownUser};
 use crate::figures::Figures;
-use crate::model::{Account, Fingerprint, StoredCredential};
+use crate::model::{Account, CertificateName, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion};
 use crate::store::{self, Authorities, Login, Ordered, Source, Watched};
@@ -89,6 +91,7 @@ pub struct Engine {
     hashing: Hashing,
     scram: Scram,
     scram_hashes: bool,
+    certificate: CertificateUse,
     pending_timeout: Duration,
     /// For what takes time within one question.
     clock: fn() -> Now,
@@ -141,6 +144,15 @@ struct Found {
     /// Whether the source of the account keeps a record of logins.
     is_recorded: bool,
     revision: u64,
+}
+
+/// By what a client is let in.
+#[derive(Default)]
+struct Shows {
+    /// The credential that its password or proof fits.
+    fingerprint: Option<Fingerprint>,
+    /// The certificate that counts.
+    certificate: Option<CertificateName>,
 }
 
 impl Found {
@@ -206,6 +218,7 @@ impl Engine {
             hashing: config.hashing,
             scram: config.scram,
             scram_hashes: config.scram_hashes,
+            certificate: config.certificate,
             pending_timeout: config.pending_timeout,
             clock,
             decoys: Decoys::new(),
@@ -314,6 +327,9 @@ impl Engine {
                 return Verdict::Deny(Reason::SourceUnavailable);
             }
         };
+        if connect.method == Method::Certificate {
+            return self.by_certificate(connect, &found, now.wall);
+        }
         let Some(password) = connect.password else {
             return self.without_password(connect, &found, now.wall);
         };
@@ -361,7 +377,7 @@ impl Engine {
             Some(account) => match admission::admit(account, approach(connect), now) {
                 Err(reason) => Verdict::Deny(reason),
                 Ok(()) => {
-                    self.admitted(connect, found, account, None, now);
+                    self.admitted(connect, found, account, Shows::default(), now);
                     Verdict::Allow
                 }
             },
@@ -386,6 +402,9 @@ impl Engine {
     /// The single exit of every decision.
     fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
         self.figures.decided(verdict);
+        if (verdict, connect.method) == (Verdict::Allow, Method::Certificate) {
+            self.figures.certified();
+        }
         self.audit.record(connect, verdict, now.mono);
         verdict
     }
@@ -485,7 +504,7 @@ impl Engine {
         connect: &Connect<'_>,
         found: &Found,
         account: &Account,
-        fingerprint: Option<Fingerprint>,
+        shows: Shows,
         now: Timestamp,
     ) {
         if found.is_recorded && connect.occasion != Occasion::Again {
@@ -505,10 +524,12 @@ impl Engine {
             name: account.name.clone(),
             client_id: client_id.into(),
             ip: approach(connect).ip,
-            fingerprint,
+            fingerprint: shows.fingerprint,
+            certificate: shows.certificate,
             ends: account.valid_until,
             since: now,
-            by: match (fingerprint, connect.method) {
+            by: match (shows.fingerprint, connect.method) {
+                (_, Method::Certificate) => Proof::Certificate,
                 (None, _) => Proof::Other,
                 (Some(_), Method::Scram(_)) => Proof::Scram,
                 (Some(first), Method::Password) => {

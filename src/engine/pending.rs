@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use super::lock;
 use crate::credential::Cost;
-use crate::model::Fingerprint;
+use crate::model::{CertificateName, Fingerprint};
 use crate::pool::{Interest, TicketId};
-use crate::request::{Address, Client, Connect, ConnectionId, Method, Occasion};
+use crate::request::{Address, Certificate, Client, Connect, ConnectionId, Method, Occasion};
 use crate::throttle::Who;
 use crate::verified::Tags;
 
@@ -32,6 +32,7 @@ pub(super) struct Ticket {
     /// The address as the broker wrote it.
     address: Option<Box<str>>,
     listener: Option<u16>,
+    certificates: Box<[CertificateName]>,
     /// What is being verified.
     pub(super) question: Question,
     /// Watched by the worker.
@@ -107,6 +108,10 @@ impl Ticket {
                 address: Address::new(self.address.as_deref()),
                 listener: self.listener,
                 restored: false,
+                certificate: match self.certificates.is_empty() {
+                    true => Certificate::None,
+                    false => Certificate::Named(&self.certificates),
+                },
             },
             username: Some(&self.username),
             password: None,
@@ -201,6 +206,10 @@ impl Pending {
             username: username.into(),
             address: connect.client.address.text().map(Into::into),
             listener: connect.client.listener,
+            certificates: match connect.client.certificate {
+                Certificate::Named(names) => names.into(),
+                Certificate::None | Certificate::Unread | Certificate::Unreadable => Box::default(),
+            },
             question,
             interest: Arc::clone(&stub.interest),
             deadline,
@@ -273,6 +282,7 @@ mod tests {
                 address: Address::new(Some("192.0.2.1")),
                 listener: Some(1883),
                 restored: false,
+                certificate: Certificate::None,
             },
             username: Some("ann"),
             password: Some(b"pw"),

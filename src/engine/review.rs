@@ -92,6 +92,10 @@ impl Engine {
                         );
                         lock(&self.sessions).kick(connection);
                         self.something_to_do.store(true, Ordering::Release);
+                    } else if let Some(account) = &found.account
+                        && account.valid_until != session.ends
+                    {
+                        lock(&self.sessions).put_off(connection, account.valid_until);
                     }
                 }
                 // Not known to be over: a source that cannot be asked ends nobody.
@@ -114,6 +118,15 @@ impl Engine {
             ip: session.ip,
         };
         admission::admit(account, approach, now).map_err(Reason::word)?;
+        match &session.certificate {
+            Some(certificate) if !account.certificates.contains(certificate) => {
+                return Err("certificate_removed");
+            }
+            None if session.fingerprint.is_some() && self.needs_certificate(account) => {
+                return Err("certificate_needed");
+            }
+            Some(_) | None => {}
+        }
         match session.fingerprint {
             Some(fingerprint) if !found.has(fingerprint) => Err("password_changed"),
             Some(_) | None => Ok(()),

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::offline::Offline;
 use crate::admission::Fact;
-use crate::model::{AccountName, Fingerprint};
+use crate::model::{AccountName, CertificateName, Fingerprint};
 use crate::policy::Prefixes;
 use crate::request::ConnectionId;
 use crate::verdict::Effect;
@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) ip: Fact<Option<IpAddr>>,
     /// Which credential the password fitted; none for a session restored without one.
     pub(super) fingerprint: Option<Fingerprint>,
+    /// Which certificate counted; none where none did.
+    pub(super) certificate: Option<CertificateName>,
     /// When the account's validity ends.
     pub(super) ends: Option<Timestamp>,
     /// Since when.
@@ -50,8 +52,9 @@ pub enum Proof {
     SecondPassword,
     /// A SCRAM exchange.
     Scram,
-    /// Something that the broker or somebody else looked at: a certificate, or a session restored from
-    /// disk.
+    /// A certificate.
+    Certificate,
+    /// Something that the broker or somebody else looked at, or a session restored from disk.
     Other,
 }
 
@@ -201,6 +204,14 @@ impl Sessions {
         }
     }
 
+    /// The account's validity ends at another time than it did.
+    pub(super) fn put_off(&mut self, connection: ConnectionId, ends: Option<Timestamp>) {
+        if let Some(session) = self.by_connection.get_mut(&connection) {
+            session.ends = ends;
+            self.next_end = self.next_end.into_iter().chain(ends).min();
+        }
+    }
+
     /// The connections in doubt, and those whose account's validity has ended.
     pub(super) fn due(&mut self, now: Timestamp) -> Vec<ConnectionId> {
         let mut due: Vec<_> = self.doubtful.drain().collect();
@@ -284,6 +295,7 @@ mod tests {
             client_id: "c".into(),
             ip: Fact::Open,
             fingerprint: None,
+            certificate: None,
             ends: ends.map(|s| Timestamp::from_second(s).unwrap()),
             since: Timestamp::UNIX_EPOCH,
             by: Proof::Password,
@@ -327,6 +339,18 @@ mod tests {
             [ConnectionId(2)]
         );
         assert!(sessions.due(Timestamp::from_second(51).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_validity_that_is_moved_is_due_at_its_new_end() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut sessions = two();
+        sessions.put_off(ConnectionId(1), Some(at(10)));
+        sessions.put_off(ConnectionId(2), None);
+        assert!(sessions.due(at(9)).is_empty());
+        assert_eq!(sessions.due(at(10)), [ConnectionId(1)]);
+        sessions.end(ConnectionId(1));
+        assert!(sessions.due(at(60)).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod certified;
 mod exchange;
 mod later;
 mod memory;
@@ -11,8 +12,8 @@ use std::time::Instant;
 
 use super::*;
 use crate::credential::{Recipe, Salt, hash};
-use crate::model::{AccountName, StoredCredential};
-use crate::request::{Address, Client, Method, Occasion};
+use crate::model::{AccountName, CertificateName, StoredCredential};
+use crate::request::{Address, Certificate, Client, Method, Occasion};
 use crate::store::{Changes, News};
 
 /// A source that holds what it is given, or nothing and an error.
@@ -32,10 +33,17 @@ impl Source for Held {
     fn account(&self, name: &str, _: Option<&str>) -> Result<Option<Account>, store::Error> {
         match &*self.0.lock().unwrap() {
             Ok(accounts) => Ok(accounts.iter().find(|a| a.name.as_str() == name).cloned()),
-            Err(()) => Err(store::Error::Unavailable {
-                path: "/held".into(),
-                why: "gone".into(),
-            }),
+            Err(()) => Err(gone()),
+        }
+    }
+
+    fn certified(&self, name: &CertificateName) -> Result<Option<AccountName>, store::Error> {
+        match &*self.0.lock().unwrap() {
+            Ok(accounts) => {
+                let holder = accounts.iter().find(|a| a.certificates.contains(name));
+                Ok(holder.map(|account| account.name.clone()))
+            }
+            Err(()) => Err(gone()),
         }
     }
 
@@ -49,6 +57,13 @@ impl Source for Held {
 
     fn has_states(&self) -> bool {
         true
+    }
+}
+
+fn gone() -> store::Error {
+    store::Error::Unavailable {
+        path: "/held".into(),
+        why: "gone".into(),
     }
 }
 
@@ -99,6 +114,7 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
         address: Address::new(Some("192.0.2.1")),
         listener: None,
         restored: false,
+        certificate: Certificate::None,
     };
     let password = password.map(str::as_bytes);
     engine.connect(
@@ -240,6 +256,7 @@ fn the_unknown_and_the_anonymous_are_left_to_the_broker() {
         address: Address::new(None),
         listener: None,
         restored: false,
+        certificate: Certificate::None,
     };
     let nobody = Connect {
         client,
@@ -308,6 +325,10 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
                 engine.review(&News::Everything, Timestamp::UNIX_EPOCH);
             }
             before
+        }
+
+        fn certified(&self, name: &CertificateName) -> Result<Option<AccountName>, store::Error> {
+            self.0.certified(name)
         }
 
         fn sample(&self) -> Vec<StoredCredential> {

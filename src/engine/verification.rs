@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::pending::{Claim, Outcome, Question, Stub, Ticket};
-use super::{Engine, Found, approach, lock};
+use super::{Engine, Found, Shows, approach, lock};
 use crate::admission;
 use crate::config::{Hashing, UnknownUser};
 use crate::credential::{Cost, Credential, Match, Scratch};
@@ -372,10 +372,17 @@ impl Engine {
         let admitted = admission::admit(account, approach(connect), now.wall);
         match (fitting, admitted) {
             (_, Err(reason)) => Verdict::Deny(reason),
-            (Some(fingerprint), Ok(())) => {
-                self.admitted(connect, found, account, Some(fingerprint), now.wall);
-                Verdict::Allow
-            }
+            (Some(fingerprint), Ok(())) => match self.second_factor(connect, account) {
+                Err(reason) => Verdict::Deny(reason),
+                Ok(certificate) => {
+                    let shows = Shows {
+                        fingerprint: Some(fingerprint),
+                        certificate,
+                    };
+                    self.admitted(connect, found, account, shows, now.wall);
+                    Verdict::Allow
+                }
+            },
             (None, Ok(())) => {
                 let mut credentials = account.credentials();
                 let usable = credentials.any(|stored| self.is_usable(stored, connect.method));
@@ -392,6 +399,8 @@ impl Engine {
         match method {
             Method::Password => Credential::parse(stored, &self.limits).is_ok(),
             Method::Scram(mechanism) => self.keys(stored, mechanism).is_some(),
+            // It is not looked at.
+            Method::Certificate => true,
         }
     }
 

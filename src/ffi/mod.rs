@@ -8,9 +8,11 @@
 mod abi;
 mod broker;
 mod callback;
+mod certificate;
 mod clock;
 mod connections;
 mod descriptors;
+mod entrance;
 mod event;
 mod first;
 mod guard;

@@ -11,12 +11,13 @@ use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
 use super::callback::Purpose;
 use super::connections::Connections;
+use super::entrance::Entrance;
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
 use super::recall::{self, Recall};
 use super::signal::Waker;
-use super::{clock, logger, signal};
-use crate::config::{Config, Control};
+use super::{certificate, clock, logger, signal};
+use crate::config::{CertificateUse, Config, Control};
 use crate::control::{self, Desk, Letter, Place, Sender};
 use crate::credential::Recipe;
 use crate::engine::{Engine, Opened, Waiting};
@@ -41,8 +42,8 @@ const SOON_MS: std::ffi::c_long = 1;
 
 /// What hangs off `user_data`.
 pub(super) struct Plugin {
-    api: &'static Api,
-    engine: Arc<Engine>,
+    pub(super) api: &'static Api,
+    pub(super) engine: Arc<Engine>,
     /// What interrupts the broker's wait: with workers, on 2.1.
     waker: Option<Waker>,
     main: OwnThread<Main>,
@@ -53,7 +54,8 @@ pub(super) struct Main {
     broker: Broker,
     identifier: *mut abi::mosquitto_plugin_id_t,
     callbacks: Callbacks,
-    connections: RefCell<Connections>,
+    pub(super) connections: RefCell<Connections>,
+    pub(super) entrance: Entrance,
     recall: RefCell<Recall>,
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
@@ -109,6 +111,13 @@ impl Plugin {
         identifier: *mut abi::mosquitto_plugin_id_t,
         config: &Config,
     ) -> Result<Box<Self>, String> {
+        if config.certificate != CertificateUse::Off && !certificate::can_be_read() {
+            return Err(
+                "plugin_opt_certificate: this broker has no OpenSSL that a certificate could be read with \
+                 (i2d_X509, X509_free)"
+                    .to_owned(),
+            );
+        }
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| format!("no random bytes: {error}"))?;
         let Opened { engine, watched } =
@@ -130,6 +139,7 @@ impl Plugin {
                 identifier,
                 callbacks: Callbacks::default(),
                 connections: RefCell::default(),
+                entrance: Entrance::default(),
                 recall: RefCell::default(),
                 watch: RefCell::new(Watch::Waiting(watched)),
                 reloading: Cell::new(false),
@@ -287,12 +297,9 @@ impl Plugin {
                 occasion: Occasion::Now,
             },
         };
-        let request = event::basic_auth(self.api, event, asked);
-        let now = clock::now();
-        let verdict = match request.fault {
-            None => self.engine.connect(&request.connect, now),
-            Some(reason) => self.engine.refuse(&request.connect, reason, now),
-        };
+        let shows = self.shows(main, client);
+        let request = event::basic_auth(self.api, event, asked, shows.as_request());
+        let verdict = self.login(main.zip(client), &request);
         match verdict {
             Verdict::Allow | Verdict::Pending => {}
             Verdict::Deny(_) | Verdict::Defer(_) => {
@@ -322,10 +329,12 @@ impl Plugin {
         }
         let method = event::method(event)?;
         let random = &random;
+        let shows = self.shows(Some(main), Some(client));
         let reply = {
             let turn = Turn::First { method, random };
             let connection = Some(self.exchanging(main, client));
-            let said = event::said(self.api, event, connection, turn)?;
+            let shows = shows.as_request();
+            let said = event::said(self.api, event, connection, turn, shows)?;
             self.engine.exchange(&said, clock::now())
         };
         Some(self.replied(main, client, event, &reply))
@@ -341,7 +350,9 @@ impl Plugin {
         let Some(connection) = main.connections.borrow().number(client) else {
             return Some(abi::MOSQ_ERR_PLUGIN_DEFER);
         };
-        let said = event::said(self.api, event, Some(connection), Turn::Next)?;
+        let shows = self.shows(Some(main), Some(client));
+        let connection = Some(connection);
+        let said = event::said(self.api, event, connection, Turn::Next, shows.as_request())?;
         let reply = self.engine.exchange(&said, clock::now());
         Some(self.replied(main, client, event, &reply))
     }
@@ -398,7 +409,7 @@ impl Plugin {
     }
 
     /// Whether the client has this name now. What is checked later is checked for it.
-    fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
+    pub(super) fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
         if event::has_name(self.api, client, username) {
             return true;
         }
@@ -413,10 +424,17 @@ impl Plugin {
         main: Option<&Main>,
         event: &abi::mosquitto_evt_acl_check,
     ) -> Option<c_int> {
+        let meet = |client| main.and_then(|main| self.meet(main, client));
         let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
         let permit = match (recall, recall::passing(event.access)) {
-            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to)?,
-            (Some(_), None) | (None, _) => self.engine.may(&event::acl_check(self.api, event)?),
+            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to, meet)?,
+            (Some(_), None) | (None, _) => {
+                let access = event::acl_check(self.api, event)?;
+                match meet(ClientPtr::new(event.client)?) {
+                    Some(reason) => self.engine.turned_out(&access, reason),
+                    None => self.engine.may(&access),
+                }
+            }
         };
         Some(event::access_code(permit))
     }
@@ -456,25 +474,11 @@ impl Plugin {
         if let Ok(mut recall) = main.recall.try_borrow_mut() {
             recall.forget(client);
         }
+        main.entrance.forget(client);
         let ended = main.connections.borrow_mut().end(client);
         if let Some(connection) = ended {
             self.engine.disconnected(connection);
         }
-    }
-
-    /// CONNECT: the client is in. Whoever BASIC_AUTH did not ask about is met here.
-    pub(super) fn connected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
-        let Some(client) = ClientPtr::new(client) else {
-            return abi::MOSQ_ERR_SUCCESS;
-        };
-        let known = main.connections.borrow().number(client);
-        if known.is_none()
-            && let Some(entrant) = event::entrant(self.api, &client)
-        {
-            let (connection, _) = main.connections.borrow_mut().begin(client);
-            self.engine.entered(connection, &entrant, clock::now());
-        }
-        abi::MOSQ_ERR_SUCCESS
     }
 
     /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.
@@ -482,6 +486,7 @@ impl Plugin {
         let Some(client) = ClientPtr::new(client) else {
             return abi::MOSQ_ERR_SUCCESS;
         };
+        self.leaves(main, client);
         self.forget(main, client);
         abi::MOSQ_ERR_SUCCESS
     }
@@ -560,6 +565,7 @@ impl Plugin {
     /// TICK: log lines of other threads, then what is to be done to the broker.
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
+        main.entrance.round();
         logger::flush(main.broker);
         let mut published = false;
         for effect in self.engine.tick(clock::now) {

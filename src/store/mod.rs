@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{CostLimits, SourceConfig};
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::policy::{Asker, Holding, Rights};
 
 /// What went wrong with a source, told by what can be done about it.
@@ -117,6 +117,12 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When the source cannot be asked; never because the name is unknown.
     fn account(&self, name: &str, client_id: Option<&str>) -> Result<Option<Account>, Error>;
+
+    /// The name of the account that this certificate is mapped to, by a look into an index.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    fn certified(&self, certificate: &CertificateName) -> Result<Option<AccountName>, Error>;
 
     /// A fair sample of the credentials stored here, at most a few hundred: an unknown username is
     /// made to cost what a known one costs.
@@ -264,6 +270,15 @@ pub trait Transaction {
     /// # Errors
     /// When the place cannot be read.
     fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error>;
+
+    /// The account that a certificate is mapped to, as this change sees it.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    fn certificate_holder(
+        &mut self,
+        certificate: &CertificateName,
+    ) -> Result<Option<AccountName>, Error>;
 
     /// Shows the accounts behind a place in the order of [`Store::accounts`], each with its place, until
     /// the visitor fails; also those that cannot be read, as why.

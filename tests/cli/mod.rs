@@ -4,6 +4,7 @@
 //! output.
 
 mod audit;
+mod certificate;
 mod check;
 mod explain;
 mod export;

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::broker::{certificates, signed};
 use crate::support::{Broker, Finished, Startup, doorman, finish, finish_with_input, python};
 
 /// Where the examples are.
@@ -82,6 +83,15 @@ impl Example {
             &self.place(&format!("/etc/mosquitto/certs/{certificate}")),
         ]));
         made.succeeded();
+    }
+
+    /// Makes an authority, a certificate for this machine, and one with a name for each of these.
+    pub fn authority(&self, clients: &[(&str, &str)]) {
+        let dir = PathBuf::from(self.place("/etc/mosquitto/certs"));
+        certificates(&dir, &[]);
+        for (file, name) in clients {
+            signed(&dir, file, file, &[&format!("subjectAltName={name}")]);
+        }
     }
 
     fn place(&self, text: &str) -> String {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use mosquitto_doorman::mechanism::Mechanism;
 
 use self::example::Example;
+use crate::broker::{by_certificate, files};
 use crate::support::{
     Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, doorman, finish, for_each_broker,
 };
@@ -45,6 +46,7 @@ examples! {
     first_start "first-start.conf"
     from_dynamic_security "from-dynamic-security.conf"
     scram "scram.conf"
+    certificates "certificates.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -254,6 +256,25 @@ mod ask {
         let broker = example.start();
         assert_eq!(answer(&broker, 1, "admin", "password"), ACCEPTED);
         assert_eq!(answer(&broker, 1, "admin", "wrong"), REFUSED);
+    }
+
+    pub fn certificates(example: Example) {
+        example.authority(&[
+            ("sensor-7", "DNS:sensor-7.example"),
+            ("stolen", "DNS:stolen.example"),
+        ]);
+        let broker = example.start();
+        let certs = broker.dir().join("etc/certs");
+        let publish = |file: &str, login: &[&str]| {
+            let files = files(&certs, file);
+            let message = ["-q", "1", "-t", "t", "-m", "m"];
+            let args = [&by_certificate(file, &files)[..], login, &message].concat();
+            broker.tree().mosquitto_pub(broker.port(), &args).code
+        };
+        assert_eq!(publish("sensor-7", &[]), Some(0));
+        assert_eq!(publish("stolen", &[]), Some(5));
+        let roger = |password| publish("stolen", &["-u", "roger", "-P", password]);
+        assert_eq!((roger("password"), roger("wrong")), (Some(0), Some(5)));
     }
 
     pub fn tls_and_websockets(example: Example) {

@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::*;
 use crate::credential::Known;
+use crate::model::CertificateName;
 use crate::policy::{Conditions, Qos, Ranked, Retain, WildcardSubscriptions};
 use crate::store::{Record, Search, Store as _};
 
@@ -46,6 +47,8 @@ fn on_accounts() -> Vec<Command> {
             rotation: Rotation::KeepOld,
         },
         Command::DropSecondCredential(name()),
+        Command::AddCertificate(name(), CertificateName::new("dns:a.example").unwrap()),
+        Command::RemoveCertificate(name(), CertificateName::new("dns:a.example").unwrap()),
         Command::Set {
             name: name(),
             change,

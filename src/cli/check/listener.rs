@@ -111,8 +111,9 @@ fn identities(conf: &Conf) -> Vec<Finding> {
         .map(|line| {
             Finding::warning(
                 &line.at,
-                "the broker takes the username from the certificate and does not ask doorman: a \
-                 disabled or expired account with a valid certificate still gets in",
+                "the broker takes the username from the certificate and asks nobody: doorman ends the \
+                 connections of accounts that may not be used, but on 2.0 only where it decides who may \
+                 do what; docs/certificates.md tells of plugin_opt_certificate instead",
             )
         })
         .collect()

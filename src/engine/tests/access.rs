@@ -287,6 +287,10 @@ fn who_logs_in_while_the_account_changes_is_found_out_again() {
             Ok(found)
         }
 
+        fn certified(&self, name: &CertificateName) -> Result<Option<AccountName>, store::Error> {
+            self.0.certified(name)
+        }
+
         fn sample(&self) -> Vec<StoredCredential> {
             Vec::new()
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::snapshot::{Difference, Remark, Snapshot};
 use crate::config::CostLimits;
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::store::settled::Settled;
 use crate::store::{Changes, Error, Hurry, Login, News, Opened, Source, Watched};
 
@@ -91,6 +91,11 @@ impl Source for FileSource {
             credential: Some(credential),
             ..Account::named(name)
         }))
+    }
+
+    /// A password file maps none.
+    fn certified(&self, _: &CertificateName) -> Result<Option<AccountName>, Error> {
+        Ok(None)
     }
 
     fn sample(&self) -> Vec<StoredCredential> {

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::line::{Line, can_hold};
 use super::text::Text;
-use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, Scheme, StoredCredential};
 use crate::store::file::{FileId, create_private, give, unavailable};
 use crate::store::{Entry, Error, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction};
 
@@ -203,6 +203,10 @@ impl Transaction for Change {
         Ok(())
     }
 
+    fn certificate_holder(&mut self, _: &CertificateName) -> Result<Option<AccountName>, Error> {
+        Ok(None)
+    }
+
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
         Ok(self.text.remove(name.as_str()))
     }
@@ -324,13 +328,14 @@ fn holdable(account: &Account) -> Result<&str, &'static str> {
         account.disabled,
         account.valid_from.is_some() || account.valid_until.is_some(),
         account.client_id.is_some() || !account.networks.is_empty(),
+        !account.certificates.is_empty(),
         account.textname.is_some() || account.textdescription.is_some(),
         !account.notes.is_empty(),
     ];
     if extras.contains(&true) {
         return Err(
             "a password file holds a username and one credential, and no second \
-                    credential, switch, validity, client id, network, text or note: use a database",
+                    credential, switch, validity, client id, network, certificate, text or note: use a database",
         );
     }
     let credential = account

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::roles::Tables;
 use super::trail::Records;
 use super::{connection, failure, query, schema};
-use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, Scheme, StoredCredential};
 use crate::store::file::{create_private, unavailable};
 use crate::store::{
     Entry, Error, Link, Login, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction,
@@ -210,6 +210,13 @@ impl Transaction for Change<'_> {
         put(self.connection()?, account).map_err(|error| failure(self.path, &error))
     }
 
+    fn certificate_holder(
+        &mut self,
+        certificate: &CertificateName,
+    ) -> Result<Option<AccountName>, Error> {
+        certificate_holder(self.path, self.connection()?, certificate)
+    }
+
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
         query::delete(self.connection()?, name.as_str()).map_err(|error| failure(self.path, &error))
     }
@@ -278,6 +285,20 @@ fn account(
         })
 }
 
+fn certificate_holder(
+    path: &Path,
+    connection: &Connection,
+    certificate: &CertificateName,
+) -> Result<Option<AccountName>, Error> {
+    let holder = query::certificate_holder(connection, certificate.as_str());
+    let holder = holder.map_err(|error| failure(path, &error))?;
+    let holder = holder.map(|name| AccountName::new(&name));
+    holder.transpose().map_err(|why| Error::Corrupt {
+        path: path.to_owned(),
+        why: why.to_string(),
+    })
+}
+
 fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
     let mut networks: Vec<String> = account.networks.iter().map(ToString::to_string).collect();
     networks.sort_unstable();
@@ -295,6 +316,7 @@ fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
             query::insert_network(connection, id, network)?;
         }
     }
+    put_certificates(connection, id, account)?;
     // The record of a login is not the account's: it is taken over if it is later, never removed.
     match account.last_login {
         Some(at) => {
@@ -303,6 +325,21 @@ fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
         }
         None => Ok(()),
     }
+}
+
+fn put_certificates(connection: &Connection, id: i64, account: &Account) -> rusqlite::Result<()> {
+    let before = query::certificates(connection, id)?;
+    let after = || account.certificates.iter().map(CertificateName::as_str);
+    for gone in before
+        .iter()
+        .filter(|one| !after().any(|other| other == *one))
+    {
+        query::delete_certificate(connection, id, gone)?;
+    }
+    for new in after().filter(|one| !before.iter().any(|other| other == one)) {
+        query::insert_certificate(connection, id, new)?;
+    }
+    Ok(())
 }
 
 fn is_marked(credential: &StoredCredential) -> bool {

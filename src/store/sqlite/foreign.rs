@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row};
 
 use super::connection::Slot;
 use super::statement::{Form, bind};
-use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, Scheme, StoredCredential};
 use crate::store::{Error, Source};
 
 /// A foreign database as the engine asks it.
@@ -68,6 +68,11 @@ impl Source for Foreign {
             self.remember(credential);
         }
         Ok(account)
+    }
+
+    /// A foreign database maps none.
+    fn certified(&self, _: &CertificateName) -> Result<Option<AccountName>, Error> {
+        Ok(None)
     }
 
     fn sample(&self) -> Vec<StoredCredential> {

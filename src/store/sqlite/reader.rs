@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
+
 use super::connection::Slot;
 use super::query;
-use crate::model::{Account, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::store::{Error, Source};
 
 /// Accounts by one prepared statement.
@@ -30,6 +32,16 @@ impl Source for Reader {
                 path: self.slot.path().to_owned(),
                 why,
             })
+    }
+
+    fn certified(&self, certificate: &CertificateName) -> Result<Option<AccountName>, Error> {
+        let holder =
+            |connection: &Connection| query::certificate_holder(connection, certificate.as_str());
+        let holder = self.slot.ask(holder)?.map(|name| AccountName::new(&name));
+        holder.transpose().map_err(|why| Error::Corrupt {
+            path: self.slot.path().to_owned(),
+            why: why.to_string(),
+        })
     }
 
     fn sample(&self) -> Vec<StoredCredential> {

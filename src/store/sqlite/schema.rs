@@ -102,9 +102,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_texts.sql"),
     include_str!("migrations/0004_audit.sql"),
     include_str!("migrations/0005_limits.sql"),
+    include_str!("migrations/0006_certificates.sql"),
 ];
 
-const LATEST: i64 = 5;
+const LATEST: i64 = 6;
 
 #[cfg(test)]
 mod tests {
