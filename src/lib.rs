@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   control ── engine        founding ── takeover      courier
+//!  4   control ── engine ── renewal        founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
 //!  2   credential ── lanes   admission   policy ── dynsec   scram   certificate   throttle   verified   audit   figures
 //!  1   request  verdict  model  mechanism  config  secret  show
@@ -31,6 +31,7 @@ pub mod model;
 pub mod policy;
 pub mod pool;
 pub mod reasons;
+pub mod renewal;
 pub mod request;
 pub mod scram;
 pub mod secret;

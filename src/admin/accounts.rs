@@ -75,6 +75,29 @@ pub(super) fn set_credential(
     put(change, Some(before), after, note)
 }
 
+/// Whoever changed or deleted the account meanwhile was here first.
+pub(super) fn renew(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    old: &StoredCredential,
+    new: &StoredCredential,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let Some(before) = change.account(name)? else {
+        return Ok(Outcome::Unchanged);
+    };
+    let mut after = before.clone();
+    let place = if after.credential.as_ref() == Some(old) {
+        &mut after.credential
+    } else if after.second_credential.as_ref() == Some(old) {
+        &mut after.second_credential
+    } else {
+        return Ok(Outcome::Unchanged);
+    };
+    *place = Some(new.clone());
+    put(change, Some(before), after, note)
+}
+
 pub(super) fn drop_second_credential(
     change: &mut dyn Transaction,
     name: &AccountName,

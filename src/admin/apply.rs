@@ -466,20 +466,15 @@ fn carry_out(
             credential,
             rotation,
         } => accounts::set_credential(change, name, credential, *rotation, note),
+        Command::Renew { name, old, new } => accounts::renew(change, name, old, new, note),
         Command::DropSecondCredential(name) => accounts::drop_second_credential(change, name, note),
-        Command::Set {
-            name,
-            change: fields,
-        } => accounts::set(change, name, fields, note),
+        Command::Set { name, change: to } => accounts::set(change, name, to, note),
         Command::AddCertificate(name, one) => accounts::certify(change, name, one, note),
         Command::RemoveCertificate(name, one) => accounts::uncertify(change, name, one, note),
         Command::Delete(name) => accounts::delete(change, name, note),
         Command::AddRole(role) => roles::add(change, role, note),
         Command::PutRole(role) => roles::put(change, role, note),
-        Command::SetRole {
-            name,
-            change: fields,
-        } => roles::set(change, name, fields, note),
+        Command::SetRole { name, change: to } => roles::set(change, name, to, note),
         Command::DeleteRole(name) => roles::delete(change, name, note),
         Command::PutRule {
             role,
@@ -493,10 +488,7 @@ fn carry_out(
         } => roles::remove_rule(change, role, *acl_type, topic, note),
         Command::AddGroup(group) => groups::add(change, group, note),
         Command::PutGroup(group) => groups::put(change, group, note),
-        Command::SetGroup {
-            name,
-            change: fields,
-        } => groups::set(change, name, fields, note),
+        Command::SetGroup { name, change: to } => groups::set(change, name, to, note),
         Command::DeleteGroup(name) => groups::delete(change, name, note),
         Command::GrantRole { to, role, priority } => {
             roles::grant(change, to, role, *priority, note)

@@ -49,6 +49,17 @@ pub enum Command {
         /// What becomes of the old one.
         rotation: Rotation,
     },
+    /// The same password stored otherwise; nothing changes if what was stored is not there any more.
+    Renew {
+        /// Whose.
+        name: AccountName,
+        /// What was stored.
+        #[serde(with = "wire::hashed")]
+        old: StoredCredential,
+        /// What is to be.
+        #[serde(with = "wire::hashed")]
+        new: StoredCredential,
+    },
     /// Ends a rotation: only the first credential stays.
     DropSecondCredential(AccountName),
     /// Changes what surrounds the credential.
@@ -159,6 +170,7 @@ impl Command {
             }
             Self::Lay { credential, .. } => [credential.as_ref(), None],
             Self::SetCredential { credential, .. } => [Some(credential), None],
+            Self::Renew { new, .. } => [Some(new), None],
             Self::DropSecondCredential(_)
             | Self::Set { .. }
             | Self::AddCertificate(..)

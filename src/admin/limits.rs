@@ -31,6 +31,7 @@ pub(super) fn check(
             asked.account(name)
         }
         Command::SetCredential { name, .. }
+        | Command::Renew { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
         | Command::AddCertificate(name, _)

@@ -199,6 +199,7 @@ pub(super) fn verb(command: &Command, outcome: Outcome) -> &'static str {
         Command::Put(_) | Command::Lay { .. } if is_new => "createClient",
         Command::Put(_) | Command::Lay { .. } => "modifyClient",
         Command::SetCredential { .. } => "setClientPassword",
+        Command::Renew { .. } => "renewPassword",
         Command::DropSecondCredential(_) => "dropOldPassword",
         Command::Set { change, .. } => verb_of_change(change),
         Command::AddCertificate(..) => "addClientCertificate",
@@ -254,6 +255,7 @@ pub(super) fn about(command: &Command) -> [Option<&str>; 3] {
         Command::Add(account) | Command::Put(account) => [Some(account.name.as_str()), None, None],
         Command::Lay { name, .. }
         | Command::SetCredential { name, .. }
+        | Command::Renew { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
         | Command::AddCertificate(name, _)

@@ -30,6 +30,7 @@ impl Touched {
             | Command::Put(_)
             | Command::Lay { .. }
             | Command::SetCredential { .. }
+            | Command::Renew { .. }
             | Command::DropSecondCredential(_)
             | Command::Set { .. }
             | Command::AddCertificate(..)

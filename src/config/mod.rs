@@ -39,6 +39,10 @@ pub struct Config {
     pub log_logins: LogLogins,
     /// By which mechanisms of SCRAM clients may prove their passwords.
     pub scram: Scram,
+    /// How passwords are stored anew once they were shown.
+    pub rehash: Rehash,
+    /// How often the hash of one that is stored anew is repeated.
+    pub rehash_iterations: u32,
     /// What certificates are worth that are mapped to accounts.
     pub certificate: CertificateUse,
     /// Whether a stored hash from which SCRAM's keys follow will do for that.
@@ -168,6 +172,17 @@ pub struct QueryConfig {
     pub scheme: Scheme,
     /// The same for what the account may do.
     pub acl_sql: Option<String>,
+}
+
+/// What becomes of a stored credential whose password was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rehash {
+    /// It stays.
+    Off,
+    /// One that is weaker than others would be today is replaced.
+    Weaker,
+    /// One that is none of this mechanism's keys, or weaker than these would be today, is replaced by them.
+    Keys(Mechanism),
 }
 
 /// What a client's certificate is worth that is mapped to an account.
@@ -361,6 +376,8 @@ impl Config {
             log_logins: LogLogins::Refused,
             scram: Scram::Off,
             certificate: CertificateUse::Off,
+            rehash: Rehash::Off,
+            rehash_iterations: 210_000,
             scram_hashes: false,
             hashing: Hashing::Auto,
             workers: usual_workers(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
 use super::{
     AclSubscribe, CertificateUse, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig,
-    Scram, SourceConfig, UnknownUser,
+    Rehash, Scram, SourceConfig, UnknownUser,
 };
 use crate::mechanism::Mechanism;
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
@@ -321,6 +321,37 @@ pub const OPTIONS: &[Opt] = &[
                 }
             };
             Ok(())
+        },
+    },
+    Opt {
+        key: "rehash",
+        value: "off|weaker|scram-sha-256|scram-sha-512",
+        default: Some("off"),
+        repeats: false,
+        help: "Whether a password that was right is stored anew, where doorman may write: in its own databases and in password files. weaker: where what is stored is guessed faster than rehash_iterations of PBKDF2 (SCRAM keys stay SCRAM keys). scram-sha-256, scram-sha-512: where it is not yet keys of that mechanism, too; neither the stock broker nor dynamic-security reads those. Off the broker's thread, and without ending anybody's connection; a credential that was changed meanwhile stays. Passwords of 32 characters and more in base64 are taken for generated ones, which gain nothing from weaker.",
+        set: |draft, value| {
+            draft.config.rehash = match value {
+                "off" => Rehash::Off,
+                "weaker" => Rehash::Weaker,
+                "scram-sha-256" => Rehash::Keys(Mechanism::Sha256),
+                "scram-sha-512" => Rehash::Keys(Mechanism::Sha512),
+                _ => {
+                    return Err(
+                        "accepted are off, weaker, scram-sha-256 and scram-sha-512".to_owned()
+                    );
+                }
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "rehash_iterations",
+        value: "NUMBER",
+        default: Some("210000"),
+        repeats: false,
+        help: "PBKDF2 iterations of what rehash stores, and below which it takes PBKDF2 for weaker. OWASP's figure for SHA-512; for scram-sha-256 that is 600000. Not more than max_iterations.",
+        set: |draft, value| {
+            number(value, 4096, 2_000_000).map(|n| draft.config.rehash_iterations = n)
         },
     },
     Opt {

@@ -163,7 +163,7 @@ impl Engine {
             Admission::Admit(_) => {}
             Admission::Refuse { .. } => return (Verdict::Deny(Reason::Throttled), Vec::new()),
         }
-        let still = fingerprint.filter(|fingerprint| found.has(*fingerprint));
+        let still = fingerprint.and_then(|fingerprint| self.current(&found, fingerprint));
         let (fitting, data) = match outcome {
             Outcome::Proven(data) => (still, data),
             Outcome::Refused => (None, Vec::new()),

@@ -18,6 +18,7 @@ mod offline;
 mod own;
 mod pending;
 mod pretence;
+mod renewal;
 mod review;
 mod revocation;
 mod sessions;
@@ -28,6 +29,7 @@ mod tests;
 mod verification;
 mod warrant;
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +47,8 @@ pub use self::own::Proven;
 use self::pending::Pending;
 pub use self::pending::Waiting;
 use self::pretence::Pretence;
+pub use self::renewal::Renewal;
+use self::renewal::Renewals;
 pub use self::sessions::Proof;
 use self::sessions::{Session, Sessions};
 use self::standing::Standings;
@@ -52,7 +56,7 @@ use self::telling::Telling;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
-use crate::config::{CertificateUse, Config, CostLimits, Hashing, Scram, UnknownUser};
+use crate::config::{CertificateUse, Config, CostLimits, Hashing, Rehash, Scram, UnknownUser};
 use crate::figures::Figures;
 use crate::model::{Account, CertificateName, Fingerprint, StoredCredential};
 use crate::pool::{Pool, Surroundings};
@@ -92,6 +96,8 @@ pub struct Engine {
     scram: Scram,
     scram_hashes: bool,
     certificate: CertificateUse,
+    rehash: Rehash,
+    rehash_iterations: u32,
     pending_timeout: Duration,
     /// For what takes time within one question.
     clock: fn() -> Now,
@@ -111,6 +117,7 @@ pub struct Engine {
     pool: OnceLock<Pool>,
     pending: Mutex<Pending>,
     exchanges: Mutex<Exchanges>,
+    renewals: Mutex<Renewals>,
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
     completions: Mutex<Vec<Effect>>,
@@ -143,6 +150,8 @@ struct Found {
     fingerprints: [Option<Fingerprint>; 2],
     /// Whether the source of the account keeps a record of logins.
     is_recorded: bool,
+    /// Where its credentials may be stored otherwise.
+    written_in: Option<PathBuf>,
     revision: u64,
 }
 
@@ -219,6 +228,8 @@ impl Engine {
             scram: config.scram,
             scram_hashes: config.scram_hashes,
             certificate: config.certificate,
+            rehash: config.rehash,
+            rehash_iterations: config.rehash_iterations,
             pending_timeout: config.pending_timeout,
             clock,
             decoys: Decoys::new(),
@@ -233,6 +244,7 @@ impl Engine {
             pool: OnceLock::new(),
             pending: Mutex::new(Pending::new(waiting)),
             exchanges: Mutex::default(),
+            renewals: Mutex::default(),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
@@ -475,6 +487,7 @@ impl Engine {
             account: None,
             fingerprints: [None; 2],
             is_recorded: false,
+            written_in: None,
             revision: self.revision.load(Ordering::Acquire),
         };
         let Some((account, source)) = self.known(username, client_id)? else {
@@ -486,6 +499,10 @@ impl Engine {
             let stored = stored.as_ref()?;
             Some(verified.fingerprint(&account.name, stored))
         });
+        found.written_in = match self.rehash {
+            Rehash::Off => None,
+            Rehash::Weaker | Rehash::Keys(_) => source.written_in().map(Path::to_owned),
+        };
         found.is_recorded = self.record_last_login && source.keeps_logins();
         found.account = Some(account);
         Ok(found)

@@ -3,7 +3,7 @@
 //! The broker knows a waiting client by its client id only, and reports nothing when it leaves
 //! (broker-facts, delayed authentication). So each is given a ticket, a newer CONNECT with the same id
 //! ends the older ticket, and only a live ticket may be completed: otherwise a late "yes" would let
-//! somebody else in. Must not: decide. A ticket holds no password.
+//! somebody else in. Must not: decide. A ticket holds a password only where it may be stored anew.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,6 +15,7 @@ use crate::credential::Cost;
 use crate::model::{CertificateName, Fingerprint};
 use crate::pool::{Interest, TicketId};
 use crate::request::{Address, Certificate, Client, Connect, ConnectionId, Method, Occasion};
+use crate::secret::Secret;
 use crate::throttle::Who;
 use crate::verified::Tags;
 
@@ -41,7 +42,7 @@ pub(super) struct Ticket {
     outcome: Outcome,
 }
 
-/// What is being verified, without the password.
+/// What is being verified.
 pub(super) struct Question {
     /// The fingerprints of each step.
     pub(super) tags: Vec<Tags>,
@@ -51,6 +52,8 @@ pub(super) struct Question {
     pub(super) cost: Cost,
     /// When it began.
     pub(super) begun: Instant,
+    /// The password, where it may be stored anew.
+    pub(super) password: Option<Secret>,
 }
 
 /// What a ticket waits for.
@@ -99,7 +102,7 @@ pub(super) struct Stub {
 }
 
 impl Ticket {
-    /// The request that it answers, without its password.
+    /// The request that it answers; without its password, unless that may be stored anew.
     pub(super) fn connect(&self) -> Connect<'_> {
         Connect {
             client: Client {
@@ -114,7 +117,7 @@ impl Ticket {
                 },
             },
             username: Some(&self.username),
-            password: None,
+            password: self.question.password.as_ref().map(Secret::expose),
             occasion: Occasion::Later,
             method: Method::Password,
         }
@@ -328,6 +331,7 @@ mod tests {
             credential: None,
             cost: Cost::standard(),
             begun: now(),
+            password: None,
         }
     }
 

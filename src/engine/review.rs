@@ -65,6 +65,7 @@ impl Engine {
     pub fn beat(&self, now: Now) {
         self.audit.sum_up(now.mono);
         self.end_late_exchanges(now);
+        self.forget_heirs(now.mono);
         self.tell_figures(now.mono);
         self.refresh_old_decoys(now.mono);
         self.denials.tell(now.mono);
@@ -92,15 +93,27 @@ impl Engine {
                         );
                         lock(&self.sessions).kick(connection);
                         self.something_to_do.store(true, Ordering::Release);
-                    } else if let Some(account) = &found.account
-                        && account.valid_until != session.ends
-                    {
-                        lock(&self.sessions).put_off(connection, account.valid_until);
+                    } else {
+                        self.keep(connection, &session, &found);
                     }
                 }
                 // Not known to be over: a source that cannot be asked ends nobody.
                 Err(_) => lock(&self.sessions).doubt(connection),
             }
+        }
+    }
+
+    /// It goes on, with what is stored for it by now.
+    fn keep(&self, connection: ConnectionId, session: &Session, found: &Found) {
+        if let Some(account) = &found.account
+            && account.valid_until != session.ends
+        {
+            lock(&self.sessions).put_off(connection, account.valid_until);
+        }
+        let before = session.fingerprint;
+        let heir = before.and_then(|before| self.current(found, before));
+        if let Some(heir) = heir.filter(|_| heir != before) {
+            lock(&self.sessions).inherit(connection, heir);
         }
     }
 
@@ -128,7 +141,9 @@ impl Engine {
             Some(_) | None => {}
         }
         match session.fingerprint {
-            Some(fingerprint) if !found.has(fingerprint) => Err("password_changed"),
+            Some(fingerprint) if self.current(found, fingerprint).is_none() => {
+                Err("password_changed")
+            }
             Some(_) | None => Ok(()),
         }
     }

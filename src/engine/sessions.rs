@@ -204,6 +204,13 @@ impl Sessions {
         }
     }
 
+    /// The credential was replaced by another one of the same password.
+    pub(super) fn inherit(&mut self, connection: ConnectionId, heir: Fingerprint) {
+        if let Some(session) = self.by_connection.get_mut(&connection) {
+            session.fingerprint = Some(heir);
+        }
+    }
+
     /// The account's validity ends at another time than it did.
     pub(super) fn put_off(&mut self, connection: ConnectionId, ends: Option<Timestamp>) {
         if let Some(session) = self.by_connection.get_mut(&connection) {

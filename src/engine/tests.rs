@@ -55,6 +55,10 @@ impl Source for Held {
         true
     }
 
+    fn written_in(&self) -> Option<&std::path::Path> {
+        Some(std::path::Path::new("/held"))
+    }
+
     fn has_states(&self) -> bool {
         true
     }
@@ -337,6 +341,10 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
 
         fn keeps_logins(&self) -> bool {
             false
+        }
+
+        fn written_in(&self) -> Option<&std::path::Path> {
+            Some(std::path::Path::new("/held"))
         }
 
         fn has_states(&self) -> bool {

@@ -126,6 +126,7 @@ fn open(
         .work(&config)
         .and_then(|()| plugin.watch())
         .and_then(|()| plugin.take_orders(&config))
+        .and_then(|()| plugin.renew())
     {
         plugin.close();
         unregister(&plugin, &REGISTRATIONS);

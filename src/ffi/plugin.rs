@@ -17,11 +17,12 @@ use super::guard::{Callbacks, Denied, OwnThread};
 use super::recall::{self, Recall};
 use super::signal::Waker;
 use super::{certificate, clock, logger, signal};
-use crate::config::{CertificateUse, Config, Control};
+use crate::config::{CertificateUse, Config, Control, Rehash, SourceConfig};
 use crate::control::{self, Desk, Letter, Place, Sender};
 use crate::credential::Recipe;
 use crate::engine::{Engine, Opened, Waiting};
 use crate::pool::Surroundings;
+use crate::renewal::{self, Renewer};
 use crate::request::{ConnectionId, Occasion, Turn};
 use crate::show::Shown;
 use crate::store::Watched;
@@ -64,6 +65,9 @@ pub(super) struct Main {
     control: Control,
     control_is_wanted: bool,
     desk: RefCell<Option<Desk>>,
+    /// Where passwords may be stored anew, until its thread has it, and that thread.
+    renewal: Cell<Option<renewal::Desk>>,
+    renewer: RefCell<Option<Renewer>>,
     /// What they are written with, until the desk has it.
     pen: Cell<Option<Arc<Pen>>>,
 }
@@ -126,6 +130,7 @@ impl Plugin {
         let pen = config
             .controlled()
             .and_then(|(_, database)| watched.iter().find_map(|source| source.pen(&database.path)));
+        let renewal = rewritable(config, &watched);
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
@@ -148,6 +153,8 @@ impl Plugin {
                     .map_or(Control::Off, |(control, _)| control),
                 control_is_wanted: config.control.is_some(),
                 desk: RefCell::new(None),
+                renewal: Cell::new(renewal),
+                renewer: RefCell::new(None),
                 pen: Cell::new(pen),
             }),
         }))
@@ -223,6 +230,24 @@ impl Plugin {
         let desk = signal::blocked(|| Desk::open(place, engine, looker, &around));
         let desk = desk.map_err(|error| format!("no thread for the control API: {error}"))?;
         main.desk.replace(Some(desk));
+        Ok(())
+    }
+
+    /// Starts the thread that stores passwords anew, where that is wanted.
+    ///
+    /// # Errors
+    /// One clear line; then it does not run.
+    pub(super) fn renew(&self) -> Result<(), String> {
+        let Some((main, desk)) = self
+            .main()
+            .and_then(|main| Some((main, main.renewal.take()?)))
+        else {
+            return Ok(());
+        };
+        let (engine, around) = (Arc::clone(&self.engine), self.surroundings());
+        let renewer = signal::blocked(|| Renewer::start(desk, engine, &around));
+        let renewer = renewer.map_err(|error| format!("no thread to store passwords: {error}"))?;
+        main.renewer.replace(Some(renewer));
         Ok(())
     }
 
@@ -682,6 +707,9 @@ impl Plugin {
             if let Some(desk) = main.desk.take() {
                 desk.close();
             }
+            if let Some(renewer) = main.renewer.take() {
+                renewer.stop();
+            }
             if let Watch::Running(watcher) = main.watch.replace(Watch::Over) {
                 watcher.stop();
             }
@@ -689,4 +717,25 @@ impl Plugin {
             logger::flush(main.broker);
         }
     }
+}
+
+/// The files in which passwords may be stored anew, where that is wanted.
+fn rewritable(config: &Config, watched: &[Box<dyn Watched>]) -> Option<renewal::Desk> {
+    if config.rehash == Rehash::Off {
+        return None;
+    }
+    let places = config.sources.iter().filter_map(|source| match source {
+        SourceConfig::PasswordFile(path) => Some((path.clone(), renewal::Place::File)),
+        SourceConfig::Database(database) => {
+            let path = &database.path;
+            let pen = watched.iter().find_map(|source| source.pen(path))?;
+            Some((path.clone(), renewal::Place::Database(pen)))
+        }
+        SourceConfig::Query(_) => None,
+    });
+    Some(renewal::Desk {
+        places: places.collect(),
+        limits: config.limits,
+        clock: clock::now,
+    })
 }

@@ -131,6 +131,10 @@ pub trait Source: Send + Sync {
     /// Whether [`Watched::record_logins`] writes anything down here.
     fn keeps_logins(&self) -> bool;
 
+    /// The file in which doorman may store a credential otherwise than it was; none where it is somebody
+    /// else's.
+    fn written_in(&self) -> Option<&Path>;
+
     /// Whether an account here can be there and yet not be used: switched off, or out of its time.
     fn has_states(&self) -> bool;
 }

@@ -28,6 +28,7 @@ mod oddities;
 mod own_password;
 mod plugin_table;
 mod refusals;
+mod rehash;
 mod reload;
 mod remote;
 mod riot;

@@ -299,6 +299,10 @@ fn who_logs_in_while_the_account_changes_is_found_out_again() {
             false
         }
 
+        fn written_in(&self) -> Option<&std::path::Path> {
+            None
+        }
+
         fn has_states(&self) -> bool {
             true
         }

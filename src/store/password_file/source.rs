@@ -106,6 +106,10 @@ impl Source for FileSource {
         false
     }
 
+    fn written_in(&self) -> Option<&Path> {
+        Some(&self.0.path)
+    }
+
     fn has_states(&self) -> bool {
         false
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::ValueRef;
@@ -82,6 +83,10 @@ impl Source for Foreign {
 
     fn keeps_logins(&self) -> bool {
         false
+    }
+
+    fn written_in(&self) -> Option<&Path> {
+        None
     }
 
     fn has_states(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Must not: write, wait, or look at more than the index and one row.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -53,6 +54,10 @@ impl Source for Reader {
 
     fn keeps_logins(&self) -> bool {
         true
+    }
+
+    fn written_in(&self) -> Option<&Path> {
+        Some(self.slot.path())
     }
 
     fn has_states(&self) -> bool {
