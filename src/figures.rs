@@ -23,6 +23,7 @@ pub struct Figures {
     allowed: AtomicU64,
     remembered: AtomicU64,
     proven: AtomicU64,
+    by_token: AtomicU64,
     anonymous: AtomicU64,
     unknown: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
@@ -133,6 +134,11 @@ impl Figures {
         self.proven.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Somebody was let in by a token.
+    pub fn by_token(&self) {
+        self.by_token.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A source changed.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
@@ -185,6 +191,7 @@ impl Figures {
                 &self.remembered,
             ),
             Figure::counter("logins/scram", "doorman_logins_scram_total", &self.proven),
+            Figure::counter("logins/jwt", "doorman_logins_jwt_total", &self.by_token),
             Figure::counter(
                 "logins/anonymous",
                 "doorman_logins_anonymous_total",
@@ -300,7 +307,7 @@ mod tests {
         assert_eq!(value(&figures, "logins/refused/busy"), 2);
         assert_eq!(value(&figures, "logins/refused/timed_out"), 1);
         let sum: u64 = figures.all().iter().map(number).sum();
-        assert_eq!(sum, 1 + 19 + 1);
+        assert_eq!(sum, 1 + 28 + 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine        founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
-//!  2   credential ── lanes   admission   policy ── dynsec   scram   throttle   verified   audit   figures
+//!  2   credential ── lanes   admission   policy ── dynsec   scram   token   throttle   verified   audit   figures
 //!  1   request  verdict  model  mechanism  config  secret  show
 //! ```
 
@@ -37,6 +37,7 @@ pub mod show;
 pub mod store;
 pub mod takeover;
 pub mod throttle;
+pub mod token;
 pub mod verdict;
 pub mod verified;
 pub mod watch;

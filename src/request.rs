@@ -84,6 +84,8 @@ pub enum Method {
     Password,
     /// By an exchange of messages that proves that it knows the password.
     Scram(Mechanism),
+    /// By a token that somebody signed who may say who it is.
+    Token,
 }
 
 /// A message of a client that shows who it is by an exchange: enhanced authentication.

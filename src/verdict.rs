@@ -54,6 +54,24 @@ pub enum Reason {
     WrongUsername,
     /// The client insists on channel binding.
     ChannelBinding,
+    /// What has the form of a token is none.
+    BadToken,
+    /// A token is longer or nested deeper than any is.
+    TokenTooLarge,
+    /// A token has an extension that must be understood, and none is.
+    TokenCritical,
+    /// A token is not signed, or by an algorithm that is not the key's.
+    TokenAlgorithm,
+    /// Nobody knows the key of a token.
+    TokenKey,
+    /// The signature of a token is not right.
+    TokenSignature,
+    /// A token has ended.
+    TokenExpired,
+    /// A token is not good yet.
+    TokenEarly,
+    /// A token does not say what it has to say.
+    TokenClaims,
     /// Too many failures from this address or for this username: not even checked.
     Throttled,
     /// Too much to check at once; a good client comes again.
@@ -64,7 +82,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for the documentation and its test.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 27] = [
         Self::UnknownUser,
         Self::BadPassword,
         Self::NoPassword,
@@ -80,6 +98,15 @@ impl Reason {
         Self::BadExchange,
         Self::WrongUsername,
         Self::ChannelBinding,
+        Self::BadToken,
+        Self::TokenTooLarge,
+        Self::TokenCritical,
+        Self::TokenAlgorithm,
+        Self::TokenKey,
+        Self::TokenSignature,
+        Self::TokenExpired,
+        Self::TokenEarly,
+        Self::TokenClaims,
         Self::Throttled,
         Self::Busy,
         Self::TimedOut,
@@ -104,6 +131,15 @@ impl Reason {
             Self::BadExchange => "bad_exchange",
             Self::WrongUsername => "wrong_username",
             Self::ChannelBinding => "channel_binding",
+            Self::BadToken => "bad_token",
+            Self::TokenTooLarge => "token_too_large",
+            Self::TokenCritical => "token_critical",
+            Self::TokenAlgorithm => "token_algorithm",
+            Self::TokenKey => "token_key",
+            Self::TokenSignature => "token_signature",
+            Self::TokenExpired => "token_expired",
+            Self::TokenEarly => "token_not_yet_valid",
+            Self::TokenClaims => "token_claims",
             Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::TimedOut => "timed_out",
@@ -112,6 +148,7 @@ impl Reason {
 
     /// What happened and what to do, in a sentence for `docs/options.md`.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table with a row for each reason")]
     pub fn explanation(self) -> &'static str {
         match self {
             Self::UnknownUser => {
@@ -146,10 +183,33 @@ impl Reason {
                 "A message of a SCRAM login was malformed, or belonged to another exchange."
             }
             Self::WrongUsername => {
-                "A SCRAM login named another user than the client's CONNECT, its certificate or its login before."
+                "A SCRAM login or a token named another user than the client's CONNECT, its certificate or its login before."
             }
             Self::ChannelBinding => {
                 "The client insists on channel binding (SCRAM-SHA-…-PLUS), for which a plugin would have to see the broker's TLS."
+            }
+            Self::BadToken => {
+                "What has the form of a token is none, or is not where plugin_opt_jwt_token_in says; log_type debug has more."
+            }
+            Self::TokenTooLarge => {
+                "A token has more than 16384 bytes, or is nested deeper than 16."
+            }
+            Self::TokenCritical => {
+                "A token has an extension that has to be understood (crit); none is."
+            }
+            Self::TokenAlgorithm => {
+                "A token is not signed (alg none), or by an algorithm that its key is not for, or that plugin_opt_jwt_algorithms does not name."
+            }
+            Self::TokenKey => {
+                "No key has the name that a token gives (kid), or there are none yet; plugin_opt_jwt_jwks_url is fetched again."
+            }
+            Self::TokenSignature => "A token was changed, or signed with another key.",
+            Self::TokenExpired => "A token has ended (exp); the client needs a new one.",
+            Self::TokenEarly => {
+                "A token is not good yet (nbf, iat): the clocks may differ by more than plugin_opt_jwt_leeway."
+            }
+            Self::TokenClaims => {
+                "A token lacks a claim that it has to have, or has another issuer (iss) or audience (aud), too long a life, or a claim of the wrong kind; log_type debug says which."
             }
             Self::Throttled => {
                 "Too many logins failed from this address or for this username; the password was not checked. It passes with time."

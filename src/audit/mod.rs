@@ -140,6 +140,7 @@ impl fmt::Display for Who<'_> {
         match self.0.method {
             Method::Password => Ok(()),
             Method::Scram(mechanism) => write!(f, " method={mechanism}"),
+            Method::Token => f.write_str(" method=jwt"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the only list of options; the parser, `doorman check` and `docs/options.md` all read it.
 #![forbid(unsafe_code)]
 
+mod jwt;
 mod options;
 mod value;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::jwt::{Algorithm, Jwt, KeyUrl, TokenPlace};
 pub use self::options::{OPTIONS, Opt};
 use crate::mechanism::Mechanism;
 use crate::model::Scheme;
@@ -41,6 +43,8 @@ pub struct Config {
     pub scram: Scram,
     /// Whether a stored hash from which SCRAM's keys follow will do for that.
     pub scram_hashes: bool,
+    /// Which tokens are taken, and for what.
+    pub jwt: Jwt,
     /// Where passwords are verified.
     pub hashing: Hashing,
     /// How many threads verify passwords.
@@ -348,6 +352,7 @@ impl Config {
             log_logins: LogLogins::Refused,
             scram: Scram::Off,
             scram_hashes: false,
+            jwt: Jwt::standard(),
             hashing: Hashing::Auto,
             workers: usual_workers(),
             queue: 10_000,

@@ -68,7 +68,29 @@ impl Engine {
         asker: Asker<'_>,
         question: &Question<'_>,
     ) -> (Permit, Option<PartId>) {
-        let permit = match &standing.says {
+        self.judge_by(&standing.says, access, asker, question)
+    }
+
+    fn judge_by(
+        &self,
+        says: &Says,
+        access: &Access<'_>,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> (Permit, Option<PartId>) {
+        let permit = match says {
+            Says::ByToken(token) => {
+                if let (Some(reason), Action::Publish | Action::Receive) =
+                    (token.over, access.action)
+                {
+                    return (self.deny(access, Denial::Account(reason)), None);
+                }
+                let permit = token.decide(asker, question).map(|decided| match decided {
+                    (_, decision) if decision.permission == Permission::Allow => Permit::Allow,
+                    (rights, decision) => self.deny(access, by_role(rights, decision)),
+                });
+                permit.unwrap_or_else(|| self.judge_by(&token.then, access, asker, question).0)
+            }
             Says::Granted { granted, .. } => {
                 let (decision, part) = granted.rights.decide(asker, question);
                 let permit = match decision.permission {
@@ -130,6 +152,8 @@ impl Engine {
                 let grantor = self.authorities.grantor(*authority);
                 grantor.is_some_and(|grantor| grantor.is_asked_at_login())
             }
+            // A token counts no more, or is another one.
+            Says::ByToken(_) => true,
             Says::File | Says::Refused(_) | Says::Nobody => false,
         };
         if self.standings.look(asker, is_asked) == Some(false) {
@@ -156,6 +180,7 @@ impl Engine {
             ends: account.valid_until,
             since: now.wall,
             by: Proof::Other,
+            token: None,
         };
         self.begin(connection, session, &found, now.wall);
         self.judge(vec![connection], now.wall);
@@ -168,7 +193,7 @@ impl Engine {
         self.stand_from_now(asker, found, revision)
     }
 
-    fn stand_from_now(
+    pub(super) fn stand_from_now(
         &self,
         asker: Asker<'_>,
         found: Result<(Says, Whose), store::Error>,
@@ -213,7 +238,17 @@ impl Engine {
         self.stand_of(account, asker, now)
     }
 
-    fn stand_of(
+    pub(super) fn stand_of(
+        &self,
+        account: Option<&Account>,
+        asker: Asker<'_>,
+        now: Timestamp,
+    ) -> Result<(Says, Whose), store::Error> {
+        let (says, whose) = self.stand_by_account(account, asker, now)?;
+        Ok((self.with_token(asker, says, now)?, whose))
+    }
+
+    fn stand_by_account(
         &self,
         account: Option<&Account>,
         asker: Asker<'_>,

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::sessions::Proof;
-use super::standing::{Key, Says};
+use super::standing::Key;
 use super::{Engine, lock};
 use crate::admission::Fact;
 use crate::config::Control;
@@ -160,24 +160,21 @@ impl Engine {
         let Some(standing) = self.standings.get(key) else {
             return false;
         };
-        match &standing.says {
-            Says::Granted { granted, .. } => {
-                let rights = &granted.rights;
-                let mut grants = rights.grants().iter().chain(rights.dormant());
-                grants.any(|grant| {
-                    let name = &**grant.role.name();
-                    let of_it = roles.iter().filter(|(role, _)| *role == name);
-                    of_it
-                        .into_iter()
-                        .any(|(_, prefixes)| match (prefixes, key.username()) {
-                            (None, _) => true,
-                            (Some(prefixes), Some(username)) => prefixes.covers(username),
-                            (Some(_), None) => false,
-                        })
+        let all = standing.says.rights();
+        let mut grants = all
+            .iter()
+            .flat_map(|rights| rights.grants().iter().chain(rights.dormant()));
+        grants.any(|grant| {
+            let name = &**grant.role.name();
+            let of_it = roles.iter().filter(|(role, _)| *role == name);
+            of_it
+                .into_iter()
+                .any(|(_, prefixes)| match (prefixes, key.username()) {
+                    (None, _) => true,
+                    (Some(prefixes), Some(username)) => prefixes.covers(username),
+                    (Some(_), None) => false,
                 })
-            }
-            Says::File | Says::Refused(_) | Says::Nobody => false,
-        }
+        })
     }
 
     /// Has the connections ended of those concerned, without their wills.

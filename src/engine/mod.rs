@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod badges;
 mod bans;
 mod budget;
 mod control;
@@ -24,6 +25,7 @@ mod standing;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod token;
 mod verification;
 mod warrant;
 
@@ -47,6 +49,7 @@ pub use self::sessions::Proof;
 use self::sessions::{Session, Sessions};
 use self::standing::Standings;
 use self::telling::Telling;
+use self::token::Tokens;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
@@ -89,6 +92,8 @@ pub struct Engine {
     hashing: Hashing,
     scram: Scram,
     scram_hashes: bool,
+    /// Where there are keys to verify them with.
+    tokens: Option<Tokens>,
     pending_timeout: Duration,
     /// For what takes time within one question.
     clock: fn() -> Now,
@@ -172,9 +177,13 @@ impl Engine {
         let Ordered {
             sources,
             authorities,
-            watched,
+            mut watched,
         } = store::open_all(config)?;
+        let tokens = Tokens::open(config, &mut watched)?;
         let mut engine = Self::over(sources, authorities, config, key, clock, waiting);
+        if let Some(tokens) = tokens {
+            engine.take_tokens(tokens);
+        }
         // What somebody who is not there is told should not change with a restart.
         if let Some(id) = store::machine_id() {
             engine.pretence = Pretence::new(&id);
@@ -206,6 +215,7 @@ impl Engine {
             hashing: config.hashing,
             scram: config.scram,
             scram_hashes: config.scram_hashes,
+            tokens: None,
             pending_timeout: config.pending_timeout,
             clock,
             decoys: Decoys::new(),
@@ -245,7 +255,14 @@ impl Engine {
     /// Whether who may do what is ours to say.
     #[must_use]
     pub fn has_acl(&self) -> bool {
-        !self.authorities.is_empty()
+        !self.authorities.is_empty() || self.tokens.as_ref().is_some_and(Tokens::grants)
+    }
+
+    /// From now on there are tokens: what is said of a client depends on its login.
+    fn take_tokens(&mut self, tokens: Tokens) {
+        self.standings = Standings::new(true);
+        self.has_states = true;
+        self.tokens = Some(tokens);
     }
 
     /// Starts the workers, for a broker that can be told later. Without them every password is
@@ -386,14 +403,18 @@ impl Engine {
     /// The single exit of every decision.
     fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
         self.figures.decided(verdict);
-        self.audit.record(connect, verdict, now.mono);
+        self.audit
+            .record(&self.without_token(connect), verdict, now.mono);
         verdict
     }
 
     /// The connection is over, or lives on without its client.
     pub fn disconnected(&self, connection: ConnectionId) {
         lock(&self.exchanges).take(connection);
-        lock(&self.sessions).end(connection);
+        let ended = lock(&self.sessions).end(connection);
+        if let Some(session) = ended {
+            self.leaves_by_token(&session);
+        }
     }
 
     /// What is to be done to the broker now: at most a few hundred ends at a time, and every answer
@@ -488,15 +509,7 @@ impl Engine {
         fingerprint: Option<Fingerprint>,
         now: Timestamp,
     ) {
-        if found.is_recorded && connect.occasion != Occasion::Again {
-            let mut logins = lock(&self.logins);
-            if logins.len() < MOST_LOGINS {
-                logins.push(Login {
-                    name: account.name.clone(),
-                    at: now,
-                });
-            }
-        }
+        self.note_login(connect, found, account, now);
         let (Some(connection), Some(client_id)) = (connect.client.connection, connect.client.id)
         else {
             return;
@@ -511,6 +524,7 @@ impl Engine {
             by: match (fingerprint, connect.method) {
                 (None, _) => Proof::Other,
                 (Some(_), Method::Scram(_)) => Proof::Scram,
+                (Some(_), Method::Token) => Proof::Token,
                 (Some(first), Method::Password) => {
                     match found.fingerprints.first() == Some(&Some(first)) {
                         true => Proof::Password,
@@ -518,14 +532,32 @@ impl Engine {
                     }
                 }
             },
+            token: None,
         };
         self.begin(connection, session, found, now);
+    }
+
+    /// A login that is to be written down, if its source keeps a record.
+    fn note_login(&self, connect: &Connect<'_>, found: &Found, account: &Account, now: Timestamp) {
+        if !found.is_recorded || connect.occasion == Occasion::Again {
+            return;
+        }
+        let mut logins = lock(&self.logins);
+        if logins.len() < MOST_LOGINS {
+            logins.push(Login {
+                name: account.name.clone(),
+                at: now,
+            });
+        }
     }
 
     /// Somebody is in, on the strength of what was found. If something was reported meanwhile, both
     /// the session and how it stands are looked at again.
     fn begin(&self, connection: ConnectionId, session: Session, found: &Found, now: Timestamp) {
         let client_id = session.client_id.clone();
+        if session.token.is_none() {
+            self.takes_badge_off(session.name.as_str(), &client_id);
+        }
         let mut sessions = lock(&self.sessions);
         sessions.begin(connection, session);
         if self.revision.load(Ordering::Acquire) != found.revision {

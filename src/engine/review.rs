@@ -68,6 +68,7 @@ impl Engine {
         self.tell_figures(now.mono);
         self.refresh_old_decoys(now.mono);
         self.denials.tell(now.mono);
+        self.look_after_keys(now.wall);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
         self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);
@@ -106,8 +107,14 @@ impl Engine {
         found: &Found,
         now: Timestamp,
     ) -> Result<(), &'static str> {
-        let Some(account) = &found.account else {
-            return Err("account_removed");
+        if let Some(token) = &session.token {
+            self.token_holds(token, found.account.as_ref(), now)?;
+        }
+        let account = match (&found.account, &session.token) {
+            (Some(account), _) => account,
+            // Its token is enough.
+            (None, Some(_)) => return Ok(()),
+            (None, None) => return Err("account_removed"),
         };
         let approach = Approach {
             client_id: Fact::Is(Some(&session.client_id)),

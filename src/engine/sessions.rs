@@ -17,6 +17,7 @@ use crate::admission::Fact;
 use crate::model::{AccountName, Fingerprint};
 use crate::policy::Prefixes;
 use crate::request::ConnectionId;
+use crate::token::KeyId;
 use crate::verdict::Effect;
 
 /// How many connections are ended in one tick, so that the broker's loop goes round in between.
@@ -39,6 +40,19 @@ pub(super) struct Session {
     pub(super) since: Timestamp,
     /// By what.
     pub(super) by: Proof,
+    /// By which token, if by one.
+    pub(super) token: Option<Token>,
+}
+
+/// What is remembered of a token; nothing that could be shown again.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    /// When it ends.
+    pub(super) until: Option<Timestamp>,
+    /// Which key signed it.
+    pub(super) key: KeyId,
+    /// Whether there was an account of the name.
+    pub(super) has_account: bool,
 }
 
 /// By what a client entered.
@@ -50,6 +64,8 @@ pub enum Proof {
     SecondPassword,
     /// A SCRAM exchange.
     Scram,
+    /// A token.
+    Token,
     /// Something that the broker or somebody else looked at: a certificate, or a session restored from
     /// disk.
     Other,
@@ -121,23 +137,23 @@ impl Sessions {
         self.by_connection.insert(connection, session);
     }
 
-    /// The connection is over.
-    pub(super) fn end(&mut self, connection: ConnectionId) {
+    /// The connection is over. What was known of it, if nobody else has its client id by now.
+    pub(super) fn end(&mut self, connection: ConnectionId) -> Option<Session> {
         self.doubtful.remove(&connection);
         self.kicked.remove(&connection);
-        let Some(session) = self.by_connection.remove(&connection) else {
-            return;
-        };
-        if self.online.get(&session.client_id) == Some(&connection) {
+        let session = self.by_connection.remove(&connection)?;
+        let has_left = self.online.get(&session.client_id) == Some(&connection);
+        if has_left {
             self.online.remove(&session.client_id);
             let client_id = session.client_id.clone();
             self.offline.left(session.name.clone(), client_id);
         }
-        if let Entry::Occupied(mut group) = self.by_account.entry(session.name)
+        if let Entry::Occupied(mut group) = self.by_account.entry(session.name.clone())
             && group.get_mut().remove(connection)
         {
             group.remove();
         }
+        has_left.then_some(session)
     }
 
     /// The session of a connection.
@@ -192,6 +208,13 @@ impl Sessions {
     /// Every connection.
     pub(super) fn all(&self) -> Vec<ConnectionId> {
         self.by_connection.keys().copied().collect()
+    }
+
+    /// Those who came by a token.
+    pub(super) fn by_token(&self) -> Vec<ConnectionId> {
+        let sessions = self.by_connection.iter();
+        let by_token = sessions.filter(|(_, session)| session.token.is_some());
+        by_token.map(|(connection, _)| *connection).collect()
     }
 
     /// Has a connection looked at again at the next beat.
@@ -287,6 +310,7 @@ mod tests {
             ends: ends.map(|s| Timestamp::from_second(s).unwrap()),
             since: Timestamp::UNIX_EPOCH,
             by: Proof::Password,
+            token: None,
         }
     }
 
@@ -316,6 +340,16 @@ mod tests {
             sessions.by_account.len() == 1,
             "an account without connections takes no memory"
         );
+    }
+
+    #[test]
+    fn whoever_ends_while_another_has_its_client_id_has_not_left() {
+        let mut sessions = Sessions::default();
+        sessions.begin(ConnectionId(1), session("ann", None));
+        sessions.begin(ConnectionId(2), session("ann", None));
+        assert!(sessions.end(ConnectionId(1)).is_none());
+        assert!(sessions.end(ConnectionId(2)).is_some());
+        assert!(sessions.end(ConnectionId(2)).is_none());
     }
 
     #[test]

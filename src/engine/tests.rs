@@ -5,6 +5,7 @@ mod access;
 mod exchange;
 mod later;
 mod memory;
+mod token;
 
 use std::sync::{Mutex, Weak};
 use std::time::Instant;

@@ -392,6 +392,7 @@ impl Engine {
         match method {
             Method::Password => Credential::parse(stored, &self.limits).is_ok(),
             Method::Scram(mechanism) => self.keys(stored, mechanism).is_some(),
+            Method::Token => false,
         }
     }
 

@@ -20,6 +20,7 @@ mod recall;
 mod signal;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::ffi::{c_int, c_void};
 

@@ -286,7 +286,10 @@ impl Plugin {
         let request = event::basic_auth(self.api, event, asked);
         let now = clock::now();
         let verdict = match request.fault {
-            None => self.engine.connect(&request.connect, now),
+            None => match self.engine.enter_by_token(&request.connect, now) {
+                Some(reply) => self.named_by_token(main, event, &reply),
+                None => self.engine.connect(&request.connect, now),
+            },
             Some(reason) => self.engine.refuse(&request.connect, reason, now),
         };
         match verdict {
@@ -394,7 +397,7 @@ impl Plugin {
     }
 
     /// Whether the client has this name now. What is checked later is checked for it.
-    fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
+    pub(super) fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
         if event::has_name(self.api, client, username) {
             return true;
         }

@@ -1,4 +1,5 @@
-//! Where accounts, roles and rules are kept: password files, SQLite databases, ACL files.
+//! Where accounts, roles and rules are kept: password files, SQLite databases, ACL files; and the keys of
+//! those who issue tokens.
 //!
 //! Two faces. The engine reads through [`Source`], on the broker's thread, and must never wait; the
 //! watcher keeps a source fresh through [`Watched`], on a thread of its own; administration writes
@@ -13,6 +14,7 @@ pub mod password_file;
 mod roles;
 mod settled;
 pub mod sqlite;
+pub mod token_keys;
 mod trail;
 
 use std::path::{Path, PathBuf};
@@ -145,6 +147,16 @@ pub trait Grantor: Send + Sync {
     /// When that cannot be said; what was granted then stays.
     fn renew(&self, granted: &Granted, now: Timestamp) -> Result<Granted, Error>;
 
+    /// What follows for whoever holds the roles of these names and nothing else, where no rule answers
+    /// nothing at all; none if roles have no names here.
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    fn named(&self, roles: &[Box<str>], now: Timestamp) -> Result<Option<Named>, Error> {
+        let _ = (roles, now);
+        Ok(None)
+    }
+
     /// Whether the answer depends on the client id too.
     fn asks_client_id(&self) -> bool;
 
@@ -159,6 +171,15 @@ pub struct Granted {
     pub rights: Arc<Rights>,
     /// From what that follows.
     pub holding: Holding,
+}
+
+/// What follows from names of roles.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// What may be done by those that are there.
+    pub rights: Arc<Rights>,
+    /// Those that are not.
+    pub unknown: Vec<Box<str>>,
 }
 
 /// A source as the watcher keeps it fresh. Lives on the watcher's thread.

@@ -20,6 +20,8 @@ mod figures;
 mod first_start;
 mod guessing;
 mod harness;
+mod jwt;
+mod jwt_live;
 mod listeners;
 mod live;
 mod oddities;

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Broker, Finished, Startup, doorman, finish, finish_with_input, python};
+use crate::support::{
+    Broker, Finished, Issuer, Startup, doorman, finish, finish_with_input, python,
+};
 
 /// Where the examples are.
 pub fn directory() -> PathBuf {
@@ -82,6 +84,13 @@ impl Example {
             &self.place(&format!("/etc/mosquitto/certs/{certificate}")),
         ]));
         made.succeeded();
+    }
+
+    /// An issuer of tokens, and its key where the operator has it.
+    pub fn issuer(&self, path: &str, key: &str) -> Issuer {
+        let issuer = Issuer::in_dir(self.startup.dir());
+        fs::copy(issuer.file(key), self.place(path)).unwrap();
+        issuer
     }
 
     fn place(&self, text: &str) -> String {

@@ -14,7 +14,8 @@ use mosquitto_doorman::mechanism::Mechanism;
 
 use self::example::Example;
 use crate::support::{
-    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, doorman, finish, for_each_broker,
+    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, Token, doorman, finish,
+    for_each_broker,
 };
 
 /// Names the examples, and makes a test for all brokers of each.
@@ -45,6 +46,7 @@ examples! {
     first_start "first-start.conf"
     from_dynamic_security "from-dynamic-security.conf"
     scram "scram.conf"
+    jwt "jwt.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -96,6 +98,38 @@ mod ask {
             prove(Mechanism::Sha256, "nobody", "password"),
             Answer::Refused(0x87)
         );
+    }
+
+    pub fn jwt(example: Example) {
+        let issuer = example.issuer("/etc/mosquitto/issuer.pem", "p256.pem");
+        let broker = example.start();
+        let token = |username: &str, key: &str| {
+            let token = Token::of(username, key, "ES256");
+            issuer.token(token.saying(
+                r#""iss": "https://id.example.org/", "aud": "mqtt", "roles": ["reader"], "acl": {"pub": ["up"]}"#,
+            ))
+        };
+        for username in ["sensor-7", "roger"] {
+            assert_eq!(
+                answer(&broker, 1, username, &token(username, "p256")),
+                ACCEPTED
+            );
+            assert_eq!(answer(&broker, 1, username, &token("eve", "p256")), REFUSED);
+            assert_eq!(answer(&broker, 1, username, "password"), ACCEPTED);
+            assert_eq!(answer(&broker, 1, username, "wrong"), REFUSED);
+        }
+        assert_eq!(answer(&broker, 1, "eve", &token("eve", "p256")), REFUSED);
+        let connect = Connect::new(Protocol::V5)
+            .client_id("c")
+            .credentials("roger", token("roger", "p256"));
+        let mut roger = connect.accepted(broker.port());
+        assert_eq!(roger.subscribe("plant/1", 1), 1);
+        assert_eq!(roger.subscribe("other", 1), 0x87);
+        assert!(matches!(
+            roger.publish_acknowledged("up", "1"),
+            Event::Puback(0 | 0x10)
+        ));
+        assert_eq!(roger.publish_acknowledged("down", "1"), Event::Puback(0x87));
     }
 
     pub fn sqlite(example: Example) {

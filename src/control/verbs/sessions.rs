@@ -58,6 +58,7 @@ fn shown(client: &Connected) -> Value {
         Proof::Password => "password",
         Proof::SecondPassword => "second password",
         Proof::Scram => "scram",
+        Proof::Token => "jwt",
         Proof::Other => "other",
     };
     session.insert("credential".to_owned(), json!(credential));
