@@ -216,6 +216,7 @@ fn engine(accounts: &Accounts, name: &str, source: SourceConfig) -> bool {
                         address: request::Address::new(Some("192.0.2.7")),
                         listener: None,
                         restored: false,
+                        certificate: request::Certificate::None,
                     },
                     username: Some(username),
                     password: Some(guess.as_bytes()),

@@ -5,16 +5,20 @@
 #![allow(dead_code, reason = "each fuzz target calls one of them")]
 
 use std::str::from_utf8;
+use std::sync::{Arc, OnceLock};
 
-use mosquitto_doorman::config::CostLimits;
+use jiff::Timestamp;
+use mosquitto_doorman::config::{Algorithm, CostLimits, Jwt};
 use mosquitto_doorman::control;
 use mosquitto_doorman::credential::Credential;
 use mosquitto_doorman::dynsec::Document;
 use mosquitto_doorman::mechanism::{Keys, Mechanism};
-use mosquitto_doorman::model::{AccountName, StoredCredential};
+use mosquitto_doorman::model::{AccountName, PskIdentity, PskLine, StoredCredential};
 use mosquitto_doorman::policy::acl_file::{AclFile, Subscriptions};
 use mosquitto_doorman::scram::{Exchange, First, Outcome};
 use mosquitto_doorman::store::password_file::{Line, split};
+use mosquitto_doorman::token::{Key, LONGEST, Parsed, looks_like_one, public_keys, secret_key};
+use mosquitto_doorman::vault::Vault;
 
 /// A message to the control topic.
 pub fn control_message(data: &[u8]) {
@@ -65,6 +69,21 @@ pub fn credential(data: &[u8]) {
     }
 }
 
+/// A line of a stock psk_file, and a file of keys that seal: what is understood is written as what is
+/// understood the same, and nothing that anybody made up is opened.
+pub fn psk_line(data: &[u8]) {
+    if let Ok(PskLine::Entry(identity, key)) = PskLine::parse(data) {
+        let again = PskLine::parse(format!("{identity}:{}", *key.to_hex()).as_bytes());
+        // An identity with a colon in it cannot stand in such a file.
+        assert_eq!(again, Ok(PskLine::Entry(identity, key)));
+    }
+    if let Ok(vault) = Vault::parse(data) {
+        let identity = PskIdentity::new("identity").expect("an identity");
+        let name = AccountName::new("name").expect("a name");
+        assert!(vault.open(data, &identity, &name).is_none());
+    }
+}
+
 /// A message of a SCRAM exchange, as its first and as its last: nobody is let in by chance.
 pub fn scram_message(data: &[u8]) {
     if let Ok(first) = First::parse(data) {
@@ -76,3 +95,44 @@ pub fn scram_message(data: &[u8]) {
     let outcome = exchange.finish(data);
     assert!(!matches!(outcome, Ok(Outcome::Proven(_))));
 }
+
+/// A token: nobody who has no key makes a good one.
+pub fn token(data: &[u8]) {
+    static KEYS: OnceLock<Vec<Arc<[Key]>>> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| {
+        let keys = public_keys(ISSUER).expect("keys");
+        vec![keys.into()]
+    });
+    let wanted = Jwt {
+        roles: Some("roles".to_owned()),
+        acl: Some("acl".to_owned()),
+        ..Jwt::standard()
+    };
+    let now = Timestamp::from_second(1_300_000_000).expect("a moment");
+    assert!(!looks_like_one(data) || data.iter().filter(|byte| **byte == b'.').count() == 2);
+    if let Ok(token) = Parsed::read(data) {
+        assert!(data.len() <= LONGEST);
+        assert!(
+            token
+                .alleged(&wanted)
+                .is_none_or(|name| name.len() < data.len())
+        );
+        assert!(token.verify(keys, &wanted, now).is_err());
+    }
+}
+
+/// A file of keys: each is for something, and none that everybody may read is a secret of its own.
+pub fn token_keys(data: &[u8]) {
+    if let Ok(keys) = public_keys(data) {
+        let is_for_something = |key: &Key| Algorithm::ALL.iter().any(|one| key.verifies(*one));
+        assert!(!keys.is_empty() && keys.iter().all(is_for_something));
+    }
+    if let Ok(secrets) = secret_key(data) {
+        assert!(secrets.iter().all(|key| !key.verifies(Algorithm::Rs256)));
+    }
+}
+
+/// The keys of RFC 7515, A.3, and RFC 8037, A.4. Their tokens name no user.
+const ISSUER: &[u8] = br#"{"keys":[
+    {"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+    {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;

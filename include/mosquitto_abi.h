@@ -182,6 +182,7 @@ int mosquitto_callback_unregister(mosquitto_plugin_id_t *identifier, int event,
 const char *mosquitto_client_address(const struct mosquitto *client);
 const char *mosquitto_client_id(const struct mosquitto *client);
 const char *mosquitto_client_username(const struct mosquitto *client);
+void *mosquitto_client_certificate(const struct mosquitto *client);
 int mosquitto_client_protocol_version(const struct mosquitto *client);
 int mosquitto_client_sub_count(const struct mosquitto *client);
 int mosquitto_set_username(struct mosquitto *client, const char *username);

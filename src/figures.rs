@@ -23,6 +23,9 @@ pub struct Figures {
     allowed: AtomicU64,
     remembered: AtomicU64,
     proven: AtomicU64,
+    keyed: AtomicU64,
+    certified: AtomicU64,
+    by_token: AtomicU64,
     anonymous: AtomicU64,
     unknown: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
@@ -133,6 +136,21 @@ impl Figures {
         self.proven.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Somebody was let in by a key of TLS-PSK.
+    pub fn keyed(&self) {
+        self.keyed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody was let in by a certificate.
+    pub fn certified(&self) {
+        self.certified.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Somebody was let in by a token.
+    pub fn by_token(&self) {
+        self.by_token.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A source changed.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
@@ -185,6 +203,13 @@ impl Figures {
                 &self.remembered,
             ),
             Figure::counter("logins/scram", "doorman_logins_scram_total", &self.proven),
+            Figure::counter("logins/psk", "doorman_logins_psk_total", &self.keyed),
+            Figure::counter(
+                "logins/certificate",
+                "doorman_logins_certificate_total",
+                &self.certified,
+            ),
+            Figure::counter("logins/jwt", "doorman_logins_jwt_total", &self.by_token),
             Figure::counter(
                 "logins/anonymous",
                 "doorman_logins_anonymous_total",
@@ -300,7 +325,7 @@ mod tests {
         assert_eq!(value(&figures, "logins/refused/busy"), 2);
         assert_eq!(value(&figures, "logins/refused/timed_out"), 1);
         let sum: u64 = figures.all().iter().map(number).sum();
-        assert_eq!(sum, 1 + 19 + 1);
+        assert_eq!(sum, 1 + 32 + 1);
     }
 
     #[test]

@@ -5,15 +5,16 @@
 //!
 //! ```text
 //!  5   ffi (the broker's door)          cli (the operator's door)
-//!  4   control ── engine        founding ── takeover      courier
+//!  4   control ── engine ── renewal   founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
-//!  2   credential ── lanes   admission   policy ── dynsec   scram   throttle   verified   audit   figures
+//!  2   credential ── lanes   admission   policy ── dynsec   scram   token   certificate   vault   throttle   verified   audit   figures
 //!  1   request  verdict  model  mechanism  config  secret  show
 //! ```
 
 pub mod admin;
 pub mod admission;
 pub mod audit;
+pub mod certificate;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -30,6 +31,7 @@ pub mod model;
 pub mod policy;
 pub mod pool;
 pub mod reasons;
+pub mod renewal;
 pub mod request;
 pub mod scram;
 pub mod secret;
@@ -37,6 +39,8 @@ pub mod show;
 pub mod store;
 pub mod takeover;
 pub mod throttle;
+pub mod token;
+pub mod vault;
 pub mod verdict;
 pub mod verified;
 pub mod watch;

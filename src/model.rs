@@ -10,9 +10,13 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod certificate;
 mod name;
+mod psk;
 
+pub use self::certificate::{CertificateName, NoCertificateName};
 pub use self::name::{AccountName, GroupName, NameError, NamePrefix, RoleName};
+pub use self::psk::{BadPskLine, NoIdentity, NoKey, Psk, PskIdentity, PskKey, PskLine};
 
 /// How to read a stored credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -104,6 +108,9 @@ pub struct Account {
     /// The only networks it may be used from; empty for everywhere.
     #[serde(default)]
     pub networks: Vec<IpNet>,
+    /// The certificates that it may be used with, in order; an account has one, or several while devices move.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateName>,
     /// A name for people.
     pub textname: Option<Box<str>>,
     /// What it is for.
@@ -128,6 +135,7 @@ impl Account {
             valid_until: None,
             client_id: None,
             networks: Vec::new(),
+            certificates: Vec::new(),
             textname: None,
             textdescription: None,
             notes: "".into(),

@@ -10,6 +10,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::mechanism::Mechanism;
+use crate::model::CertificateName;
 
 /// One connection, numbered by the broker's door and never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,21 @@ pub struct Client<'a> {
     /// Whether this is a session that the broker keeps without ever having seen its client:
     /// restored from disk and now asked for again because of a reload.
     pub restored: bool,
+    /// The certificate of its TLS connection.
+    pub certificate: Certificate<'a>,
+}
+
+/// A client's certificate, which the broker has verified.
+#[derive(Clone, Copy, Debug)]
+pub enum Certificate<'a> {
+    /// There is none.
+    None,
+    /// There is one, and nobody asked what is in it.
+    Unread,
+    /// There is one that cannot be understood.
+    Unreadable,
+    /// What identifies it, the fingerprint first.
+    Named(&'a [CertificateName]),
 }
 
 /// A peer's address as the broker writes it: an IP address, or a unix socket's path.
@@ -84,6 +100,23 @@ pub enum Method {
     Password,
     /// By an exchange of messages that proves that it knows the password.
     Scram(Mechanism),
+    /// By a key of TLS-PSK, before anything else.
+    Psk,
+    /// By its certificate.
+    Certificate,
+    /// By a token that somebody signed who may say who it is.
+    Token,
+}
+
+/// "What must a client have that names this identity?"
+#[derive(Clone, Copy)]
+pub struct KeyAsked<'a> {
+    /// Who asks, of whom little is known yet.
+    pub client: Client<'a>,
+    /// What it names; none for what is no text.
+    pub identity: Option<&'a str>,
+    /// How many hexadecimal digits the broker takes.
+    pub most: usize,
 }
 
 /// A message of a client that shows who it is by an exchange: enhanced authentication.
@@ -122,6 +155,10 @@ pub struct Entrant<'a> {
     pub client_id: &'a str,
     /// Where it comes from.
     pub address: Address<'a>,
+    /// The listener's port, where the broker tells (2.1).
+    pub listener: Option<u16>,
+    /// Its certificate; none where it came in by something else.
+    pub certificate: Certificate<'a>,
 }
 
 /// "May this client do that?"

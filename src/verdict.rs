@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::model::PskKey;
 use crate::show::Shown;
 
 /// The answer to one question of the broker.
@@ -52,8 +53,34 @@ pub enum Reason {
     BadExchange,
     /// The exchange proves another username than the one the client has.
     WrongUsername,
+    /// Nobody has the identity of TLS-PSK that the client names.
+    UnknownIdentity,
+    /// The key of the identity cannot be opened or does not fit.
+    UnusableKey,
     /// The client insists on channel binding.
     ChannelBinding,
+    /// The client's certificate is not one of the account's, or is no account's.
+    UnknownCertificate,
+    /// The client's certificate cannot be understood, or its names are those of several accounts.
+    BadCertificate,
+    /// What has the form of a token is none.
+    BadToken,
+    /// A token is longer or nested deeper than any is.
+    TokenTooLarge,
+    /// A token has an extension that must be understood, and none is.
+    TokenCritical,
+    /// A token is not signed, or by an algorithm that is not the key's.
+    TokenAlgorithm,
+    /// Nobody knows the key of a token.
+    TokenKey,
+    /// The signature of a token is not right.
+    TokenSignature,
+    /// A token has ended.
+    TokenExpired,
+    /// A token is not good yet.
+    TokenEarly,
+    /// A token does not say what it has to say.
+    TokenClaims,
     /// Too many failures from this address or for this username: not even checked.
     Throttled,
     /// Too much to check at once; a good client comes again.
@@ -64,7 +91,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for the documentation and its test.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 31] = [
         Self::UnknownUser,
         Self::BadPassword,
         Self::NoPassword,
@@ -79,7 +106,20 @@ impl Reason {
         Self::BadRequest,
         Self::BadExchange,
         Self::WrongUsername,
+        Self::UnknownIdentity,
+        Self::UnusableKey,
         Self::ChannelBinding,
+        Self::UnknownCertificate,
+        Self::BadCertificate,
+        Self::BadToken,
+        Self::TokenTooLarge,
+        Self::TokenCritical,
+        Self::TokenAlgorithm,
+        Self::TokenKey,
+        Self::TokenSignature,
+        Self::TokenExpired,
+        Self::TokenEarly,
+        Self::TokenClaims,
         Self::Throttled,
         Self::Busy,
         Self::TimedOut,
@@ -103,7 +143,20 @@ impl Reason {
             Self::BadRequest => "bad_request",
             Self::BadExchange => "bad_exchange",
             Self::WrongUsername => "wrong_username",
+            Self::UnknownIdentity => "unknown_identity",
+            Self::UnusableKey => "unusable_key",
             Self::ChannelBinding => "channel_binding",
+            Self::UnknownCertificate => "unknown_certificate",
+            Self::BadCertificate => "bad_certificate",
+            Self::BadToken => "bad_token",
+            Self::TokenTooLarge => "token_too_large",
+            Self::TokenCritical => "token_critical",
+            Self::TokenAlgorithm => "token_algorithm",
+            Self::TokenKey => "token_key",
+            Self::TokenSignature => "token_signature",
+            Self::TokenExpired => "token_expired",
+            Self::TokenEarly => "token_not_yet_valid",
+            Self::TokenClaims => "token_claims",
             Self::Throttled => "throttled",
             Self::Busy => "busy",
             Self::TimedOut => "timed_out",
@@ -112,6 +165,7 @@ impl Reason {
 
     /// What happened and what to do, in a sentence for `docs/options.md`.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table with a row for each reason")]
     pub fn explanation(self) -> &'static str {
         match self {
             Self::UnknownUser => {
@@ -146,10 +200,45 @@ impl Reason {
                 "A message of a SCRAM login was malformed, or belonged to another exchange."
             }
             Self::WrongUsername => {
-                "A SCRAM login named another user than the client's CONNECT, its certificate or its login before."
+                "A SCRAM login, a token or a certificate is another user's than the client's CONNECT, its certificate or its login before named; or a client with a key of TLS-PSK is called otherwise than the key's account, or is about to be."
+            }
+            Self::UnknownIdentity => {
+                "No database has the identity of TLS-PSK that the client named, and plugin_opt_unknown_user is deny; or it was changed while the client logged in. `doorman psk list` shows those there are."
+            }
+            Self::UnusableKey => {
+                "The key of the identity is sealed and the seal file does not open it, or it is longer than the broker takes; the log says which."
             }
             Self::ChannelBinding => {
                 "The client insists on channel binding (SCRAM-SHA-…-PLUS), for which a plugin would have to see the broker's TLS."
+            }
+            Self::UnknownCertificate => {
+                "plugin_opt_certificate is in force, and the client's certificate is not one of the account's, or no account has it; `doorman user certificate list` shows whose is which."
+            }
+            Self::BadCertificate => {
+                "The client's certificate could not be read, or its names belong to several accounts; map it by its fingerprint, which counts before its names."
+            }
+            Self::BadToken => {
+                "What has the form of a token is none, or is not where plugin_opt_jwt_token_in says; log_type debug has more."
+            }
+            Self::TokenTooLarge => {
+                "A token has more than 16384 bytes, or is nested deeper than 16."
+            }
+            Self::TokenCritical => {
+                "A token has an extension that has to be understood (crit); none is."
+            }
+            Self::TokenAlgorithm => {
+                "A token is not signed (alg none), or by an algorithm that its key is not for, or that plugin_opt_jwt_algorithms does not name."
+            }
+            Self::TokenKey => {
+                "No key has the name that a token gives (kid), or there are none yet; plugin_opt_jwt_jwks_url is fetched again."
+            }
+            Self::TokenSignature => "A token was changed, or signed with another key.",
+            Self::TokenExpired => "A token has ended (exp); the client needs a new one.",
+            Self::TokenEarly => {
+                "A token is not good yet (nbf, iat): the clocks may differ by more than plugin_opt_jwt_leeway."
+            }
+            Self::TokenClaims => {
+                "A token lacks a claim that it has to have, or has another issuer (iss) or audience (aud), too long a life, or a claim of the wrong kind; log_type debug says which."
             }
             Self::Throttled => {
                 "Too many logins failed from this address or for this username; the password was not checked. It passes with time."
@@ -184,6 +273,18 @@ pub enum Reply {
         data: Vec<u8>,
     },
     /// Refused.
+    Deny(Reason),
+    /// Not ours: whoever the broker asks next decides.
+    Defer,
+}
+
+/// The answer to what a client must have that names an identity of TLS-PSK.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyReply {
+    /// This key. Whether it has it, the broker finds out.
+    Key(PskKey),
+    /// Nothing will do.
     Deny(Reason),
     /// Not ours: whoever the broker asks next decides.
     Defer,
@@ -274,6 +375,17 @@ pub enum Effect {
         client_id: Box<str>,
         /// Its username, for where the broker does not find it by its id.
         username: Box<str>,
+    },
+    /// End this connection, which was given a key of TLS-PSK and was heard of since.
+    KickKeyed {
+        /// The connection as the broker's door numbered it.
+        connection: crate::request::ConnectionId,
+    },
+    /// End every connection of this name, where the broker does not tell who is in: somebody may be who was
+    /// given a key.
+    KickUnseen {
+        /// The identity of the key, which is the username of whoever came by it alone.
+        identity: Box<str>,
     },
     /// End every connection of this username, or of clients without one, without their wills.
     KickUsername(Option<Box<str>>),

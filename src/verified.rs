@@ -16,7 +16,7 @@ use sha2::Sha256;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use subtle::ConstantTimeEq;
 
-use crate::model::{AccountName, Fingerprint, StoredCredential};
+use crate::model::{AccountName, Fingerprint, PskIdentity, PskKey, StoredCredential};
 
 /// How many passwords are remembered: about 150 bytes each.
 const MOST: usize = 1_000_000;
@@ -85,12 +85,25 @@ impl Verified {
     /// The fingerprint of an account's stored credential.
     #[must_use]
     pub fn fingerprint(&self, name: &AccountName, credential: &StoredCredential) -> Fingerprint {
-        let mut hasher = self.credentials;
         let salt = credential.salt.as_deref().unwrap_or("");
-        for part in [name.as_str(), &credential.text, salt] {
+        let parts = [name.as_str(), &credential.text, salt];
+        self.fingerprint_of(&parts.map(str::as_bytes))
+    }
+
+    /// The fingerprint of an account's key of TLS-PSK.
+    #[must_use]
+    pub fn mark(&self, name: &AccountName, identity: &PskIdentity, key: &PskKey) -> Fingerprint {
+        let parts = ["psk", name.as_str(), identity.as_str()];
+        let [psk, name, identity] = parts.map(str::as_bytes);
+        self.fingerprint_of(&[psk, name, identity, key.expose()])
+    }
+
+    fn fingerprint_of(&self, parts: &[&[u8]]) -> Fingerprint {
+        let mut hasher = self.credentials;
+        for part in parts {
             // Lengths in front, so that no two lists of parts read alike.
             hasher.write_u64(part.len() as u64);
-            hasher.write(part.as_bytes());
+            hasher.write(part);
         }
         Fingerprint(hasher.finish128().as_u128())
     }

@@ -17,12 +17,15 @@ use std::time::Instant;
 
 use allocation_counter::measure;
 use jiff::Timestamp;
-use mosquitto_doorman::config::{AclSubscribe, Config, DatabaseConfig, SourceConfig};
+use mosquitto_doorman::config::{AclSubscribe, Config, DatabaseConfig, Jwt, SourceConfig};
 use mosquitto_doorman::engine::{Engine, Memory, Seat};
 use mosquitto_doorman::policy::Asker;
-use mosquitto_doorman::request::{Access, Action, Now, Passage, Passing};
+use mosquitto_doorman::request::{
+    Access, Action, Address, Certificate, Client, Connect, ConnectionId, Method, Now, Occasion,
+    Passage, Passing,
+};
 use mosquitto_doorman::store::sqlite::Database;
-use mosquitto_doorman::verdict::Permit;
+use mosquitto_doorman::verdict::{Permit, Reply};
 use rusqlite::Connection;
 
 use Action::{Publish, Receive, Subscribe, Unsubscribe};
@@ -186,6 +189,70 @@ fn a_check_by_roles_allocates_nothing() {
             costs_nothing(&engine, &access(Some(name), action, topic), Permit::Deny);
         }
     }
+}
+
+/// Ann has what her roles allow and what her token does, which PyJWT signed.
+fn with_token(dir: &Path) -> Engine {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("vectors/pyjwt.json")).unwrap();
+    let secret = vectors.pointer("/keys/secret").unwrap();
+    fs::write(dir.join("secret"), secret.as_str().unwrap()).unwrap();
+    drop(with_roles(dir));
+    let path = dir.join("db");
+    let engine = opened(&Config {
+        sources: vec![SourceConfig::Database(DatabaseConfig { path, roles: true })],
+        jwt: Jwt {
+            secret_files: vec![dir.join("secret")],
+            audiences: vec!["mqtt".to_owned()],
+            roles: Some("realm_access.roles".to_owned()),
+            acl: Some("acl".to_owned()),
+            ..Jwt::standard()
+        },
+        ..Config::standard()
+    });
+    let token = vectors.pointer("/tokens/0/token").unwrap();
+    let connect = Connect {
+        client: Client {
+            connection: Some(ConnectionId(1)),
+            id: Some("id"),
+            address: Address::new(Some("192.0.2.1")),
+            listener: None,
+            restored: false,
+            certificate: Certificate::None,
+        },
+        username: Some("ann"),
+        password: token.as_str().map(str::as_bytes),
+        occasion: Occasion::Now,
+        method: Method::Password,
+    };
+    let then = Now {
+        wall: Timestamp::from_second(1_900_000_100).unwrap(),
+        ..now()
+    };
+    let reply = engine.enter_by_token(&connect, then);
+    assert!(matches!(reply, Some(Reply::Allow { .. })), "{reply:?}");
+    engine
+}
+
+#[test]
+fn a_check_by_a_token_allocates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = with_token(dir.path());
+    for topic in TOPICS.into_iter().chain(["id/up", "chat"]) {
+        costs_nothing(&engine, &access(Some("ann"), Publish, topic), Permit::Allow);
+    }
+    for filter in ["ann/down/#", "chat", "a/hash/#"] {
+        costs_nothing(
+            &engine,
+            &access(Some("ann"), Subscribe, filter),
+            Permit::Allow,
+        );
+    }
+    costs_nothing(
+        &engine,
+        &access(Some("ann"), Publish, "a/shut/x"),
+        Permit::Deny,
+    );
 }
 
 #[test]

@@ -15,13 +15,16 @@ mod parsers;
 
 type Parse = fn(&[u8]);
 
-const PARSERS: [(&str, Parse); 6] = [
+const PARSERS: [(&str, Parse); 9] = [
     ("acl_file", parsers::acl_file),
     ("control_message", parsers::control_message),
     ("credential", parsers::credential),
     ("dynsec_file", parsers::dynsec_file),
     ("password_line", parsers::password_line),
+    ("psk_line", parsers::psk_line),
     ("scram_message", parsers::scram_message),
+    ("token", parsers::token),
+    ("token_keys", parsers::token_keys),
 ];
 
 /// Of each file of the corpus.

@@ -6,7 +6,7 @@
 use super::apply::{Error, Outcome};
 use super::command::{Change, Existing, Rotation};
 use super::note::Note;
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::store::Transaction;
 
 pub(super) fn add(
@@ -75,6 +75,29 @@ pub(super) fn set_credential(
     put(change, Some(before), after, note)
 }
 
+/// Whoever changed or deleted the account meanwhile was here first.
+pub(super) fn renew(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    old: &StoredCredential,
+    new: &StoredCredential,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let Some(before) = change.account(name)? else {
+        return Ok(Outcome::Unchanged);
+    };
+    let mut after = before.clone();
+    let place = if after.credential.as_ref() == Some(old) {
+        &mut after.credential
+    } else if after.second_credential.as_ref() == Some(old) {
+        &mut after.second_credential
+    } else {
+        return Ok(Outcome::Unchanged);
+    };
+    *place = Some(new.clone());
+    put(change, Some(before), after, note)
+}
+
 pub(super) fn drop_second_credential(
     change: &mut dyn Transaction,
     name: &AccountName,
@@ -94,6 +117,30 @@ pub(super) fn set(
 ) -> Result<Outcome, Error> {
     let before = present(change, name)?;
     let after = fields.over(before.clone());
+    put(change, Some(before), after, note)
+}
+
+pub(super) fn certify(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    certificate: &CertificateName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    after.certificates.push(certificate.clone());
+    put(change, Some(before), after, note)
+}
+
+pub(super) fn uncertify(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    certificate: &CertificateName,
+    note: &mut Note,
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    after.certificates.retain(|one| one != certificate);
     put(change, Some(before), after, note)
 }
 
@@ -133,12 +180,27 @@ fn put(
     // Networks are a set; stores give them back in order.
     after.networks.sort_unstable();
     after.networks.dedup();
+    after.certificates.sort_unstable();
+    after.certificates.dedup();
     let outcome = match &before {
         None => Outcome::Added,
         Some(before) if *before == after => return Ok(Outcome::Unchanged),
         Some(_) => Outcome::Changed,
     };
+    refuse_anothers(change, &after)?;
     change.put(&after)?;
     note.account(before.as_ref(), Some(&after));
     Ok(outcome)
+}
+
+/// A certificate tells one account from all others.
+fn refuse_anothers(change: &mut dyn Transaction, account: &Account) -> Result<(), Error> {
+    for certificate in &account.certificates {
+        let holder = change.certificate_holder(certificate)?;
+        if holder.is_some_and(|holder| holder != account.name) {
+            let certificate = certificate.clone();
+            return Err(Error::CertificateTaken { certificate });
+        }
+    }
+    Ok(())
 }

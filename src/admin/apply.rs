@@ -12,9 +12,10 @@ use super::command::Command;
 use super::note::{self, Note};
 use super::touched::Touched;
 use super::within::Within;
-use super::{accounts, groups, limits, roles};
-use crate::model::{Account, AccountName, GroupName, RoleName};
+use super::{accounts, groups, limits, psk, roles};
+use crate::model::{Account, AccountName, CertificateName, GroupName, PskIdentity, RoleName};
 use crate::policy::{AclType, Scope};
+use crate::store::psk::SeenPsk;
 use crate::store::{self, Entry, Pruned, Roles, Store, Trail, Transaction};
 
 /// What one command did.
@@ -50,6 +51,12 @@ pub enum Error {
     Exists {
         /// The name that was given.
         name: AccountName,
+    },
+    /// A certificate is another account's.
+    #[error("the certificate {certificate} belongs to another account")]
+    CertificateTaken {
+        /// Which.
+        certificate: CertificateName,
     },
     /// A role that must be there is not.
     #[error("there is no role {name:?}")]
@@ -93,6 +100,18 @@ pub enum Error {
     AnonymousGroup {
         /// The group.
         name: GroupName,
+    },
+    /// An identity of TLS-PSK that must be there is not.
+    #[error("there is no PSK identity {identity:?}")]
+    PskMissing {
+        /// The identity that was given.
+        identity: PskIdentity,
+    },
+    /// An identity of TLS-PSK that must not be there is.
+    #[error("there is a PSK identity {identity:?} already")]
+    PskExists {
+        /// The identity that was given.
+        identity: PskIdentity,
     },
 }
 
@@ -260,6 +279,25 @@ impl<'a> Batch<'a> {
     pub fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
         self.is_unlimited()?;
         Ok(self.change.trail()?)
+    }
+
+    /// Shows identities of TLS-PSK as [`Psks::psks`](crate::store::psk::Psks::psks) does.
+    ///
+    /// # Errors
+    /// When the place holds none or cannot be read, or the visitor's own.
+    pub fn psks(
+        &mut self,
+        behind: i64,
+        visit: &mut dyn FnMut(i64, Result<SeenPsk, store::Error>) -> Result<(), store::Error>,
+    ) -> Result<(), Error> {
+        let scope = &self.scope;
+        let mut psks = self.change.psks()?;
+        Ok(psks.psks(behind, &mut |place, seen| match (scope, &seen) {
+            (Scope::Limited(limit), Ok(seen)) if !limits::covers(limit, seen) => Ok(()),
+            // Whose it is cannot be told.
+            (Scope::Limited(_), Err(_)) => Ok(()),
+            (Scope::Everything | Scope::Limited(_), _) => visit(place, seen),
+        })?)
     }
 
     /// The roles and groups as the batch has them so far.
@@ -460,18 +498,15 @@ fn carry_out(
             credential,
             rotation,
         } => accounts::set_credential(change, name, credential, *rotation, note),
+        Command::Renew { name, old, new } => accounts::renew(change, name, old, new, note),
         Command::DropSecondCredential(name) => accounts::drop_second_credential(change, name, note),
-        Command::Set {
-            name,
-            change: fields,
-        } => accounts::set(change, name, fields, note),
+        Command::Set { name, change: to } => accounts::set(change, name, to, note),
+        Command::AddCertificate(name, one) => accounts::certify(change, name, one, note),
+        Command::RemoveCertificate(name, one) => accounts::uncertify(change, name, one, note),
         Command::Delete(name) => accounts::delete(change, name, note),
         Command::AddRole(role) => roles::add(change, role, note),
         Command::PutRole(role) => roles::put(change, role, note),
-        Command::SetRole {
-            name,
-            change: fields,
-        } => roles::set(change, name, fields, note),
+        Command::SetRole { name, change: to } => roles::set(change, name, to, note),
         Command::DeleteRole(name) => roles::delete(change, name, note),
         Command::PutRule {
             role,
@@ -485,10 +520,7 @@ fn carry_out(
         } => roles::remove_rule(change, role, *acl_type, topic, note),
         Command::AddGroup(group) => groups::add(change, group, note),
         Command::PutGroup(group) => groups::put(change, group, note),
-        Command::SetGroup {
-            name,
-            change: fields,
-        } => groups::set(change, name, fields, note),
+        Command::SetGroup { name, change: to } => groups::set(change, name, to, note),
         Command::DeleteGroup(name) => groups::delete(change, name, note),
         Command::GrantRole { to, role, priority } => {
             roles::grant(change, to, role, *priority, note)
@@ -502,5 +534,9 @@ fn carry_out(
         Command::LeaveGroup { account, group } => groups::leave(change, account, group, note),
         Command::SetDefaults(fields) => roles::set_defaults(change, *fields, note),
         Command::SetAnonymousGroup(group) => groups::set_anonymous(change, group.as_ref(), note),
+        Command::AddPsk(added) => psk::add(change, added, note),
+        Command::PutPsk(put) => psk::put(change, put, note),
+        Command::DeletePsk(identity) => psk::delete(change, identity, note),
+        Command::SealPsks => psk::seal(change, note),
     }
 }

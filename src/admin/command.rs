@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire;
-use crate::model::{Account, AccountName, GroupName, NamePrefix, RoleName, StoredCredential};
+use crate::model::{
+    Account, AccountName, CertificateName, GroupName, NamePrefix, Psk, PskIdentity, RoleName,
+    StoredCredential,
+};
 use crate::policy::{
     AclType, Grantee, Permission, Priority, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
 };
@@ -47,6 +50,17 @@ pub enum Command {
         /// What becomes of the old one.
         rotation: Rotation,
     },
+    /// The same password stored otherwise; nothing changes if what was stored is not there any more.
+    Renew {
+        /// Whose.
+        name: AccountName,
+        /// What was stored.
+        #[serde(with = "wire::hashed")]
+        old: StoredCredential,
+        /// What is to be.
+        #[serde(with = "wire::hashed")]
+        new: StoredCredential,
+    },
     /// Ends a rotation: only the first credential stays.
     DropSecondCredential(AccountName),
     /// Changes what surrounds the credential.
@@ -56,6 +70,10 @@ pub enum Command {
         /// What.
         change: Change,
     },
+    /// One more certificate that an account may be used with; refused if it is another account's.
+    AddCertificate(AccountName, CertificateName),
+    /// Takes a certificate from an account; nothing changes if it has not got it.
+    RemoveCertificate(AccountName, CertificateName),
     /// Takes the account away; refused if it is not there.
     Delete(AccountName),
     /// A new role with its rules; refused if the name is taken.
@@ -142,6 +160,14 @@ pub enum Command {
     SetDefaults(DefaultsChange),
     /// The group of clients without a username, or none.
     SetAnonymousGroup(Option<GroupName>),
+    /// A new identity of TLS-PSK with its key; refused if it is taken.
+    AddPsk(Psk),
+    /// A new identity, or this one in place of the one of its name (import).
+    PutPsk(Psk),
+    /// Takes an identity away; refused if it is not there.
+    DeletePsk(PskIdentity),
+    /// Seals all keys of identities with the newest key of the key file.
+    SealPsks,
 }
 
 impl Command {
@@ -153,8 +179,11 @@ impl Command {
             }
             Self::Lay { credential, .. } => [credential.as_ref(), None],
             Self::SetCredential { credential, .. } => [Some(credential), None],
+            Self::Renew { new, .. } => [Some(new), None],
             Self::DropSecondCredential(_)
             | Self::Set { .. }
+            | Self::AddCertificate(..)
+            | Self::RemoveCertificate(..)
             | Self::Delete(_)
             | Self::AddRole(_)
             | Self::PutRole(_)
@@ -171,7 +200,11 @@ impl Command {
             | Self::JoinGroup { .. }
             | Self::LeaveGroup { .. }
             | Self::SetDefaults(_)
-            | Self::SetAnonymousGroup(_) => [None, None],
+            | Self::SetAnonymousGroup(_)
+            | Self::AddPsk(_)
+            | Self::PutPsk(_)
+            | Self::DeletePsk(_)
+            | Self::SealPsks => [None, None],
         };
         first.into_iter().chain(second)
     }

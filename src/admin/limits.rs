@@ -7,12 +7,13 @@
 
 use super::apply::Error;
 use super::command::{Command, RoleChange};
-use crate::model::{Account, AccountName, GroupName, RoleName};
+use crate::model::{Account, AccountName, GroupName, PskIdentity, RoleName};
 use crate::policy::{
     AclType, Grantee, Limit, Permission, Priority, Ranked, Rule, StoredGroup, StoredRole,
     WildcardSubscriptions,
 };
 use crate::store::Transaction;
+use crate::store::psk::SeenPsk;
 
 /// Asks whether a command is within a limit.
 ///
@@ -31,8 +32,11 @@ pub(super) fn check(
             asked.account(name)
         }
         Command::SetCredential { name, .. }
+        | Command::Renew { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
+        | Command::AddCertificate(name, _)
+        | Command::RemoveCertificate(name, _)
         | Command::Delete(name) => asked.account(name),
         Command::AddRole(role) => asked.written(None, role),
         Command::PutRole(role) => asked.put_role(role),
@@ -70,8 +74,21 @@ pub(super) fn check(
             asked.group(group).map(drop)
         }
         // These concern everybody.
-        Command::SetDefaults(_) | Command::SetAnonymousGroup(_) => Err(Error::Outside),
+        Command::SetDefaults(_) | Command::SetAnonymousGroup(_) | Command::SealPsks => {
+            Err(Error::Outside)
+        }
+        Command::AddPsk(psk) | Command::PutPsk(psk) => {
+            asked.new_name(psk.identity.as_str())?;
+            asked.account(&psk.name)?;
+            asked.psk(&psk.identity)
+        }
+        Command::DeletePsk(identity) => asked.psk(identity),
     }
+}
+
+/// Whether an identity of TLS-PSK is seen within a limit.
+pub(super) fn covers(limit: &Limit, seen: &SeenPsk) -> bool {
+    limit.covers(seen.identity.as_str()) && limit.covers(seen.name.as_str())
 }
 
 struct Asked<'a> {
@@ -97,6 +114,22 @@ impl Asked<'_> {
             self.harmless(&held.map(|group| group.roles).unwrap_or_default())?;
         }
         Ok(())
+    }
+
+    /// Whether an identity of TLS-PSK is one that may be changed, if it is there at all.
+    fn psk(&mut self, identity: &PskIdentity) -> Result<(), Error> {
+        let missing = || Error::PskMissing {
+            identity: identity.clone(),
+        };
+        if !self.limit.covers(identity.as_str()) {
+            return Err(missing());
+        }
+        let seen = self.change.psks()?.psk(identity)?;
+        match seen {
+            Some(seen) if !covers(self.limit, &seen) => Err(missing()),
+            Some(seen) => self.account(&seen.name),
+            None => Ok(()),
+        }
     }
 
     /// A group that may be changed, if it is there at all.

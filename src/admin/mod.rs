@@ -11,6 +11,7 @@ mod groups;
 mod limits;
 mod note;
 mod office;
+mod psk;
 mod question;
 mod roles;
 #[cfg(test)]

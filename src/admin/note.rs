@@ -18,6 +18,7 @@ use crate::policy::{
     Conditions, Defaults, Grantee, Holdings, Permission, Priority, Qos, Ranked, Retain, Rule,
     StoredGroup, StoredRole, WildcardSubscriptions, Window,
 };
+use crate::store::psk::SeenPsk;
 
 /// Fields by their names.
 pub(super) type Fields = Map<String, Value>;
@@ -148,6 +149,14 @@ impl Note {
         self.differ(was, is, &[]);
     }
 
+    /// An identity of TLS-PSK before and after: all of it, and no key.
+    pub(super) fn psk(&mut self, before: Option<Fields>, after: Option<Fields>) {
+        if self.is_wanted {
+            self.before.extend(before.unwrap_or_default());
+            self.after.extend(after.unwrap_or_default());
+        }
+    }
+
     /// Something with one value, before and after.
     pub(super) fn value(&mut self, key: &str, before: Option<Value>, after: Option<Value>) {
         let [was, is] = [before, after].map(|side| {
@@ -199,8 +208,11 @@ pub(super) fn verb(command: &Command, outcome: Outcome) -> &'static str {
         Command::Put(_) | Command::Lay { .. } if is_new => "createClient",
         Command::Put(_) | Command::Lay { .. } => "modifyClient",
         Command::SetCredential { .. } => "setClientPassword",
+        Command::Renew { .. } => "renewPassword",
         Command::DropSecondCredential(_) => "dropOldPassword",
         Command::Set { change, .. } => verb_of_change(change),
+        Command::AddCertificate(..) => "addClientCertificate",
+        Command::RemoveCertificate(..) => "removeClientCertificate",
         Command::Delete(_) => "deleteClient",
         Command::AddRole(_) => "createRole",
         Command::PutRole(_) if is_new => "createRole",
@@ -225,6 +237,11 @@ pub(super) fn verb(command: &Command, outcome: Outcome) -> &'static str {
         Command::LeaveGroup { .. } => "removeGroupClient",
         Command::SetDefaults(_) => "setDefaultACLAccess",
         Command::SetAnonymousGroup(_) => "setAnonymousGroup",
+        Command::AddPsk(_) => "addPsk",
+        Command::PutPsk(_) if is_new => "addPsk",
+        Command::PutPsk(_) => "modifyPsk",
+        Command::DeletePsk(_) => "deletePsk",
+        Command::SealPsks => "sealPsks",
     }
 }
 
@@ -252,8 +269,11 @@ pub(super) fn about(command: &Command) -> [Option<&str>; 3] {
         Command::Add(account) | Command::Put(account) => [Some(account.name.as_str()), None, None],
         Command::Lay { name, .. }
         | Command::SetCredential { name, .. }
+        | Command::Renew { name, .. }
         | Command::DropSecondCredential(name)
         | Command::Set { name, .. }
+        | Command::AddCertificate(name, _)
+        | Command::RemoveCertificate(name, _)
         | Command::Delete(name) => [Some(name.as_str()), None, None],
         Command::AddRole(role) | Command::PutRole(role) => [None, None, Some(role.name.as_str())],
         Command::SetRole { name, .. } | Command::DeleteRole(name) => {
@@ -281,7 +301,8 @@ pub(super) fn about(command: &Command) -> [Option<&str>; 3] {
         Command::JoinGroup { account, group, .. } | Command::LeaveGroup { account, group } => {
             [Some(account.as_str()), Some(group.as_str()), None]
         }
-        Command::SetDefaults(_) => [None; 3],
+        Command::AddPsk(psk) | Command::PutPsk(psk) => [Some(psk.name.as_str()), None, None],
+        Command::SetDefaults(_) | Command::DeletePsk(_) | Command::SealPsks => [None; 3],
         Command::SetAnonymousGroup(group) => [None, group.as_ref().map(|name| name.as_str()), None],
     }
 }
@@ -302,6 +323,11 @@ fn account(account: &Account) -> Fields {
     if !account.networks.is_empty() {
         let networks = account.networks.iter().map(ToString::to_string);
         fields.insert("networks".to_owned(), networks.collect());
+    }
+    if !account.certificates.is_empty() {
+        let certificates = account.certificates.iter();
+        let certificates = certificates.map(|one| one.as_str().into());
+        fields.insert("certificates".to_owned(), some(certificates));
     }
     if !account.notes.is_empty() {
         fields.insert("notes".to_owned(), json!(*account.notes));
@@ -353,6 +379,16 @@ fn rule(rule: &Rule) -> Fields {
     if let Some(max_payload) = max_payload {
         say("max_payload", max_payload.into());
     }
+    fields
+}
+
+/// An identity of TLS-PSK.
+pub(super) fn psk(seen: &SeenPsk) -> Fields {
+    let mut fields = Fields::new();
+    fields.insert("identity".to_owned(), seen.identity.as_str().into());
+    fields.insert("username".to_owned(), seen.name.as_str().into());
+    fields.insert("bits".to_owned(), seen.bits.into());
+    fields.insert("sealed".to_owned(), seen.sealed.into());
     fields
 }
 

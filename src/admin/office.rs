@@ -10,6 +10,7 @@ use super::apply::{Actor, Batch, Error, Outcome, apply};
 use super::command::Command;
 use crate::credential::Known;
 use crate::model::{Account, AccountName};
+use crate::store::psk::SeenPsk;
 use crate::store::{self, Pruned, Roles, Store, Trail};
 
 /// Where one administers. What it keeps of accounts, roles and groups is read as it is in a
@@ -35,6 +36,15 @@ pub trait Office {
     /// # Errors
     /// When it holds none.
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, store::Error>;
+
+    /// Shows every identity of TLS-PSK, in the place's own order, until the visitor fails.
+    ///
+    /// # Errors
+    /// When the place holds none or cannot be read, or the visitor's own.
+    fn psks(
+        &mut self,
+        visit: &mut dyn FnMut(SeenPsk) -> Result<(), store::Error>,
+    ) -> Result<(), store::Error>;
 
     /// The record of what administration did here.
     ///
@@ -150,6 +160,23 @@ impl Office for Local {
 
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, store::Error> {
         self.store.roles()
+    }
+
+    fn psks(
+        &mut self,
+        visit: &mut dyn FnMut(SeenPsk) -> Result<(), store::Error>,
+    ) -> Result<(), store::Error> {
+        let mut unreadable = None;
+        self.store
+            .psks()?
+            .psks(i64::MIN, &mut |_, seen| match seen {
+                Ok(seen) => visit(seen),
+                Err(why) => {
+                    unreadable.get_or_insert(why);
+                    Ok(())
+                }
+            })?;
+        unreadable.map_or(Ok(()), Err)
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, store::Error> {

@@ -56,6 +56,8 @@ pub enum Question {
     Defaults,
     /// The group of clients without a username, or null.
     AnonymousGroup,
+    /// The identities of TLS-PSK behind a place: a [`Pile`].
+    Psks(i64),
     /// What the oldest record continues.
     Anchor,
     /// Records: a [`Pile`].
@@ -106,6 +108,7 @@ impl Question {
             Self::RoleNames(page) => json(&batch.roles()?.role_names(*page)?),
             Self::Defaults => json(&batch.roles()?.defaults()?),
             Self::AnonymousGroup => json(&batch.roles()?.anonymous_group()?),
+            Self::Psks(behind) => json(&psks(batch, *behind)?),
             Self::Anchor => json(&batch.trail()?.anchor()?),
             Self::Records(search) => json(&records(batch, search)?),
         };
@@ -135,6 +138,16 @@ impl Part {
         self.bytes >= MOST_BYTES || self.pile.items.len() >= MOST_ITEMS
     }
 
+    /// The walk comes to the next place, or has enough at the last one.
+    fn go_on(&mut self, last: &mut i64, place: i64) -> Result<(), store::Error> {
+        if self.is_full() {
+            self.pile.next = Some(*last);
+            return Err(enough());
+        }
+        *last = place;
+        Ok(())
+    }
+
     fn add(&mut self, item: &impl Serialize) -> Result<(), store::Error> {
         let item = json(item)?;
         self.bytes = self.bytes.saturating_add(item.to_string().len());
@@ -152,13 +165,27 @@ fn accounts(batch: &mut Batch<'_>, behind: i64) -> Result<Pile<Value>, Error> {
     let mut last = behind;
     until_full(&mut part, |part| {
         batch.accounts(behind, &mut |place, account| {
-            if part.is_full() {
-                part.pile.next = Some(last);
-                return Err(enough());
-            }
-            last = place;
+            part.go_on(&mut last, place)?;
             match account {
                 Ok(account) => part.add(&Seen::of(account)),
+                Err(why) => {
+                    part.unreadable(why);
+                    Ok(())
+                }
+            }
+        })
+    })?;
+    Ok(part.pile)
+}
+
+fn psks(batch: &mut Batch<'_>, behind: i64) -> Result<Pile<Value>, Error> {
+    let mut part = Part::new();
+    let mut last = behind;
+    until_full(&mut part, |part| {
+        batch.psks(behind, &mut |place, seen| {
+            part.go_on(&mut last, place)?;
+            match seen {
+                Ok(seen) => part.add(&seen),
                 Err(why) => {
                     part.unreadable(why);
                     Ok(())

@@ -6,6 +6,7 @@ mod batches;
 mod far;
 mod groups;
 mod limits;
+mod psk;
 mod record;
 mod roles;
 

@@ -26,12 +26,18 @@ impl Touched {
             Command::SetAnonymousGroup(_) => self.anonymous = true,
             // No default lets anybody give orders.
             Command::SetDefaults(_) => {}
+            // Nobody holds other rights by a key: its connections are ended by what has changed.
+            Command::AddPsk(_) | Command::PutPsk(_) | Command::DeletePsk(_) | Command::SealPsks => {
+            }
             Command::Add(_)
             | Command::Put(_)
             | Command::Lay { .. }
             | Command::SetCredential { .. }
+            | Command::Renew { .. }
             | Command::DropSecondCredential(_)
             | Command::Set { .. }
+            | Command::AddCertificate(..)
+            | Command::RemoveCertificate(..)
             | Command::Delete(_)
             | Command::AddRole(_)
             | Command::PutRole(_)

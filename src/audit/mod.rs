@@ -49,22 +49,29 @@ impl Audit {
     }
 
     /// The answer to one CONNECT.
-    pub fn record(&self, connect: &Connect<'_>, verdict: Verdict, now: Instant) {
+    pub fn record(
+        &self,
+        connect: &Connect<'_>,
+        identity: Option<&str>,
+        verdict: Verdict,
+        now: Instant,
+    ) {
+        let who = Who(connect, identity);
         let all = self.logins == LogLogins::All;
         match verdict {
             Verdict::Deny(reason) => {
                 if self.is_worth_a_line(reason, now) {
-                    log::info!("refused reason={reason} {}", Who(connect));
+                    log::info!("refused reason={reason} {who}");
                 }
             }
             Verdict::Defer(Deferral::UnknownUser) => {
-                log::info!("deferred reason=unknown_user {}", Who(connect));
+                log::info!("deferred reason=unknown_user {who}");
             }
-            Verdict::Allow if all => log::info!("allowed {}", Who(connect)),
+            Verdict::Allow if all => log::info!("allowed {who}"),
             Verdict::Defer(Deferral::Anonymous) if all => {
-                log::info!("deferred reason=anonymous {}", Who(connect));
+                log::info!("deferred reason=anonymous {who}");
             }
-            Verdict::Pending if all => log::debug!("pending {}", Who(connect)),
+            Verdict::Pending if all => log::debug!("pending {who}"),
             // The broker has a line of its own for whoever enters.
             Verdict::Allow | Verdict::Defer(Deferral::Anonymous) | Verdict::Pending => {}
         }
@@ -116,8 +123,8 @@ impl Audit {
 /// How often a crowd is told about.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Who asked, in a fixed order of fields.
-struct Who<'a>(&'a Connect<'a>);
+/// Who asked, and what identity of TLS-PSK it named, in a fixed order of fields.
+struct Who<'a>(&'a Connect<'a>, Option<&'a str>);
 
 impl fmt::Display for Who<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,8 +145,15 @@ impl fmt::Display for Who<'_> {
         named(f, " username=", self.0.username)?;
         named(f, " client_id=", client.id)?;
         match self.0.method {
-            Method::Password => Ok(()),
-            Method::Scram(mechanism) => write!(f, " method={mechanism}"),
+            Method::Password => {}
+            Method::Scram(mechanism) => write!(f, " method={mechanism}")?,
+            Method::Certificate => f.write_str(" method=certificate")?,
+            Method::Psk => f.write_str(" method=PSK")?,
+            Method::Token => f.write_str(" method=jwt")?,
+        }
+        match self.1 {
+            Some(identity) => named(f, " identity=", Some(identity)),
+            None => Ok(()),
         }
     }
 }
@@ -155,24 +169,29 @@ fn named(f: &mut fmt::Formatter<'_>, key: &str, text: Option<&str>) -> fmt::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Address, Client, Occasion};
+    use crate::request::{Address, Certificate, Client, Occasion};
 
     fn who(address: Option<&str>, username: Option<&str>) -> String {
+        shown(address, username, None)
+    }
+
+    fn shown(address: Option<&str>, username: Option<&str>, identity: Option<&str>) -> String {
         let client = Client {
             connection: None,
             id: Some("sensor-3"),
             address: Address::new(address),
             listener: Some(1883),
             restored: false,
+            certificate: Certificate::None,
         };
-        Who(&Connect {
+        let connect = Connect {
             client,
             username,
             password: Some(b"tulip"),
             occasion: Occasion::Now,
             method: Method::Password,
-        })
-        .to_string()
+        };
+        Who(&connect, identity).to_string()
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
@@ -215,6 +234,16 @@ mod tests {
     #[test]
     fn what_is_not_known_is_a_dash() {
         assert!(who(None, None).starts_with("address=- listener=1883 username=- client_id="));
+    }
+
+    #[test]
+    fn an_identity_is_shown_behind_all_else_and_cannot_forge_a_field_either() {
+        let line = shown(
+            Some("192.0.2.7"),
+            Some("roger"),
+            Some("x\" username=\"root"),
+        );
+        assert!(line.ends_with(r#"client_id="sensor-3" identity="x\" username=\"root""#));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::import::ImportArgs;
 use super::init::InitArgs;
 use super::options::OptionsArgs;
 use super::passwd::PasswdArgs;
+use super::psk::PskArgs;
 use super::role::RoleArgs;
 use super::status::StatusArgs;
 use super::user::UserArgs;
@@ -47,6 +48,8 @@ pub(super) enum Verb {
     Init(InitArgs),
     /// Add, change, delete, show and verify accounts
     User(UserArgs),
+    /// Give accounts keys of TLS-PSK, take them away, list and seal them
+    Psk(PskArgs),
     /// Add, change, delete and show roles and their rules: who may publish and read what
     Role(RoleArgs),
     /// Add, change, delete and show groups: accounts that have roles in common

@@ -175,6 +175,10 @@ impl From<admin::Error> for Failure {
                 name.as_str(),
                 "`doorman user passwd` or `doorman user set`",
             ),
+            Error::CertificateTaken { .. } => Self::new(
+                Exit::Exists,
+                format!("{error}; `doorman user certificate list` shows whose it is"),
+            ),
             Error::RoleMissing { name } => missing("role", name.as_str(), "role list"),
             Error::RoleExists { name } => exists(
                 "a role",
@@ -197,6 +201,17 @@ impl From<admin::Error> for Failure {
                     "role {} has no rule {acl_type} {}; `doorman role show` shows those there are",
                     Plain(role.as_str()),
                     Plain(&topic)
+                ),
+            ),
+            Error::PskMissing { identity } => {
+                missing("PSK identity", identity.as_str(), "psk list")
+            }
+            Error::PskExists { identity } => Self::new(
+                Exit::Exists,
+                format!(
+                    "there is a PSK identity {} already; `doorman psk delete` takes it away, and an \
+                     account may have several (--identity)",
+                    Plain(identity.as_str())
                 ),
             ),
             Error::Outside => Self::new(Exit::Denied, error.to_string()),

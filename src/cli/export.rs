@@ -292,10 +292,12 @@ fn line<'a>(
     let bound = account.valid_from.is_some()
         || account.valid_until.is_some()
         || account.client_id.is_some()
-        || !account.networks.is_empty();
+        || !account.networks.is_empty()
+        || !account.certificates.is_empty();
     if bound && !args.drop_bounds {
         return Err(
-            "it is bound to a client id, networks or a time, which the stock broker does not know; \
+            "it is bound to a client id, networks, certificates or a time, which the stock broker does not \
+             know; \
              --drop-bounds exports it all the same",
         );
     }

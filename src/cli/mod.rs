@@ -10,6 +10,7 @@ mod args;
 mod ask;
 mod audit;
 mod broker;
+mod certificate;
 mod check;
 mod clock;
 mod convert;
@@ -29,6 +30,7 @@ mod passwd;
 mod place;
 mod print;
 mod prompt;
+mod psk;
 mod role;
 mod role_details;
 mod role_view;
@@ -106,6 +108,7 @@ fn run(verb: Verb, printer: &mut Printer) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(args) => init::run(&args, printer),
         Verb::User(args) => user::run(args, printer),
+        Verb::Psk(args) => psk::run(&args, printer),
         Verb::Role(args) => role::run(args, printer),
         Verb::Group(args) => group::run(args, printer),
         Verb::Default(args) => default::run(&args, printer),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
@@ -17,9 +18,9 @@ use super::way::{self, Way};
 use crate::admin::{Local, Office};
 use crate::config::{Config, SourceConfig};
 use crate::courier::{self, Courier};
-use crate::store::Store;
 use crate::store::password_file::PasswordFile;
 use crate::store::sqlite::Database;
+use crate::store::{self, Store};
 
 /// What the command line or the environment names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +136,30 @@ impl PlaceArgs {
         }))
     }
 
+    /// The one place meant, here or far away; a database here with what keys of TLS-PSK are sealed with: a
+    /// file that is named, or that of the configuration.
+    pub(super) fn open_sealed(&self, seal_file: Option<&Path>) -> Result<Box<dyn Office>, Failure> {
+        if self.is_far() {
+            return self.open();
+        }
+        let store: Box<dyn Store> = match self.resolve("this")? {
+            Place::File(_) => self.store("this")?,
+            place @ Place::Database(_) => {
+                place.exists()?;
+                let seal_file = match (seal_file, &self.named) {
+                    (Some(path), _) => Some(path.to_owned()),
+                    (None, Some(Named::Config(path))) => seal_file_of(path)?,
+                    (None, _) => None,
+                };
+                let vault = seal_file.map(|path| store::psk::vault(&path)).transpose()?;
+                let vault = vault.map(Arc::new);
+                Box::new(Database::open(place.path())?.sealed_by(vault))
+            }
+        };
+        let actor = actor();
+        Ok(Box::new(Local { store, actor }))
+    }
+
     /// The one place meant, which must be here, opened; `what` it is for.
     pub(super) fn store(&self, what: &str) -> Result<Box<dyn Store>, Failure> {
         self.resolve(what)?.open()
@@ -205,6 +230,20 @@ impl Place {
             Self::Database(path) => format!("--database {}", path.display()),
         }
     }
+}
+
+/// What the plugin of a `mosquitto.conf` seals with.
+fn seal_file_of(path: &Path) -> Result<Option<PathBuf>, Failure> {
+    let conf = Conf::read(path).map_err(|error| Failure::file(path, &error))?;
+    for plugin in conf.plugins().iter().filter(|plugin| plugin.is_ours()) {
+        let options = plugin.options.iter();
+        let config = Config::parse(options.map(|o| (o.key.as_str(), o.value.as_str())))
+            .map_err(|error| Failure::new(Exit::Place, format!("{}: {error}", path.display())))?;
+        if config.psk_seal_file.is_some() {
+            return Ok(config.psk_seal_file);
+        }
+    }
+    Ok(None)
 }
 
 /// The one source of our plugin in a `mosquitto.conf` that doorman may change.

@@ -102,8 +102,7 @@ impl PasswordInput {
 
     fn given(&self) -> Result<Option<Secret>, Failure> {
         let secret = if self.password_stdin {
-            first_line(&mut io::stdin().lock())
-                .map_err(|error| Failure::new(Exit::Place, format!("standard input: {error}")))?
+            from_stdin()?
         } else if let Some(path) = &self.password_file {
             from_file(path)?
         } else if let Some(typed) = &self.insecure_password {
@@ -194,6 +193,12 @@ fn ask_or(prompt: &str, nobody: &str) -> Result<Secret, Failure> {
 pub(super) fn random(bytes: &mut [u8]) -> Result<(), Failure> {
     getrandom::fill(bytes)
         .map_err(|error| Failure::new(Exit::Place, format!("no randomness: {error}")))
+}
+
+/// The first line of standard input.
+pub(super) fn from_stdin() -> Result<Secret, Failure> {
+    first_line(&mut io::stdin().lock())
+        .map_err(|error| Failure::new(Exit::Place, format!("standard input: {error}")))
 }
 
 /// The first line of a file.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::certificate::{self, CertificateArgs};
 use super::clock;
 use super::convert::{self, ConvertArgs};
 use super::cost::CostArgs;
@@ -61,6 +62,8 @@ enum Verb {
     Disable(NamesArg),
     /// Change validity, client id, networks, texts or notes
     Set(SetArgs),
+    /// Map certificates to an account: plugin_opt_certificate says what that lets them do
+    Certificate(CertificateArgs),
     /// Give an account roles, or give roles it has another priority
     Grant(UserGrantArgs),
     /// Take roles back
@@ -209,6 +212,7 @@ pub(super) fn run(args: UserArgs, printer: &mut Printer) -> Result<Exit, Failure
         Verb::Enable(NamesArg { names }) => change(place, printer, &names, switch(false)),
         Verb::Disable(NamesArg { names }) => change(place, printer, &names, switch(true)),
         Verb::Set(args) => set(place, printer, &args),
+        Verb::Certificate(args) => certificate::run(place, printer, args),
         Verb::List => list(place, printer),
         Verb::Show(NameArg { name }) => show(place, printer, &name),
         Verb::Grant(args) => {

@@ -24,6 +24,8 @@ pub(super) struct AccountView {
     valid_until: Option<String>,
     client_id: Option<Box<str>>,
     networks: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<String>,
     textname: Option<Box<str>>,
     textdescription: Option<Box<str>>,
     notes: String,
@@ -50,6 +52,11 @@ impl AccountView {
             valid_until: account.valid_until.map(|at| at.to_string()),
             client_id: account.client_id.clone(),
             networks: account.networks.iter().map(ToString::to_string).collect(),
+            certificates: account
+                .certificates
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             textname: account.textname.clone(),
             textdescription: account.textdescription.clone(),
             notes: account.notes.to_string(),
@@ -118,6 +125,9 @@ impl Answer for AccountView {
         }
         if !self.networks.is_empty() {
             line("networks", &self.networks.join(", "))?;
+        }
+        for certificate in &self.certificates {
+            line("certificate", &plain(certificate))?;
         }
         for (label, held) in [("roles", &self.roles), ("groups", &self.groups)] {
             if let Some(held) = held.as_deref().filter(|held| !held.is_empty()) {

@@ -5,6 +5,7 @@
 //! the only list of options; the parser, `doorman check` and `docs/options.md` all read it.
 #![forbid(unsafe_code)]
 
+mod jwt;
 mod options;
 mod value;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::jwt::{Algorithm, Jwt, KeyUrl, TokenPlace};
 pub use self::options::{OPTIONS, Opt};
 use crate::mechanism::Mechanism;
 use crate::model::Scheme;
@@ -39,8 +41,20 @@ pub struct Config {
     pub log_logins: LogLogins,
     /// By which mechanisms of SCRAM clients may prove their passwords.
     pub scram: Scram,
+    /// How passwords are stored anew once they were shown.
+    pub rehash: Rehash,
+    /// How often the hash of one that is stored anew is repeated.
+    pub rehash_iterations: u32,
+    /// What certificates are worth that are mapped to accounts.
+    pub certificate: CertificateUse,
     /// Whether a stored hash from which SCRAM's keys follow will do for that.
     pub scram_hashes: bool,
+    /// Whether clients get the keys of TLS-PSK that are stored here.
+    pub psk: bool,
+    /// The file that those keys are sealed with; none where they are stored as they are.
+    pub psk_seal_file: Option<PathBuf>,
+    /// Which tokens are taken, and for what.
+    pub jwt: Jwt,
     /// Where passwords are verified.
     pub hashing: Hashing,
     /// How many threads verify passwords.
@@ -166,6 +180,28 @@ pub struct QueryConfig {
     pub scheme: Scheme,
     /// The same for what the account may do.
     pub acl_sql: Option<String>,
+}
+
+/// What becomes of a stored credential whose password was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rehash {
+    /// It stays.
+    Off,
+    /// One that is weaker than others would be today is replaced.
+    Weaker,
+    /// One that is none of this mechanism's keys, or weaker than these would be today, is replaced by them.
+    Keys(Mechanism),
+}
+
+/// What a client's certificate is worth that is mapped to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateUse {
+    /// Nothing: nobody looks into it.
+    Off,
+    /// Its account logs in by it.
+    InsteadOfPassword,
+    /// Its account logs in by it and a password, and by neither alone.
+    AndPassword,
 }
 
 /// What happens to a username that no source knows.
@@ -347,7 +383,13 @@ impl Config {
             record_last_login: true,
             log_logins: LogLogins::Refused,
             scram: Scram::Off,
+            certificate: CertificateUse::Off,
+            rehash: Rehash::Off,
+            rehash_iterations: 210_000,
             scram_hashes: false,
+            psk: false,
+            psk_seal_file: None,
+            jwt: Jwt::standard(),
             hashing: Hashing::Auto,
             workers: usual_workers(),
             queue: 10_000,

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use super::value::{count, duration, kibibytes, network, number, path, rate, truth, within};
+use super::value::{
+    algorithms, count, duration, kibibytes, network, number, path, rate, text, truth, within,
+};
 use super::{
-    AclSubscribe, Control, DatabaseConfig, Draft, Hashing, LogLogins, QueryConfig, Scram,
-    SourceConfig, UnknownUser,
+    AclSubscribe, CertificateUse, Control, DatabaseConfig, Draft, Hashing, KeyUrl, LogLogins,
+    QueryConfig, Rehash, Scram, SourceConfig, TokenPlace, UnknownUser,
 };
 use crate::mechanism::Mechanism;
 use crate::model::{EmqxDigest, SaltPlace, Scheme};
@@ -304,6 +306,213 @@ pub const OPTIONS: &[Opt] = &[
         repeats: false,
         help: "Whether SCRAM works with stored PBKDF2 hashes, too: $7$ for SCRAM-SHA-512, and others with SHA-256 or SHA-512 and all bytes of the hash. Such a hash is all that a SCRAM client needs, so whoever steals the file or database can log in without guessing a password; `doorman user convert` puts keys in its place, with which nobody can.",
         set: |draft, value| truth(value).map(|yes| draft.config.scram_hashes = yes),
+    },
+    Opt {
+        key: "psk",
+        value: "true|false",
+        default: Some("false"),
+        repeats: false,
+        help: "Whether TLS-PSK listeners find the keys of their clients in doorman's own databases (`doorman psk`), each of an account. A name in CONNECT must be the account's, with its password; with use_identity_as_username the key alone is the login, and the identity has to be the account's name.",
+        set: |draft, value| truth(value).map(|yes| draft.config.psk = yes),
+    },
+    Opt {
+        key: "psk_seal_file",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "A file with the keys that the keys of TLS-PSK are sealed with in the database: 64 hexadecimal digits on a line, of which the first line seals and each of them opens. It is read at the start; nobody but its owner may read it.",
+        set: |draft, value| {
+            draft.config.psk_seal_file = Some(path(value)?);
+            Ok(())
+        },
+    },
+    Opt {
+        key: "certificate",
+        value: "off|instead-of-password|and-password",
+        default: Some("off"),
+        repeats: false,
+        help: "What a client's certificate is worth that `doorman user certificate` has mapped to an account, at listeners with require_certificate true. instead-of-password: it is that account, without a password; whose certificate is mapped to nobody logs in as ever. and-password: it is that account and has to show its password, too, and an account with certificates is let in by nothing less, at any listener. A CONNECT that names somebody else is refused, and one without a username is given the account's. off: certificates are not looked into.",
+        set: |draft, value| {
+            draft.config.certificate = match value {
+                "off" => CertificateUse::Off,
+                "instead-of-password" => CertificateUse::InsteadOfPassword,
+                "and-password" => CertificateUse::AndPassword,
+                _ => {
+                    return Err("accepted are off, instead-of-password and and-password".to_owned());
+                }
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "jwt_key_file",
+        value: "PATH",
+        default: None,
+        repeats: true,
+        help: "Lets clients in by JSON Web Tokens that a key in this file has signed: public keys in PEM (BEGIN PUBLIC KEY), or a JWK or JWKS in JSON. What a token may be signed with follows from the key, never from the token. Changes are taken over within a second, without a signal; a file with a mistake in it changes nothing, and at the start ends the start.",
+        set: |draft, value| path(value).map(|path| draft.config.jwt.key_files.push(path)),
+    },
+    Opt {
+        key: "jwt_secret_file",
+        value: "PATH",
+        default: None,
+        repeats: true,
+        help: "The same for tokens that are signed with a secret (HS256, HS384, HS512): the whole file, but for one line break at its end. At least 32 bytes, 48 for HS384 and 64 for HS512. Whoever can verify such tokens can make them.",
+        set: |draft, value| path(value).map(|path| draft.config.jwt.secret_files.push(path)),
+    },
+    Opt {
+        key: "jwt_jwks_url",
+        value: "URL",
+        default: None,
+        repeats: false,
+        help: "The same for public keys that an issuer publishes (JWKS), fetched by a thread of its own at the pace of jwt_jwks_interval: https, verified with the system's certificates, or http from this machine. Until it was first fetched, such tokens are refused; when it cannot be, the last good keys stay.",
+        set: |draft, value| KeyUrl::parse(value).map(|url| draft.config.jwt.url = Some(url)),
+    },
+    Opt {
+        key: "jwt_jwks_interval",
+        value: "DURATION (30s, 5m)",
+        default: Some("5m"),
+        repeats: false,
+        help: "How often jwt_jwks_url is fetched. A token that names a key nobody knows has it fetched at once, every five seconds at most.",
+        set: |draft, value| duration(value).map(|time| draft.config.jwt.interval = time),
+    },
+    Opt {
+        key: "jwt_algorithms",
+        value: "LIST (RS256,ES256)",
+        default: None,
+        repeats: false,
+        help: "The algorithms that are taken, of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA. Without the line, each that one of the keys is for.",
+        set: |draft, value| algorithms(value).map(|list| draft.config.jwt.algorithms = list),
+    },
+    Opt {
+        key: "jwt_issuer",
+        value: "TEXT",
+        default: None,
+        repeats: false,
+        help: "What a token's iss must be. Without the line anything, or nothing.",
+        set: |draft, value| text(value).map(|text| draft.config.jwt.issuer = Some(text)),
+    },
+    Opt {
+        key: "jwt_audience",
+        value: "TEXT",
+        default: None,
+        repeats: true,
+        help: "What a token's aud must name; with several lines, one of them. Without the line a token that names any is meant for somebody else and refused.",
+        set: |draft, value| text(value).map(|text| draft.config.jwt.audiences.push(text)),
+    },
+    Opt {
+        key: "jwt_leeway",
+        value: "SECONDS",
+        default: Some("10"),
+        repeats: false,
+        help: "By how much the issuer's clock and this one may differ when a token is looked at (exp, nbf, iat): at most 300.",
+        set: |draft, value| {
+            let seconds = number(value, 0, 300)?;
+            draft.config.jwt.leeway = Duration::from_secs(seconds.into());
+            Ok(())
+        },
+    },
+    Opt {
+        key: "jwt_max_lifetime",
+        value: "DURATION (15m, 12h)",
+        default: None,
+        repeats: false,
+        help: "Refuses tokens that are good for longer than this, from iat (without one, from now) to exp.",
+        set: |draft, value| duration(value).map(|time| draft.config.jwt.longest = Some(time)),
+    },
+    Opt {
+        key: "jwt_require_exp",
+        value: "true|false",
+        default: Some("true"),
+        repeats: false,
+        help: "Whether a token without exp is refused. false takes it for ever: only another key ends that.",
+        set: |draft, value| truth(value).map(|yes| draft.config.jwt.needs_end = yes),
+    },
+    Opt {
+        key: "jwt_username_claim",
+        value: "CLAIM",
+        default: Some("sub"),
+        repeats: false,
+        help: "The claim whose text is the client's username. A claim is named as it is, or with dots for one within another (realm_access.roles).",
+        set: |draft, value| text(value).map(|text| draft.config.jwt.username = text),
+    },
+    Opt {
+        key: "jwt_roles_claim",
+        value: "CLAIM",
+        default: None,
+        repeats: false,
+        help: "The claim with names of roles, as a list or in a text with blanks between: those of them that the first database with database_roles has hold for this login beside the account's own. None of them gives a right to administer.",
+        set: |draft, value| text(value).map(|text| draft.config.jwt.roles = Some(text)),
+    },
+    Opt {
+        key: "jwt_acl_claim",
+        value: "CLAIM",
+        default: None,
+        repeats: false,
+        help: "The claim with what the client may do by this login beside what its account may: an object with lists of topic filters pub, sub and all, as EMQX has it. ${username} and ${clientid} stand for whole levels.",
+        set: |draft, value| text(value).map(|text| draft.config.jwt.acl = Some(text)),
+    },
+    Opt {
+        key: "jwt_token_in",
+        value: "password|username|both",
+        default: Some("password"),
+        repeats: false,
+        help: "Where clients show their tokens. A password that is no token is verified as ever. both takes a token from either place, the username first.",
+        set: |draft, value| {
+            draft.config.jwt.place = match value {
+                "password" => TokenPlace::Password,
+                "username" => TokenPlace::Username,
+                "both" => TokenPlace::Both,
+                _ => return Err("accepted are password, username and both".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "jwt_accounts",
+        value: "required|optional",
+        default: Some("required"),
+        repeats: false,
+        help: "Whether a token's username must have an account in one of the sources. optional lets others in, too, for whom then only the token and rules about their names speak. An account that is there is always held to its bounds: disabled, validity, client id, networks.",
+        set: |draft, value| {
+            draft.config.jwt.needs_account = match value {
+                "required" => true,
+                "optional" => false,
+                _ => return Err("accepted are required and optional".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "rehash",
+        value: "off|weaker|scram-sha-256|scram-sha-512",
+        default: Some("off"),
+        repeats: false,
+        help: "Whether a password that was right is stored anew, where doorman may write: in its own databases and in password files. weaker: where what is stored is guessed faster than rehash_iterations of PBKDF2 (SCRAM keys stay SCRAM keys). scram-sha-256, scram-sha-512: where it is not yet keys of that mechanism, too; neither the stock broker nor dynamic-security reads those. Off the broker's thread, and without ending anybody's connection; a credential that was changed meanwhile stays. Passwords of 32 characters and more in base64 are taken for generated ones, which gain nothing from weaker.",
+        set: |draft, value| {
+            draft.config.rehash = match value {
+                "off" => Rehash::Off,
+                "weaker" => Rehash::Weaker,
+                "scram-sha-256" => Rehash::Keys(Mechanism::Sha256),
+                "scram-sha-512" => Rehash::Keys(Mechanism::Sha512),
+                _ => {
+                    return Err(
+                        "accepted are off, weaker, scram-sha-256 and scram-sha-512".to_owned()
+                    );
+                }
+            };
+            Ok(())
+        },
+    },
+    Opt {
+        key: "rehash_iterations",
+        value: "NUMBER",
+        default: Some("210000"),
+        repeats: false,
+        help: "PBKDF2 iterations of what rehash stores, and below which it takes PBKDF2 for weaker. OWASP's figure for SHA-512; for scram-sha-256 that is 600000. Not more than max_iterations.",
+        set: |draft, value| {
+            number(value, 4096, 2_000_000).map(|n| draft.config.rehash_iterations = n)
+        },
     },
     Opt {
         key: "hashing",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::Rate;
+use super::{Algorithm, Rate};
 
 /// A path that is not empty.
 pub(super) fn path(value: &str) -> Result<PathBuf, String> {
@@ -19,6 +19,25 @@ pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     } else {
         Ok(PathBuf::from(value))
     }
+}
+
+/// Text that is not empty.
+pub(super) fn text(value: &str) -> Result<String, String> {
+    match value {
+        "" => Err("a text is needed".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Names of algorithms with commas between.
+pub(super) fn algorithms(value: &str) -> Result<Vec<Algorithm>, String> {
+    let names = value.split(',').map(|name| Algorithm::named(name.trim()));
+    names.collect::<Option<_>>().ok_or_else(|| {
+        format!(
+            "accepted are {}",
+            Algorithm::ALL.map(Algorithm::name).join(", ")
+        )
+    })
 }
 
 /// A whole number between two bounds.

@@ -76,6 +76,9 @@ impl From<admin::Error> for Refusal {
         match error {
             admin::Error::Missing { .. } => Self::new("Client not found"),
             admin::Error::Exists { .. } => Self::new("Client already exists"),
+            admin::Error::CertificateTaken { .. } => {
+                Self::new("Certificate belongs to another client")
+            }
             admin::Error::RoleMissing { .. } => Self::new("Role not found"),
             admin::Error::RoleExists { .. } => Self::new("Role already exists"),
             admin::Error::RuleMissing { .. } => Self::new("ACL not found"),
@@ -84,6 +87,8 @@ impl From<admin::Error> for Refusal {
             admin::Error::AnonymousGroup { .. } => {
                 Self::new("Deleting the anonymous group is forbidden")
             }
+            admin::Error::PskMissing { .. } => Self::new("PSK identity not found"),
+            admin::Error::PskExists { .. } => Self::new("PSK identity already exists"),
             admin::Error::Outside => Self::new(OUTSIDE),
             admin::Error::Store(error) => Self::of(format!("Internal error: {error}")),
         }

@@ -13,6 +13,7 @@ use crate::admin::{self, Command, Import, Office, Outcome, Pile, Question, Seen}
 use crate::model::{AccountName, GroupName, RoleName};
 use crate::policy::{Defaults, Holdings, Ranked, StoredGroup, StoredRole};
 use crate::reasons::{Request, Told};
+use crate::store::psk::SeenPsk;
 use crate::store::{
     Error, Holders, Link, Listed, Page, Pruned, Record, Roles, Search, Totals, Trail, Wanted,
 };
@@ -51,6 +52,10 @@ impl Office for Courier {
 
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
         Ok(Box::new(Far(self)))
+    }
+
+    fn psks(&mut self, visit: &mut dyn FnMut(SeenPsk) -> Result<(), Error>) -> Result<(), Error> {
+        self.each(i64::MIN, Question::Psks, visit)
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {

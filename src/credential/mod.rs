@@ -23,6 +23,7 @@ mod known;
 mod mosquitto;
 mod pbkdf2;
 mod recipe;
+mod renewal;
 mod scram;
 mod scrypt;
 mod sha_crypt;

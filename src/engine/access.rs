@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::sessions::{Proof, Session};
 use super::standing::{Says, Standing, Whose};
 use super::{Engine, Found, lock};
 use crate::admission::{self, Approach, Fact};
@@ -21,7 +20,7 @@ use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{
     Asker, Because, Decision, Filter, Message, PartId, Permission, Qos, Question, Rights, Topic,
 };
-use crate::request::{Access, Action, ConnectionId, Entrant, Now};
+use crate::request::{Access, Action};
 use crate::store::acl_file::AclSource;
 use crate::store::{self, Opinion};
 use crate::verdict::{Denial, Permit, Reason};
@@ -68,7 +67,29 @@ impl Engine {
         asker: Asker<'_>,
         question: &Question<'_>,
     ) -> (Permit, Option<PartId>) {
-        let permit = match &standing.says {
+        self.judge_by(&standing.says, access, asker, question)
+    }
+
+    fn judge_by(
+        &self,
+        says: &Says,
+        access: &Access<'_>,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> (Permit, Option<PartId>) {
+        let permit = match says {
+            Says::ByToken(token) => {
+                if let (Some(reason), Action::Publish | Action::Receive) =
+                    (token.over, access.action)
+                {
+                    return (self.deny(access, Denial::Account(reason)), None);
+                }
+                let permit = token.decide(asker, question).map(|decided| match decided {
+                    (_, decision) if decision.permission == Permission::Allow => Permit::Allow,
+                    (rights, decision) => self.deny(access, by_role(rights, decision)),
+                });
+                permit.unwrap_or_else(|| self.judge_by(&token.then, access, asker, question).0)
+            }
             Says::Granted { granted, .. } => {
                 let (decision, part) = granted.rights.decide(asker, question);
                 let permit = match decision.permission {
@@ -130,35 +151,15 @@ impl Engine {
                 let grantor = self.authorities.grantor(*authority);
                 grantor.is_some_and(|grantor| grantor.is_asked_at_login())
             }
-            Says::File | Says::Refused(_) | Says::Nobody => false,
+            // A token counts no more, or is another one; and whoever is let in is not refused any more.
+            Says::ByToken(_) | Says::Refused(_) => true,
+            Says::File | Says::Nobody => false,
         };
         if self.standings.look(asker, is_asked) == Some(false) {
             return;
         }
         let stands = self.stand_of(Some(account), asker, now);
         self.stand_from_now(asker, stands, found.revision);
-    }
-
-    /// Somebody is in who was not asked about: it has a certificate, or somebody else let it in. From
-    /// here on it is a session like the others, and ends like them. A broker of 2.1 tells.
-    pub fn entered(&self, connection: ConnectionId, entrant: &Entrant<'_>, now: Now) {
-        let Ok(found) = self.find(entrant.username, Some(entrant.client_id)) else {
-            return;
-        };
-        let Some(account) = &found.account else {
-            return;
-        };
-        let session = Session {
-            name: account.name.clone(),
-            client_id: entrant.client_id.into(),
-            ip: Fact::Is(entrant.address.ip()),
-            fingerprint: None,
-            ends: account.valid_until,
-            since: now.wall,
-            by: Proof::Other,
-        };
-        self.begin(connection, session, &found, now.wall);
-        self.judge(vec![connection], now.wall);
     }
 
     /// How somebody stands who has not asked before, or not for long.
@@ -168,7 +169,7 @@ impl Engine {
         self.stand_from_now(asker, found, revision)
     }
 
-    fn stand_from_now(
+    pub(super) fn stand_from_now(
         &self,
         asker: Asker<'_>,
         found: Result<(Says, Whose), store::Error>,
@@ -213,7 +214,17 @@ impl Engine {
         self.stand_of(account, asker, now)
     }
 
-    fn stand_of(
+    pub(super) fn stand_of(
+        &self,
+        account: Option<&Account>,
+        asker: Asker<'_>,
+        now: Timestamp,
+    ) -> Result<(Says, Whose), store::Error> {
+        let (says, whose) = self.stand_by_account(account, asker, now)?;
+        Ok((self.with_token(asker, says, now)?, whose))
+    }
+
+    fn stand_by_account(
         &self,
         account: Option<&Account>,
         asker: Asker<'_>,

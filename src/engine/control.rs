@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::sessions::Proof;
-use super::standing::{Key, Says};
+use super::standing::Key;
 use super::{Engine, lock};
 use crate::admission::Fact;
 use crate::config::Control;
@@ -76,7 +76,8 @@ impl Engine {
             Control::AllowAuthenticated => {
                 let session = connection.and_then(|id| lock(&self.sessions).find(id));
                 let is_its_own = session.is_some_and(|session| {
-                    session.fingerprint.is_some() && access.username == Some(session.name.as_str())
+                    let is_shown = session.fingerprint.is_some() || session.certificate.is_some();
+                    is_shown && access.username == Some(session.name.as_str())
                 });
                 if !is_its_own {
                     self.denials.note(access, Denial::NoRule);
@@ -160,24 +161,21 @@ impl Engine {
         let Some(standing) = self.standings.get(key) else {
             return false;
         };
-        match &standing.says {
-            Says::Granted { granted, .. } => {
-                let rights = &granted.rights;
-                let mut grants = rights.grants().iter().chain(rights.dormant());
-                grants.any(|grant| {
-                    let name = &**grant.role.name();
-                    let of_it = roles.iter().filter(|(role, _)| *role == name);
-                    of_it
-                        .into_iter()
-                        .any(|(_, prefixes)| match (prefixes, key.username()) {
-                            (None, _) => true,
-                            (Some(prefixes), Some(username)) => prefixes.covers(username),
-                            (Some(_), None) => false,
-                        })
+        let all = standing.says.rights();
+        let mut grants = all
+            .iter()
+            .flat_map(|rights| rights.grants().iter().chain(rights.dormant()));
+        grants.any(|grant| {
+            let name = &**grant.role.name();
+            let of_it = roles.iter().filter(|(role, _)| *role == name);
+            of_it
+                .into_iter()
+                .any(|(_, prefixes)| match (prefixes, key.username()) {
+                    (None, _) => true,
+                    (Some(prefixes), Some(username)) => prefixes.covers(username),
+                    (Some(_), None) => false,
                 })
-            }
-            Says::File | Says::Refused(_) | Says::Nobody => false,
-        }
+        })
     }
 
     /// Has the connections ended of those concerned, without their wills.

@@ -14,7 +14,7 @@ use super::{Engine, Found, lock};
 use crate::config::Scram;
 use crate::credential::Credential;
 use crate::mechanism::{Keys, Mechanism};
-use crate::model::{Fingerprint, StoredCredential};
+use crate::model::{AccountName, Fingerprint, StoredCredential};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion, Said, Turn};
 use crate::scram::{self, Fault, First, Outcome};
 use crate::throttle::Admission;
@@ -28,6 +28,7 @@ impl Engine {
         let Some(connection) = said.client.connection else {
             return Reply::Deny(Reason::BadRequest);
         };
+        self.asked_about(Some(connection));
         let reply = match said.turn {
             Turn::First { method, random } => self.begins(said, connection, method, random, now),
             Turn::Next => self.finishes(said, connection, now),
@@ -89,6 +90,11 @@ impl Engine {
         let username = &*first.username;
         if !self.is_nobody_else(said, connection, username) {
             return refused(Some(username), Reason::WrongUsername);
+        }
+        match self.holder(said.client.certificate) {
+            Ok(holder) if holder.as_ref().is_none_or(|name| name.as_str() == username) => {}
+            Ok(_) => return refused(Some(username), Reason::WrongUsername),
+            Err(reason) => return refused(Some(username), reason),
         }
         if let Some(client_id) = said.client.id.filter(|_| !self.is_in(connection)) {
             // As for any login: whoever waited under this id is gone.
@@ -153,12 +159,15 @@ impl Engine {
                 return (Verdict::Deny(Reason::SourceUnavailable), Vec::new());
             }
         };
+        if let Some(reason) = self.refused_by_key(connect, Some(username)) {
+            return (Verdict::Deny(reason), Vec::new());
+        }
         let who = who(connect, &found);
         match lock(&self.throttle).admit(&who, now.mono) {
             Admission::Admit(_) => {}
             Admission::Refuse { .. } => return (Verdict::Deny(Reason::Throttled), Vec::new()),
         }
-        let still = fingerprint.filter(|fingerprint| found.has(*fingerprint));
+        let still = fingerprint.and_then(|fingerprint| self.current(&found, fingerprint));
         let (fitting, data) = match outcome {
             Outcome::Proven(data) => (still, data),
             Outcome::Refused => (None, Vec::new()),
@@ -196,7 +205,12 @@ impl Engine {
     /// or with a certificate's, whatever an exchange proves.
     fn is_nobody_else(&self, said: &Said<'_>, connection: ConnectionId, username: &str) -> bool {
         let session = lock(&self.sessions).find(connection);
-        let names = [said.username, session.as_ref().map(|s| s.name.as_str())];
+        let keyed = self.bound_by_key(connection);
+        let names = [
+            said.username,
+            session.as_ref().map(|s| s.name.as_str()),
+            keyed.as_ref().map(AccountName::as_str),
+        ];
         names.into_iter().flatten().all(|name| name == username)
     }
 

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use crate::mechanism::Mechanism;
 use crate::model::Fingerprint;
-use crate::request::{Address, Client, Connect, ConnectionId, Method, Occasion, Said};
+use crate::request::{Address, Certificate, Client, Connect, ConnectionId, Method, Occasion, Said};
 use crate::scram;
 
 /// How many wait at once.
@@ -75,6 +75,7 @@ impl Begun {
                 address: Address::new(self.address.as_deref()),
                 listener: self.listener,
                 restored: false,
+                certificate: Certificate::None,
             },
             username: Some(&self.username),
             password: None,
@@ -137,6 +138,7 @@ mod tests {
             address: Address::new(None),
             listener: None,
             restored: false,
+            certificate: Certificate::None,
         };
         let said = Said {
             client,

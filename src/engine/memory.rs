@@ -149,7 +149,8 @@ impl Engine {
                     .authorities
                     .file()
                     .and_then(|file| file.in_force().part(asker)),
-                Says::Refused(_) | Says::Nobody => None,
+                // Of several rules the first that has an answer counts.
+                Says::ByToken(_) | Says::Refused(_) | Says::Nobody => None,
             },
             standing: Arc::downgrade(&standing),
             as_of: replaced,

@@ -6,17 +6,22 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod badges;
 mod bans;
 mod budget;
+mod certified;
 mod control;
 mod decoy;
 mod exchange;
 mod exchanges;
+mod keyed;
 mod memory;
 mod offline;
 mod own;
 mod pending;
 mod pretence;
+mod psk;
+mod renewal;
 mod review;
 mod revocation;
 mod sessions;
@@ -24,9 +29,11 @@ mod standing;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod token;
 mod verification;
 mod warrant;
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,28 +42,34 @@ use jiff::Timestamp;
 
 pub use self::bans::Pardon;
 use self::budget::Budget;
+pub use self::certified::Named;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::exchanges::Exchanges;
+use self::keyed::Keyed;
 pub use self::memory::{Memory, Seat};
 pub use self::own::Proven;
 use self::pending::Pending;
 pub use self::pending::Waiting;
 use self::pretence::Pretence;
+pub use self::renewal::Renewal;
+use self::renewal::Renewals;
 pub use self::sessions::Proof;
 use self::sessions::{Session, Sessions};
 use self::standing::Standings;
 use self::telling::Telling;
+use self::token::Tokens;
 use self::verification::{Fits, Paces};
 use crate::admission::{self, Approach, Fact};
 use crate::audit::{Audit, Denials};
-use crate::config::{Config, CostLimits, Hashing, Scram, UnknownUser};
+use crate::config::{CertificateUse, Config, CostLimits, Hashing, Rehash, Scram, UnknownUser};
 use crate::figures::Figures;
-use crate::model::{Account, Fingerprint, StoredCredential};
+use crate::model::{Account, CertificateName, Fingerprint, PskIdentity, StoredCredential};
 use crate::pool::{Pool, Surroundings};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion};
 use crate::store::{self, Authorities, Login, Ordered, Source, Watched};
 use crate::throttle::Throttle;
+use crate::vault::Vault;
 use crate::verdict::{Deferral, Effect, Reason, Verdict};
 use crate::verified::Verified;
 
@@ -89,6 +102,11 @@ pub struct Engine {
     hashing: Hashing,
     scram: Scram,
     scram_hashes: bool,
+    certificate: CertificateUse,
+    /// Where there are keys to verify them with.
+    tokens: Option<Tokens>,
+    rehash: Rehash,
+    rehash_iterations: u32,
     pending_timeout: Duration,
     /// For what takes time within one question.
     clock: fn() -> Now,
@@ -108,6 +126,13 @@ pub struct Engine {
     pool: OnceLock<Pool>,
     pending: Mutex<Pending>,
     exchanges: Mutex<Exchanges>,
+    /// Whether keys of TLS-PSK are given, and what they are sealed with.
+    psk: bool,
+    vault: Option<Arc<Vault>>,
+    keyed: Mutex<Keyed>,
+    /// How many of them nobody has heard of, for whoever takes no lock.
+    keys_waiting: AtomicUsize,
+    renewals: Mutex<Renewals>,
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
     completions: Mutex<Vec<Effect>>,
@@ -140,7 +165,18 @@ struct Found {
     fingerprints: [Option<Fingerprint>; 2],
     /// Whether the source of the account keeps a record of logins.
     is_recorded: bool,
+    /// Where its credentials may be stored otherwise.
+    written_in: Option<PathBuf>,
     revision: u64,
+}
+
+/// By what a client is let in.
+#[derive(Default)]
+struct Shows {
+    /// The credential that its password or proof fits.
+    fingerprint: Option<Fingerprint>,
+    /// The certificate that counts.
+    certificate: Option<CertificateName>,
 }
 
 impl Found {
@@ -172,14 +208,19 @@ impl Engine {
         let Ordered {
             sources,
             authorities,
-            watched,
+            mut watched,
         } = store::open_all(config)?;
+        let tokens = Tokens::open(config, &mut watched)?;
         let mut engine = Self::over(sources, authorities, config, key, clock, waiting);
+        if let Some(tokens) = tokens {
+            engine.take_tokens(tokens);
+        }
         // What somebody who is not there is told should not change with a restart.
         if let Some(id) = store::machine_id() {
             engine.pretence = Pretence::new(&id);
             engine.refresh_decoys();
         }
+        engine.unlock_keys(config)?;
         Ok(Opened { engine, watched })
     }
 
@@ -206,6 +247,10 @@ impl Engine {
             hashing: config.hashing,
             scram: config.scram,
             scram_hashes: config.scram_hashes,
+            certificate: config.certificate,
+            tokens: None,
+            rehash: config.rehash,
+            rehash_iterations: config.rehash_iterations,
             pending_timeout: config.pending_timeout,
             clock,
             decoys: Decoys::new(),
@@ -220,6 +265,11 @@ impl Engine {
             pool: OnceLock::new(),
             pending: Mutex::new(Pending::new(waiting)),
             exchanges: Mutex::default(),
+            psk: config.psk,
+            vault: None,
+            keyed: Mutex::default(),
+            keys_waiting: AtomicUsize::new(0),
+            renewals: Mutex::default(),
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
@@ -245,7 +295,14 @@ impl Engine {
     /// Whether who may do what is ours to say.
     #[must_use]
     pub fn has_acl(&self) -> bool {
-        !self.authorities.is_empty()
+        !self.authorities.is_empty() || self.tokens.as_ref().is_some_and(Tokens::grants)
+    }
+
+    /// From now on there are tokens: what is said of a client depends on its login.
+    fn take_tokens(&mut self, tokens: Tokens) {
+        self.standings = Standings::new(true);
+        self.has_states = true;
+        self.tokens = Some(tokens);
     }
 
     /// Starts the workers, for a broker that can be told later. Without them every password is
@@ -279,6 +336,7 @@ impl Engine {
             // API's callers have no connection, and all the same id.
             self.supersede(client_id);
         }
+        self.asked_about(connect.client.connection);
         let verdict = self.answer(connect, now);
         if verdict == Verdict::Pending {
             self.something_to_do.store(true, Ordering::Release);
@@ -293,6 +351,8 @@ impl Engine {
         lock(&self.completions).retain(|effect| match effect {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
             Effect::Kick { .. }
+            | Effect::KickKeyed { .. }
+            | Effect::KickUnseen { .. }
             | Effect::KickUsername(_)
             | Effect::Recheck { .. }
             | Effect::Publish { .. }
@@ -301,6 +361,11 @@ impl Engine {
     }
 
     fn answer(&self, connect: &Connect<'_>, now: Now) -> Verdict {
+        if connect.occasion != Occasion::Again
+            && let Some(reason) = self.refused_by_key(connect, connect.username)
+        {
+            return Verdict::Deny(reason);
+        }
         let Some(username) = connect.username else {
             return Verdict::Defer(Deferral::Anonymous);
         };
@@ -314,6 +379,9 @@ impl Engine {
                 return Verdict::Deny(Reason::SourceUnavailable);
             }
         };
+        if connect.method == Method::Certificate {
+            return self.by_certificate(connect, &found, now.wall);
+        }
         let Some(password) = connect.password else {
             return self.without_password(connect, &found, now.wall);
         };
@@ -361,7 +429,7 @@ impl Engine {
             Some(account) => match admission::admit(account, approach(connect), now) {
                 Err(reason) => Verdict::Deny(reason),
                 Ok(()) => {
-                    self.admitted(connect, found, account, None, now);
+                    self.admitted(connect, found, account, Shows::default(), now);
                     Verdict::Allow
                 }
             },
@@ -385,15 +453,30 @@ impl Engine {
 
     /// The single exit of every decision.
     fn settle(&self, connect: &Connect<'_>, verdict: Verdict, now: Now) -> Verdict {
-        self.figures.decided(verdict);
-        self.audit.record(connect, verdict, now.mono);
+        let keyed = connect.client.connection.filter(|_| self.psk);
+        let identity = keyed.and_then(|connection| lock(&self.keyed).identity(connection));
+        let identity = identity.as_ref().map(PskIdentity::as_str);
+        if (verdict, connect.method) == (Verdict::Allow, Method::Certificate) {
+            self.figures.certified();
+        }
+        self.settle_as(&self.without_token(connect), identity, verdict, now);
         verdict
+    }
+
+    /// The same, for a client that names an identity of TLS-PSK.
+    fn settle_as(&self, connect: &Connect<'_>, identity: Option<&str>, verdict: Verdict, now: Now) {
+        self.figures.decided(verdict);
+        self.audit.record(connect, identity, verdict, now.mono);
     }
 
     /// The connection is over, or lives on without its client.
     pub fn disconnected(&self, connection: ConnectionId) {
         lock(&self.exchanges).take(connection);
-        lock(&self.sessions).end(connection);
+        self.key_ended(connection);
+        let ended = lock(&self.sessions).end(connection);
+        if let Some(session) = ended {
+            self.leaves_by_token(&session);
+        }
     }
 
     /// What is to be done to the broker now: at most a few hundred ends at a time, and every answer
@@ -412,7 +495,9 @@ impl Engine {
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         effects.extend(self.take_told());
         effects.extend(ends);
+        effects.extend(lock(&self.keyed).take_effects());
         let is_left = lock(&self.sessions).has_effects()
+            || lock(&self.keyed).has_effects()
             || self.standings.has_effects()
             || !lock(&self.pending).is_empty();
         if is_left {
@@ -456,6 +541,7 @@ impl Engine {
             account: None,
             fingerprints: [None; 2],
             is_recorded: false,
+            written_in: None,
             revision: self.revision.load(Ordering::Acquire),
         };
         let Some((account, source)) = self.known(username, client_id)? else {
@@ -467,6 +553,10 @@ impl Engine {
             let stored = stored.as_ref()?;
             Some(verified.fingerprint(&account.name, stored))
         });
+        found.written_in = match self.rehash {
+            Rehash::Off => None,
+            Rehash::Weaker | Rehash::Keys(_) => source.written_in().map(Path::to_owned),
+        };
         found.is_recorded = self.record_last_login && source.keeps_logins();
         found.account = Some(account);
         Ok(found)
@@ -485,18 +575,10 @@ impl Engine {
         connect: &Connect<'_>,
         found: &Found,
         account: &Account,
-        fingerprint: Option<Fingerprint>,
+        shows: Shows,
         now: Timestamp,
     ) {
-        if found.is_recorded && connect.occasion != Occasion::Again {
-            let mut logins = lock(&self.logins);
-            if logins.len() < MOST_LOGINS {
-                logins.push(Login {
-                    name: account.name.clone(),
-                    at: now,
-                });
-            }
-        }
+        self.note_login(connect, found, account, now);
         let (Some(connection), Some(client_id)) = (connect.client.connection, connect.client.id)
         else {
             return;
@@ -505,12 +587,18 @@ impl Engine {
             name: account.name.clone(),
             client_id: client_id.into(),
             ip: approach(connect).ip,
-            fingerprint,
+            fingerprint: shows.fingerprint,
+            certificate: shows.certificate,
             ends: account.valid_until,
             since: now,
-            by: match (fingerprint, connect.method) {
+            by: match (shows.fingerprint, connect.method) {
+                (_, Method::Certificate) => Proof::Certificate,
+                (None, Method::Psk) => Proof::Psk,
                 (None, _) => Proof::Other,
                 (Some(_), Method::Scram(_)) => Proof::Scram,
+                // The key is no credential of the account.
+                (Some(_), Method::Psk) => Proof::Other,
+                (Some(_), Method::Token) => Proof::Token,
                 (Some(first), Method::Password) => {
                     match found.fingerprints.first() == Some(&Some(first)) {
                         true => Proof::Password,
@@ -518,14 +606,32 @@ impl Engine {
                     }
                 }
             },
+            token: None,
         };
         self.begin(connection, session, found, now);
+    }
+
+    /// A login that is to be written down, if its source keeps a record.
+    fn note_login(&self, connect: &Connect<'_>, found: &Found, account: &Account, now: Timestamp) {
+        if !found.is_recorded || connect.occasion == Occasion::Again {
+            return;
+        }
+        let mut logins = lock(&self.logins);
+        if logins.len() < MOST_LOGINS {
+            logins.push(Login {
+                name: account.name.clone(),
+                at: now,
+            });
+        }
     }
 
     /// Somebody is in, on the strength of what was found. If something was reported meanwhile, both
     /// the session and how it stands are looked at again.
     fn begin(&self, connection: ConnectionId, session: Session, found: &Found, now: Timestamp) {
         let client_id = session.client_id.clone();
+        if session.token.is_none() {
+            self.takes_badge_off(session.name.as_str(), &client_id);
+        }
         let mut sessions = lock(&self.sessions);
         sessions.begin(connection, session);
         if self.revision.load(Ordering::Acquire) != found.revision {

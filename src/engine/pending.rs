@@ -3,7 +3,7 @@
 //! The broker knows a waiting client by its client id only, and reports nothing when it leaves
 //! (broker-facts, delayed authentication). So each is given a ticket, a newer CONNECT with the same id
 //! ends the older ticket, and only a live ticket may be completed: otherwise a late "yes" would let
-//! somebody else in. Must not: decide. A ticket holds no password.
+//! somebody else in. Must not: decide. A ticket holds a password only where it may be stored anew.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,9 +12,10 @@ use std::time::Instant;
 
 use super::lock;
 use crate::credential::Cost;
-use crate::model::Fingerprint;
+use crate::model::{CertificateName, Fingerprint};
 use crate::pool::{Interest, TicketId};
-use crate::request::{Address, Client, Connect, ConnectionId, Method, Occasion};
+use crate::request::{Address, Certificate, Client, Connect, ConnectionId, Method, Occasion};
+use crate::secret::Secret;
 use crate::throttle::Who;
 use crate::verified::Tags;
 
@@ -32,6 +33,7 @@ pub(super) struct Ticket {
     /// The address as the broker wrote it.
     address: Option<Box<str>>,
     listener: Option<u16>,
+    certificates: Box<[CertificateName]>,
     /// What is being verified.
     pub(super) question: Question,
     /// Watched by the worker.
@@ -40,7 +42,7 @@ pub(super) struct Ticket {
     outcome: Outcome,
 }
 
-/// What is being verified, without the password.
+/// What is being verified.
 pub(super) struct Question {
     /// The fingerprints of each step.
     pub(super) tags: Vec<Tags>,
@@ -50,6 +52,8 @@ pub(super) struct Question {
     pub(super) cost: Cost,
     /// When it began.
     pub(super) begun: Instant,
+    /// The password, where it may be stored anew.
+    pub(super) password: Option<Secret>,
 }
 
 /// What a ticket waits for.
@@ -98,7 +102,7 @@ pub(super) struct Stub {
 }
 
 impl Ticket {
-    /// The request that it answers, without its password.
+    /// The request that it answers; without its password, unless that may be stored anew.
     pub(super) fn connect(&self) -> Connect<'_> {
         Connect {
             client: Client {
@@ -107,9 +111,13 @@ impl Ticket {
                 address: Address::new(self.address.as_deref()),
                 listener: self.listener,
                 restored: false,
+                certificate: match self.certificates.is_empty() {
+                    true => Certificate::None,
+                    false => Certificate::Named(&self.certificates),
+                },
             },
             username: Some(&self.username),
-            password: None,
+            password: self.question.password.as_ref().map(Secret::expose),
             occasion: Occasion::Later,
             method: Method::Password,
         }
@@ -201,6 +209,10 @@ impl Pending {
             username: username.into(),
             address: connect.client.address.text().map(Into::into),
             listener: connect.client.listener,
+            certificates: match connect.client.certificate {
+                Certificate::Named(names) => names.into(),
+                Certificate::None | Certificate::Unread | Certificate::Unreadable => Box::default(),
+            },
             question,
             interest: Arc::clone(&stub.interest),
             deadline,
@@ -273,6 +285,7 @@ mod tests {
                 address: Address::new(Some("192.0.2.1")),
                 listener: Some(1883),
                 restored: false,
+                certificate: Certificate::None,
             },
             username: Some("ann"),
             password: Some(b"pw"),
@@ -318,6 +331,7 @@ mod tests {
             credential: None,
             cost: Cost::standard(),
             begun: now(),
+            password: None,
         }
     }
 

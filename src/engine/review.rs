@@ -26,14 +26,19 @@ impl Engine {
     /// A source changed: finds out who may do what now, and whose connection must end. For the
     /// watcher's thread.
     pub fn review(&self, news: &News, now: Timestamp) {
-        let (connections, keys) = match news {
+        let (connections, given, keys) = match news {
             News::Nothing => return,
             News::Some(Changes { accounts, .. }) => {
                 let names: Vec<&str> = accounts.iter().map(AccountName::as_str).collect();
                 let connections = lock(&self.sessions).of_accounts(accounts);
-                (connections, self.standings.of(&names))
+                let given = lock(&self.keyed).of(Some(accounts));
+                (connections, given, self.standings.of(&names))
             }
-            News::Everything => (lock(&self.sessions).all(), self.standings.all()),
+            News::Everything => (
+                lock(&self.sessions).all(),
+                lock(&self.keyed).of(None),
+                self.standings.all(),
+            ),
         };
         self.figures.changed();
         self.figures.loaded();
@@ -44,6 +49,7 @@ impl Engine {
             News::Nothing | News::Some(_) => self.decoys_are_old.store(true, Ordering::Release),
         }
         self.judge(connections, now);
+        self.judge_keys(given, now);
         self.restand(keys, Again::Afresh, now);
         if let News::Some(Changes { rules: true, .. }) = news {
             // Where several are asked in turn, another may be the one with something to say now.
@@ -65,11 +71,16 @@ impl Engine {
     pub fn beat(&self, now: Now) {
         self.audit.sum_up(now.mono);
         self.end_late_exchanges(now);
+        self.forget_heirs(now.mono);
         self.tell_figures(now.mono);
         self.refresh_old_decoys(now.mono);
         self.denials.tell(now.mono);
+        self.look_after_keys(now.wall);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
+        self.end_unseen(now);
+        let due = lock(&self.keyed).due(now.wall);
+        self.judge_keys(due, now.wall);
         self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);
         let stays = |name: &str| lock(&self.sessions).knows(name);
         self.standings.sweep(now.mono, stays);
@@ -92,11 +103,27 @@ impl Engine {
                         );
                         lock(&self.sessions).kick(connection);
                         self.something_to_do.store(true, Ordering::Release);
+                    } else {
+                        self.keep(connection, &session, &found);
                     }
                 }
                 // Not known to be over: a source that cannot be asked ends nobody.
                 Err(_) => lock(&self.sessions).doubt(connection),
             }
+        }
+    }
+
+    /// It goes on, with what is stored for it by now.
+    fn keep(&self, connection: ConnectionId, session: &Session, found: &Found) {
+        if let Some(account) = &found.account
+            && account.valid_until != session.ends
+        {
+            lock(&self.sessions).put_off(connection, account.valid_until);
+        }
+        let before = session.fingerprint;
+        let heir = before.and_then(|before| self.current(found, before));
+        if let Some(heir) = heir.filter(|_| heir != before) {
+            lock(&self.sessions).inherit(connection, heir);
         }
     }
 
@@ -106,16 +133,33 @@ impl Engine {
         found: &Found,
         now: Timestamp,
     ) -> Result<(), &'static str> {
-        let Some(account) = &found.account else {
-            return Err("account_removed");
+        if let Some(token) = &session.token {
+            self.token_holds(token, found.account.as_ref(), now)?;
+        }
+        let account = match (&found.account, &session.token) {
+            (Some(account), _) => account,
+            // Its token is enough.
+            (None, Some(_)) => return Ok(()),
+            (None, None) => return Err("account_removed"),
         };
         let approach = Approach {
             client_id: Fact::Is(Some(&session.client_id)),
             ip: session.ip,
         };
         admission::admit(account, approach, now).map_err(Reason::word)?;
+        match &session.certificate {
+            Some(certificate) if !account.certificates.contains(certificate) => {
+                return Err("certificate_removed");
+            }
+            None if session.fingerprint.is_some() && self.needs_certificate(account) => {
+                return Err("certificate_needed");
+            }
+            Some(_) | None => {}
+        }
         match session.fingerprint {
-            Some(fingerprint) if !found.has(fingerprint) => Err("password_changed"),
+            Some(fingerprint) if self.current(found, fingerprint).is_none() => {
+                Err("password_changed")
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -127,13 +127,20 @@ impl Losses {
         match (old, new) {
             // They could do nothing, or what they could was not ours to say.
             (Says::Refused(_) | Says::Nobody, _) => false,
+            (Says::ByToken(old), Says::ByToken(new)) => {
+                let mut layers = old.layers.iter().zip(&new.layers);
+                old.layers.len() > new.layers.len()
+                    || layers.any(|(old, new)| self.of_rights(old, new))
+                    || self.is_loss(&old.then, &new.then)
+            }
+            (_, Says::ByToken(new)) => self.is_loss(old, &new.then),
             // Each message and each reader is judged by the file as it is; as with Mosquitto's own,
             // nobody is ended by a change of it.
             (Says::File, Says::File) => false,
             (Says::Granted { granted: old, .. }, Says::Granted { granted: new, .. }) => {
                 self.of_rights(&old.rights, &new.rights)
             }
-            (Says::File | Says::Granted { .. }, _) => true,
+            (Says::File | Says::Granted { .. } | Says::ByToken(_), _) => true,
         }
     }
 

@@ -14,9 +14,10 @@ use jiff::Timestamp;
 
 use super::offline::Offline;
 use crate::admission::Fact;
-use crate::model::{AccountName, Fingerprint};
+use crate::model::{AccountName, CertificateName, Fingerprint};
 use crate::policy::Prefixes;
 use crate::request::ConnectionId;
+use crate::token::KeyId;
 use crate::verdict::Effect;
 
 /// How many connections are ended in one tick, so that the broker's loop goes round in between.
@@ -33,12 +34,27 @@ pub(super) struct Session {
     pub(super) ip: Fact<Option<IpAddr>>,
     /// Which credential the password fitted; none for a session restored without one.
     pub(super) fingerprint: Option<Fingerprint>,
+    /// Which certificate counted; none where none did.
+    pub(super) certificate: Option<CertificateName>,
     /// When the account's validity ends.
     pub(super) ends: Option<Timestamp>,
     /// Since when.
     pub(super) since: Timestamp,
     /// By what.
     pub(super) by: Proof,
+    /// By which token, if by one.
+    pub(super) token: Option<Token>,
+}
+
+/// What is remembered of a token; nothing that could be shown again.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    /// When it ends.
+    pub(super) until: Option<Timestamp>,
+    /// Which key signed it.
+    pub(super) key: KeyId,
+    /// Whether there was an account of the name.
+    pub(super) has_account: bool,
 }
 
 /// By what a client entered.
@@ -50,8 +66,13 @@ pub enum Proof {
     SecondPassword,
     /// A SCRAM exchange.
     Scram,
-    /// Something that the broker or somebody else looked at: a certificate, or a session restored from
-    /// disk.
+    /// A key of TLS-PSK.
+    Psk,
+    /// A certificate.
+    Certificate,
+    /// A token.
+    Token,
+    /// Something that the broker or somebody else looked at, or a session restored from disk.
     Other,
 }
 
@@ -121,23 +142,23 @@ impl Sessions {
         self.by_connection.insert(connection, session);
     }
 
-    /// The connection is over.
-    pub(super) fn end(&mut self, connection: ConnectionId) {
+    /// The connection is over. What was known of it, if nobody else has its client id by now.
+    pub(super) fn end(&mut self, connection: ConnectionId) -> Option<Session> {
         self.doubtful.remove(&connection);
         self.kicked.remove(&connection);
-        let Some(session) = self.by_connection.remove(&connection) else {
-            return;
-        };
-        if self.online.get(&session.client_id) == Some(&connection) {
+        let session = self.by_connection.remove(&connection)?;
+        let has_left = self.online.get(&session.client_id) == Some(&connection);
+        if has_left {
             self.online.remove(&session.client_id);
             let client_id = session.client_id.clone();
             self.offline.left(session.name.clone(), client_id);
         }
-        if let Entry::Occupied(mut group) = self.by_account.entry(session.name)
+        if let Entry::Occupied(mut group) = self.by_account.entry(session.name.clone())
             && group.get_mut().remove(connection)
         {
             group.remove();
         }
+        has_left.then_some(session)
     }
 
     /// The session of a connection.
@@ -194,10 +215,32 @@ impl Sessions {
         self.by_connection.keys().copied().collect()
     }
 
+    /// Those who came by a token.
+    pub(super) fn by_token(&self) -> Vec<ConnectionId> {
+        let sessions = self.by_connection.iter();
+        let by_token = sessions.filter(|(_, session)| session.token.is_some());
+        by_token.map(|(connection, _)| *connection).collect()
+    }
+
     /// Has a connection looked at again at the next beat.
     pub(super) fn doubt(&mut self, connection: ConnectionId) {
         if self.by_connection.contains_key(&connection) {
             self.doubtful.insert(connection);
+        }
+    }
+
+    /// The credential was replaced by another one of the same password.
+    pub(super) fn inherit(&mut self, connection: ConnectionId, heir: Fingerprint) {
+        if let Some(session) = self.by_connection.get_mut(&connection) {
+            session.fingerprint = Some(heir);
+        }
+    }
+
+    /// The account's validity ends at another time than it did.
+    pub(super) fn put_off(&mut self, connection: ConnectionId, ends: Option<Timestamp>) {
+        if let Some(session) = self.by_connection.get_mut(&connection) {
+            session.ends = ends;
+            self.next_end = self.next_end.into_iter().chain(ends).min();
         }
     }
 
@@ -284,9 +327,11 @@ mod tests {
             client_id: "c".into(),
             ip: Fact::Open,
             fingerprint: None,
+            certificate: None,
             ends: ends.map(|s| Timestamp::from_second(s).unwrap()),
             since: Timestamp::UNIX_EPOCH,
             by: Proof::Password,
+            token: None,
         }
     }
 
@@ -319,6 +364,16 @@ mod tests {
     }
 
     #[test]
+    fn whoever_ends_while_another_has_its_client_id_has_not_left() {
+        let mut sessions = Sessions::default();
+        sessions.begin(ConnectionId(1), session("ann", None));
+        sessions.begin(ConnectionId(2), session("ann", None));
+        assert!(sessions.end(ConnectionId(1)).is_none());
+        assert!(sessions.end(ConnectionId(2)).is_some());
+        assert!(sessions.end(ConnectionId(2)).is_none());
+    }
+
+    #[test]
     fn a_validity_is_due_once_when_it_ends() {
         let mut sessions = two();
         assert!(sessions.due(Timestamp::from_second(49).unwrap()).is_empty());
@@ -327,6 +382,18 @@ mod tests {
             [ConnectionId(2)]
         );
         assert!(sessions.due(Timestamp::from_second(51).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_validity_that_is_moved_is_due_at_its_new_end() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut sessions = two();
+        sessions.put_off(ConnectionId(1), Some(at(10)));
+        sessions.put_off(ConnectionId(2), None);
+        assert!(sessions.due(at(9)).is_empty());
+        assert_eq!(sessions.due(at(10)), [ConnectionId(1)]);
+        sessions.end(ConnectionId(1));
+        assert!(sessions.due(at(60)).is_empty());
     }
 
     #[test]

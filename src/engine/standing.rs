@@ -14,7 +14,7 @@ use hashbrown::{DefaultHashBuilder, Equivalent, HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::lock;
-use crate::policy::{Asker, Rights};
+use crate::policy::{Asker, Because, Decision, Question, Rights};
 use crate::store::Granted;
 use crate::verdict::{Effect, Reason};
 
@@ -89,7 +89,8 @@ impl Whose {
     /// Whether what is said may be said of any name: there is no account, and nobody granted anything.
     fn is_stranger(self, says: &Says) -> bool {
         match (self, says) {
-            (Self::Accounts { .. }, _) | (Self::Nobodys, Says::Granted { .. }) => false,
+            (Self::Accounts { .. }, _)
+            | (Self::Nobodys, Says::Granted { .. } | Says::ByToken(_)) => false,
             (Self::Nobodys, Says::File | Says::Refused(_) | Says::Nobody) => true,
         }
     }
@@ -107,10 +108,71 @@ pub(super) enum Says {
         /// What it granted.
         granted: Granted,
     },
+    /// A token does, where it has anything to say.
+    ByToken(Box<ByToken>),
     /// The account may not be used now, or could not be looked at.
     Refused(Reason),
     /// Nobody here has anything to say.
     Nobody,
+}
+
+/// What follows from a token.
+#[derive(Clone, Debug)]
+pub(super) struct ByToken {
+    /// When it ends.
+    pub(super) until: Option<Timestamp>,
+    /// Why it counts no more. Nothing is sent then, but subscriptions stay: the broker looks at them when
+    /// the connection is ended, and the client may come again to a session that it left.
+    pub(super) over: Option<Reason>,
+    /// What it allows by itself, and by roles that it names: asked in this order.
+    pub(super) layers: Vec<Arc<Rights>>,
+    /// What is said where none of its rules has an answer.
+    pub(super) then: Says,
+}
+
+impl ByToken {
+    /// The answer of the first of its rules that has one. There is none about administration: that is the
+    /// account's.
+    pub(super) fn decide(
+        &self,
+        asker: Asker<'_>,
+        question: &Question<'_>,
+    ) -> Option<(&Rights, Decision)> {
+        if question.is_about_control() {
+            return None;
+        }
+        self.layers.iter().find_map(|rights| {
+            let decision = rights.check(asker, question);
+            match decision.because {
+                Because::Rule { .. } | Because::WildcardSubscription { .. } => {
+                    Some((&**rights, decision))
+                }
+                Because::Default | Because::Control => None,
+            }
+        })
+    }
+}
+
+impl Says {
+    /// All rights in it.
+    pub(super) fn rights(&self) -> Vec<&Rights> {
+        match self {
+            Self::Granted { granted, .. } => vec![&*granted.rights],
+            Self::ByToken(token) => {
+                let layers = token.layers.iter().map(|rights| &**rights);
+                layers.chain(token.then.rights()).collect()
+            }
+            Self::File | Self::Refused(_) | Self::Nobody => Vec::new(),
+        }
+    }
+
+    /// What is said of the account.
+    pub(super) fn of_account(&self) -> &Self {
+        match self {
+            Self::ByToken(token) => token.then.of_account(),
+            Self::Granted { .. } | Self::File | Self::Refused(_) | Self::Nobody => self,
+        }
+    }
 }
 
 impl Standings {
@@ -216,7 +278,7 @@ impl Standings {
     fn rights(&self, key: &Key) -> Option<Arc<Rights>> {
         match &self.table.pin().get(key)?.says {
             Says::Granted { granted, .. } => Some(Arc::clone(&granted.rights)),
-            Says::File | Says::Refused(_) | Says::Nobody => None,
+            Says::File | Says::ByToken(_) | Says::Refused(_) | Says::Nobody => None,
         }
     }
 
@@ -233,6 +295,14 @@ impl Standings {
     /// Everybody.
     pub(super) fn all(&self) -> Vec<Key> {
         self.table.pin().keys().cloned().collect()
+    }
+
+    /// Those who came by a token.
+    pub(super) fn by_token(&self) -> Vec<Key> {
+        let table = self.table.pin();
+        let all = table.iter();
+        let by_token = all.filter(|(_, standing)| matches!(standing.says, Says::ByToken(_)));
+        by_token.map(|(key, _)| key.clone()).collect()
     }
 
     /// Those with one of these usernames.
@@ -356,15 +426,25 @@ impl Standing {
 
     /// When it changes by time alone.
     fn changes_at(&self) -> Option<Timestamp> {
-        let of_rights = match &self.says {
-            Says::Granted { granted, .. } => granted.rights.changes_at(),
-            Says::File | Says::Refused(_) | Says::Nobody => None,
+        let rights = self.says.rights();
+        let of_rights = rights.iter().filter_map(|rights| rights.changes_at());
+        let of_token = match &self.says {
+            Says::ByToken(token) if token.over.is_none() => token.until,
+            Says::ByToken(_)
+            | Says::Granted { .. }
+            | Says::File
+            | Says::Refused(_)
+            | Says::Nobody => None,
         };
         let of_account = match self.whose {
             Whose::Nobodys => None,
             Whose::Accounts { changes_at } => changes_at,
         };
-        of_account.into_iter().chain(of_rights).min()
+        of_account
+            .into_iter()
+            .chain(of_token)
+            .chain(of_rights)
+            .min()
     }
 }
 

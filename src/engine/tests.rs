@@ -2,17 +2,20 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod certified;
 mod exchange;
 mod later;
 mod memory;
+mod psk;
+mod token;
 
 use std::sync::{Mutex, Weak};
 use std::time::Instant;
 
 use super::*;
 use crate::credential::{Recipe, Salt, hash};
-use crate::model::{AccountName, StoredCredential};
-use crate::request::{Address, Client, Method, Occasion};
+use crate::model::{AccountName, CertificateName, StoredCredential};
+use crate::request::{Address, Certificate, Client, Method, Occasion};
 use crate::store::{Changes, News};
 
 /// A source that holds what it is given, or nothing and an error.
@@ -32,10 +35,17 @@ impl Source for Held {
     fn account(&self, name: &str, _: Option<&str>) -> Result<Option<Account>, store::Error> {
         match &*self.0.lock().unwrap() {
             Ok(accounts) => Ok(accounts.iter().find(|a| a.name.as_str() == name).cloned()),
-            Err(()) => Err(store::Error::Unavailable {
-                path: "/held".into(),
-                why: "gone".into(),
-            }),
+            Err(()) => Err(gone()),
+        }
+    }
+
+    fn certified(&self, name: &CertificateName) -> Result<Option<AccountName>, store::Error> {
+        match &*self.0.lock().unwrap() {
+            Ok(accounts) => {
+                let holder = accounts.iter().find(|a| a.certificates.contains(name));
+                Ok(holder.map(|account| account.name.clone()))
+            }
+            Err(()) => Err(gone()),
         }
     }
 
@@ -47,8 +57,19 @@ impl Source for Held {
         true
     }
 
+    fn written_in(&self) -> Option<&std::path::Path> {
+        Some(std::path::Path::new("/held"))
+    }
+
     fn has_states(&self) -> bool {
         true
+    }
+}
+
+fn gone() -> store::Error {
+    store::Error::Unavailable {
+        path: "/held".into(),
+        why: "gone".into(),
     }
 }
 
@@ -99,6 +120,7 @@ fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>)
         address: Address::new(Some("192.0.2.1")),
         listener: None,
         restored: false,
+        certificate: Certificate::None,
     };
     let password = password.map(str::as_bytes);
     engine.connect(
@@ -127,7 +149,11 @@ fn kicked(engine: &Engine) -> Vec<u64> {
             Effect::Kick { connection, .. } => Some(connection.0),
             // Figures.
             Effect::Publish { .. } | Effect::Tell { .. } => None,
-            Effect::Complete { .. } | Effect::KickUsername(_) | Effect::Recheck { .. } => {
+            Effect::Complete { .. }
+            | Effect::KickUsername(_)
+            | Effect::KickKeyed { .. }
+            | Effect::KickUnseen { .. }
+            | Effect::Recheck { .. } => {
                 panic!("nobody waits")
             }
         })
@@ -240,6 +266,7 @@ fn the_unknown_and_the_anonymous_are_left_to_the_broker() {
         address: Address::new(None),
         listener: None,
         restored: false,
+        certificate: Certificate::None,
     };
     let nobody = Connect {
         client,
@@ -310,12 +337,20 @@ fn a_login_that_began_before_a_change_is_judged_after_it() {
             before
         }
 
+        fn certified(&self, name: &CertificateName) -> Result<Option<AccountName>, store::Error> {
+            self.0.certified(name)
+        }
+
         fn sample(&self) -> Vec<StoredCredential> {
             Vec::new()
         }
 
         fn keeps_logins(&self) -> bool {
             false
+        }
+
+        fn written_in(&self) -> Option<&std::path::Path> {
+            Some(std::path::Path::new("/held"))
         }
 
         fn has_states(&self) -> bool {

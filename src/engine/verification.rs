@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::pending::{Claim, Outcome, Question, Stub, Ticket};
-use super::{Engine, Found, approach, lock};
+use super::{Engine, Found, Shows, approach, lock};
 use crate::admission;
-use crate::config::{Hashing, UnknownUser};
+use crate::config::{Hashing, Rehash, UnknownUser};
 use crate::credential::{Cost, Credential, Match, Scratch};
 use crate::model::{Account, AccountName, Fingerprint, StoredCredential};
 use crate::pool::{Answer, Pool, Rank, Step, Task};
@@ -180,6 +180,7 @@ impl Engine {
                 credential,
                 cost,
                 begun: now.mono,
+                password: None,
             },
             slow,
         }
@@ -203,7 +204,11 @@ impl Engine {
             .mono
             .checked_add(self.pending_timeout)
             .unwrap_or(now.mono);
-        let issued = lock(&self.pending).issue(connect, plan.question, Outcome::Open, deadline);
+        let question = Question {
+            password: self.kept(&password),
+            ..plan.question
+        };
+        let issued = lock(&self.pending).issue(connect, question, Outcome::Open, deadline);
         let Some(Stub { id, interest }) = issued else {
             return Verdict::Deny(Reason::Busy);
         };
@@ -228,6 +233,14 @@ impl Engine {
             None => {}
         }
         Verdict::Pending
+    }
+
+    /// A password is kept beside what is asked about it only where it may be stored anew.
+    fn kept(&self, password: &Secret) -> Option<Secret> {
+        match self.rehash {
+            Rehash::Off => None,
+            Rehash::Weaker | Rehash::Keys(_) => Some(Secret::new(password.expose().to_vec())),
+        }
     }
 
     /// A password that was refused a moment ago is refused again, after as long as it took then, or
@@ -317,6 +330,9 @@ impl Engine {
 
     /// What was found out is held against the account as it is now.
     fn judge_ticket(&self, ticket: &Ticket, fits: Fits, now: Now) -> Verdict {
+        if let Some(reason) = self.refused_by_key(&ticket.connect(), Some(&ticket.username)) {
+            return Verdict::Deny(reason);
+        }
         match self.find(&ticket.username, Some(&ticket.client_id)) {
             Ok(found) => self.conclude(&ticket.connect(), &found, &ticket.question.tags, fits, now),
             Err(error) => {
@@ -372,10 +388,18 @@ impl Engine {
         let admitted = admission::admit(account, approach(connect), now.wall);
         match (fitting, admitted) {
             (_, Err(reason)) => Verdict::Deny(reason),
-            (Some(fingerprint), Ok(())) => {
-                self.admitted(connect, found, account, Some(fingerprint), now.wall);
-                Verdict::Allow
-            }
+            (Some(fingerprint), Ok(())) => match self.second_factor(connect, account) {
+                Err(reason) => Verdict::Deny(reason),
+                Ok(certificate) => {
+                    let shows = Shows {
+                        fingerprint: Some(fingerprint),
+                        certificate,
+                    };
+                    self.offer(connect, found, account, fingerprint);
+                    self.admitted(connect, found, account, shows, now.wall);
+                    Verdict::Allow
+                }
+            },
             (None, Ok(())) => {
                 let mut credentials = account.credentials();
                 let usable = credentials.any(|stored| self.is_usable(stored, connect.method));
@@ -392,6 +416,9 @@ impl Engine {
         match method {
             Method::Password => Credential::parse(stored, &self.limits).is_ok(),
             Method::Scram(mechanism) => self.keys(stored, mechanism).is_some(),
+            Method::Psk | Method::Token => false,
+            // It is not looked at.
+            Method::Certificate => true,
         }
     }
 
@@ -412,13 +439,15 @@ impl Engine {
                 return tags.first().map(|tags| tags.credential);
             }
             // A worker may have been at it while the account changed.
-            Fits::Step(index) => tags.get(index).filter(|tags| found.has(tags.credential)),
+            Fits::Step(index) => tags
+                .get(index)
+                .filter(|tags| self.current(found, tags.credential).is_some()),
             Fits::Nothing => None,
         };
         if let Some(tags) = fitting {
             lock(&self.verified).remember(tags, now.mono);
             lock(&self.throttle).succeeded(who, now.mono);
-            return Some(tags.credential);
+            return self.current(found, tags.credential);
         }
         self.remember_refusal(tags, now);
         // Left to somebody else, it is not known to be a failure.

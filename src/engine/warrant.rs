@@ -53,12 +53,17 @@ impl Engine {
         };
         let scope = |standing: &Standing| {
             let may = self.judge_access(standing, access, asker, &question).0 == Permit::Allow;
-            match &standing.says {
+            // A token gives no right to administer.
+            match standing.says.of_account() {
                 Says::Granted { granted, .. } if may => {
                     Some(Scope::of(&granted.rights, asker, &question))
                 }
                 Says::File if may => Some(Scope::Everything),
-                Says::Granted { .. } | Says::File | Says::Refused(_) | Says::Nobody => None,
+                Says::Granted { .. }
+                | Says::File
+                | Says::ByToken(_)
+                | Says::Refused(_)
+                | Says::Nobody => None,
             }
         };
         match self.standings.look(asker, scope) {
@@ -86,7 +91,7 @@ impl Engine {
         let Some(standing) = self.standings.get(&key) else {
             return true;
         };
-        match &standing.says {
+        match standing.says.of_account() {
             Says::Granted { granted, .. } => {
                 let rights = &granted.rights;
                 let mut grants = rights.grants().iter().chain(rights.dormant());
@@ -98,7 +103,7 @@ impl Engine {
                             || group.is_some_and(|group| touched.has_group(&group.name))
                     })
             }
-            Says::File | Says::Refused(_) | Says::Nobody => true,
+            Says::File | Says::ByToken(_) | Says::Refused(_) | Says::Nobody => true,
         }
     }
 }

@@ -41,6 +41,7 @@ type Publish = unsafe extern "C" fn(
     *mut abi::mosquitto_property,
 ) -> c_int;
 type TextOf = unsafe extern "C" fn(*const abi::mosquitto) -> *const c_char;
+type CertificateOf = unsafe extern "C" fn(*const abi::mosquitto) -> *mut c_void;
 type NumberOf = unsafe extern "C" fn(*const abi::mosquitto) -> c_int;
 type SetInfo =
     unsafe extern "C" fn(*mut abi::mosquitto_plugin_id_t, *const c_char, *const c_char) -> c_int;
@@ -51,6 +52,7 @@ pub(super) struct Api {
     pub(super) callback_register: Register,
     pub(super) callback_unregister: Unregister,
     pub(super) client_address: TextOf,
+    pub(super) client_certificate: CertificateOf,
     pub(super) client_id: TextOf,
     pub(super) client_protocol_version: NumberOf,
     pub(super) client_sub_count: NumberOf,
@@ -110,6 +112,7 @@ impl Api {
             callback_register: need("callback_register", found.mosquitto_callback_register)?,
             callback_unregister: need("callback_unregister", found.mosquitto_callback_unregister)?,
             client_address: need("client_address", found.mosquitto_client_address)?,
+            client_certificate: need("client_certificate", found.mosquitto_client_certificate)?,
             client_id: need("client_id", found.mosquitto_client_id)?,
             client_protocol_version: need(
                 "client_protocol_version",

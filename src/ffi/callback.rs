@@ -10,7 +10,7 @@ use super::broker::Callback;
 use super::event;
 use super::guard::{
     ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, CONTROL, DISCONNECT, EXT_AUTH_CONTINUE,
-    EXT_AUTH_START, RELOAD, Rule, TICK, guard,
+    EXT_AUTH_START, PSK_KEY, RELOAD, Rule, TICK, guard,
 };
 use super::plugin::{Main, Plugin};
 
@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     Entry,
     /// Deciding it by an exchange of messages.
     Exchange,
+    /// Handing out keys of TLS-PSK.
+    Key,
     /// Deciding who may do what.
     Access,
     /// Either.
@@ -40,10 +42,11 @@ pub(super) enum Purpose {
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 11] = [
+pub(super) const REGISTRATIONS: [Registration; 12] = [
     registration::<BasicAuth>(Purpose::Entry),
     registration::<ExchangeBegins>(Purpose::Exchange),
     registration::<ExchangeGoesOn>(Purpose::Exchange),
+    registration::<PskKey>(Purpose::Key),
     registration::<AclCheck>(Purpose::Access),
     registration::<Reload>(Purpose::Both),
     registration::<Tick>(Purpose::Both),
@@ -131,6 +134,17 @@ impl Event for ExchangeGoesOn {
 
     fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
         main.and_then(|main| plugin.exchange_goes_on(main, data))
+    }
+}
+
+struct PskKey;
+
+impl Event for PskKey {
+    type Data = abi::mosquitto_evt_psk_key;
+    const RULE: &'static Rule = &PSK_KEY;
+
+    fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.and_then(|main| plugin.psk_key(main, data))
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Must not: let a raw value out. Everything read here lives as long as the event it was read from.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
 use crate::request::{
-    Access, Action, Address, Client, Connect, ConnectionId, Entrant, Method, Occasion, Order, Said,
-    Turn,
+    Access, Action, Address, Certificate, Client, Connect, ConnectionId, Entrant, KeyAsked, Method,
+    Occasion, Order, Said, Turn,
 };
 use crate::verdict::{Permit, Reason, Reply, Verdict};
 
@@ -44,6 +44,7 @@ pub(super) fn basic_auth<'a>(
     api: &Api,
     event: &'a abi::mosquitto_evt_basic_auth,
     asked: Asked,
+    certificate: Certificate<'a>,
 ) -> BasicAuth<'a> {
     let mut fault = None;
     let mut known = |text: Result<Option<&'a str>, Reason>| {
@@ -76,6 +77,7 @@ pub(super) fn basic_auth<'a>(
         address: Address::new(address),
         listener,
         restored,
+        certificate,
     };
     BasicAuth {
         connect: Connect {
@@ -96,6 +98,7 @@ pub(super) fn said<'a>(
     event: &'a abi::mosquitto_evt_extended_auth,
     connection: Option<ConnectionId>,
     turn: Turn<'a>,
+    certificate: Certificate<'a>,
 ) -> Option<Said<'a>> {
     let client = ClientPtr::new(event.client)?;
     let length = usize::from(event.data_in_len);
@@ -112,11 +115,62 @@ pub(super) fn said<'a>(
             address: Address::new(text(event, Some(address_of(api, client))).ok()?),
             listener: listener(api, client),
             restored: false,
+            certificate,
         },
         username: text(event, Some(username(api, client))).ok()?,
         turn,
         data,
     })
+}
+
+/// A client by its number, for as long as `look` takes; none where a name is no text.
+pub(super) fn with_client<T>(
+    api: &Api,
+    client: ClientPtr,
+    connection: ConnectionId,
+    look: impl FnOnce(&Client<'_>) -> T,
+) -> Option<T> {
+    Some(look(&Client {
+        connection: Some(connection),
+        id: text(&client, Some(client_id(api, client))).ok()?,
+        address: Address::new(text(&client, Some(address_of(api, client))).ok()?),
+        listener: listener(api, client),
+        restored: false,
+        certificate: Certificate::None,
+    }))
+}
+
+/// Reads a PSK_KEY event; none where the address is no text, or where there is no room for a key.
+pub(super) fn key_asked<'a>(
+    api: &Api,
+    event: &'a abi::mosquitto_evt_psk_key,
+    client: ClientPtr,
+    connection: ConnectionId,
+) -> Option<KeyAsked<'a>> {
+    Some(KeyAsked {
+        client: Client {
+            connection: Some(connection),
+            // It has said nothing of itself yet.
+            id: None,
+            address: Address::new(text(event, Some(address_of(api, client))).ok()?),
+            listener: listener(api, client),
+            restored: false,
+            certificate: Certificate::None,
+        },
+        identity: text(event, Some(event.identity)).ok().flatten(),
+        most: usize::try_from(event.max_key_len).ok()?,
+    })
+}
+
+/// Writes a key into the broker's memory, which is zeroed; whether it fits.
+pub(super) fn hand_over(event: &mut abi::mosquitto_evt_psk_key, key: &[u8]) -> bool {
+    let room = usize::try_from(event.max_key_len).unwrap_or(0);
+    if key.is_empty() || key.len() > room || event.key.is_null() {
+        return false;
+    }
+    // SAFETY: the broker gives that much room, and a zero behind it (net.c, psk_server_callback).
+    unsafe { std::ptr::copy_nonoverlapping(key.as_ptr(), event.key.cast(), key.len()) };
+    true
 }
 
 /// The method that an exchange is to be; none where it is not told, or no text.
@@ -166,11 +220,17 @@ pub(super) fn has_subscriptions(api: &Api, client: ClientPtr) -> bool {
 }
 
 /// Reads who is in; none where there is no username or one that is no text.
-pub(super) fn entrant<'a>(api: &Api, client: &'a ClientPtr) -> Option<Entrant<'a>> {
+pub(super) fn entrant<'a>(
+    api: &Api,
+    client: &'a ClientPtr,
+    certificate: Certificate<'a>,
+) -> Option<Entrant<'a>> {
     Some(Entrant {
         username: text(client, Some(username(api, *client))).ok()??,
         client_id: text(client, Some(client_id(api, *client))).ok()??,
         address: Address::new(text(client, Some(address_of(api, *client))).ok()?),
+        listener: listener(api, *client),
+        certificate,
     })
 }
 
@@ -317,6 +377,12 @@ pub(super) fn bytes<T>(_owner: &T, text: impl MaybeNull) -> Option<&[u8]> {
     // SAFETY: not NULL; the broker passes C strings that live as long as the event (or, for options,
     // until cleanup), and does not change them meanwhile (plugin_callbacks.c).
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+/// A name of a client, to be kept.
+pub(super) fn owned(text: *const c_char) -> Option<CString> {
+    // SAFETY: not NULL; a C string that the broker keeps with the client.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_owned())
 }
 
 fn text<T>(owner: &T, text: impl MaybeNull) -> Result<Option<&str>, Reason> {

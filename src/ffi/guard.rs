@@ -104,6 +104,16 @@ pub(super) const EXT_AUTH_CONTINUE: Rule = Rule {
     lines: Lines::Written,
 };
 
+/// PSK_KEY: no key. Never DEFER or 0, with which an empty one would be taken.
+pub(super) const PSK_KEY: Rule = Rule {
+    event: abi::MOSQ_EVT_PSK_KEY,
+    name: "PSK_KEY",
+    denied: Denied::always(abi::MOSQ_ERR_AUTH),
+    nested: Nested::Refuse,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
 /// ACL_CHECK: denied. Any other failure ends the connection, of the publisher where a subscriber is
 /// asked about.
 pub(super) const ACL_CHECK: Rule = Rule {
@@ -233,6 +243,11 @@ pub(super) struct Callbacks {
 pub(super) struct Inside<'a>(&'a Callbacks);
 
 impl Callbacks {
+    /// Whether more than one is running.
+    pub(super) fn is_nested(&self) -> bool {
+        self.depth.get() > 1
+    }
+
     /// Enters a callback, unless it may not be nested and would be.
     fn enter(&self, nested: Nested) -> Option<Inside<'_>> {
         let depth = self.depth.get();

@@ -8,18 +8,22 @@
 mod abi;
 mod broker;
 mod callback;
+mod certificate;
 mod clock;
 mod connections;
 mod descriptors;
+mod entrance;
 mod event;
 mod first;
 mod guard;
+mod keyed;
 mod logger;
 mod plugin;
 mod recall;
 mod signal;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::ffi::{c_int, c_void};
 
@@ -124,6 +128,7 @@ fn open(
         .work(&config)
         .and_then(|()| plugin.watch())
         .and_then(|()| plugin.take_orders(&config))
+        .and_then(|()| plugin.renew())
     {
         plugin.close();
         unregister(&plugin, &REGISTRATIONS);

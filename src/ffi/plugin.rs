@@ -11,16 +11,18 @@ use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
 use super::callback::Purpose;
 use super::connections::Connections;
+use super::entrance::Entrance;
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
 use super::recall::{self, Recall};
 use super::signal::Waker;
-use super::{clock, logger, signal};
-use crate::config::{Config, Control};
+use super::{certificate, clock, logger, signal};
+use crate::config::{CertificateUse, Config, Control, Rehash, SourceConfig};
 use crate::control::{self, Desk, Letter, Place, Sender};
 use crate::credential::Recipe;
 use crate::engine::{Engine, Opened, Waiting};
 use crate::pool::Surroundings;
+use crate::renewal::{self, Renewer};
 use crate::request::{ConnectionId, Occasion, Turn};
 use crate::show::Shown;
 use crate::store::Watched;
@@ -41,8 +43,8 @@ const SOON_MS: std::ffi::c_long = 1;
 
 /// What hangs off `user_data`.
 pub(super) struct Plugin {
-    api: &'static Api,
-    engine: Arc<Engine>,
+    pub(super) api: &'static Api,
+    pub(super) engine: Arc<Engine>,
     /// What interrupts the broker's wait, unless the signal for it is somebody else's.
     waker: Option<Waker>,
     main: OwnThread<Main>,
@@ -53,7 +55,8 @@ pub(super) struct Main {
     broker: Broker,
     identifier: *mut abi::mosquitto_plugin_id_t,
     callbacks: Callbacks,
-    connections: RefCell<Connections>,
+    pub(super) connections: RefCell<Connections>,
+    pub(super) entrance: Entrance,
     recall: RefCell<Recall>,
     watch: RefCell<Watch>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
@@ -62,6 +65,9 @@ pub(super) struct Main {
     control: Control,
     control_is_wanted: bool,
     desk: RefCell<Option<Desk>>,
+    /// Where passwords may be stored anew, until its thread has it, and that thread.
+    renewal: Cell<Option<renewal::Desk>>,
+    renewer: RefCell<Option<Renewer>>,
     /// What they are written with, until the desk has it.
     pen: Cell<Option<Arc<Pen>>>,
 }
@@ -109,6 +115,13 @@ impl Plugin {
         identifier: *mut abi::mosquitto_plugin_id_t,
         config: &Config,
     ) -> Result<Box<Self>, String> {
+        if config.certificate != CertificateUse::Off && !certificate::can_be_read() {
+            return Err(
+                "plugin_opt_certificate: this broker has no OpenSSL that a certificate could be read with \
+                 (i2d_X509, X509_free)"
+                    .to_owned(),
+            );
+        }
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| format!("no random bytes: {error}"))?;
         let Opened { engine, watched } =
@@ -117,6 +130,10 @@ impl Plugin {
         let pen = config
             .controlled()
             .and_then(|(_, database)| watched.iter().find_map(|source| source.pen(&database.path)));
+        if let Some((pen, vault)) = pen.as_ref().zip(engine.vault()) {
+            pen.seal_with(vault);
+        }
+        let renewal = rewritable(config, &watched);
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
@@ -126,6 +143,7 @@ impl Plugin {
                 identifier,
                 callbacks: Callbacks::default(),
                 connections: RefCell::default(),
+                entrance: Entrance::default(),
                 recall: RefCell::default(),
                 watch: RefCell::new(Watch::Waiting(watched)),
                 reloading: Cell::new(false),
@@ -134,6 +152,8 @@ impl Plugin {
                     .map_or(Control::Off, |(control, _)| control),
                 control_is_wanted: config.control.is_some(),
                 desk: RefCell::new(None),
+                renewal: Cell::new(renewal),
+                renewer: RefCell::new(None),
                 pen: Cell::new(pen),
             }),
         }))
@@ -212,6 +232,24 @@ impl Plugin {
         Ok(())
     }
 
+    /// Starts the thread that stores passwords anew, where that is wanted.
+    ///
+    /// # Errors
+    /// One clear line; then it does not run.
+    pub(super) fn renew(&self) -> Result<(), String> {
+        let Some((main, desk)) = self
+            .main()
+            .and_then(|main| Some((main, main.renewal.take()?)))
+        else {
+            return Ok(());
+        };
+        let (engine, around) = (Arc::clone(&self.engine), self.surroundings());
+        let renewer = signal::blocked(|| Renewer::start(desk, engine, &around));
+        let renewer = renewer.map_err(|error| format!("no thread to store passwords: {error}"))?;
+        main.renewer.replace(Some(renewer));
+        Ok(())
+    }
+
     fn duties(&self) -> Duties {
         let (news, trouble, beat, logins) = (
             Arc::clone(&self.engine),
@@ -249,6 +287,7 @@ impl Plugin {
         match purpose {
             Purpose::Entry => self.has_sources(),
             Purpose::Exchange => self.has_sources() && self.engine.offers_exchanges(),
+            Purpose::Key => self.has_sources() && self.engine.gives_keys(),
             Purpose::Access => self.engine.has_acl(),
             Purpose::Both => self.has_sources() || self.engine.has_acl(),
             Purpose::Control => self.main().is_some_and(|main| main.control != Control::Off),
@@ -283,14 +322,20 @@ impl Plugin {
                 occasion: Occasion::Now,
             },
         };
-        let request = event::basic_auth(self.api, event, asked);
-        let now = clock::now();
-        let verdict = match request.fault {
-            None => self.engine.connect(&request.connect, now),
-            Some(reason) => self.engine.refuse(&request.connect, reason, now),
+        let shows = self.shows(main, client);
+        let request = event::basic_auth(self.api, event, asked, shows.as_request());
+        let by_token = match request.fault {
+            None => self.engine.enter_by_token(&request.connect, clock::now()),
+            Some(_) => None,
+        };
+        let verdict = match by_token {
+            Some(reply) => self.named_by_token(main, event, &reply),
+            None => self.login(main.zip(client), &request),
         };
         match verdict {
             Verdict::Allow | Verdict::Pending => {}
+            // Whoever else lets it in, it ends with its key.
+            Verdict::Defer(_) if asked.connection.is_some_and(|c| self.engine.has_key(c)) => {}
             Verdict::Deny(_) | Verdict::Defer(_) => {
                 if let Some((main, client)) = main.zip(client) {
                     self.forget(main, client);
@@ -318,10 +363,12 @@ impl Plugin {
         }
         let method = event::method(event)?;
         let random = &random;
+        let shows = self.shows(Some(main), Some(client));
         let reply = {
             let turn = Turn::First { method, random };
             let connection = Some(self.exchanging(main, client));
-            let said = event::said(self.api, event, connection, turn)?;
+            let shows = shows.as_request();
+            let said = event::said(self.api, event, connection, turn, shows)?;
             self.engine.exchange(&said, clock::now())
         };
         Some(self.replied(main, client, event, &reply))
@@ -337,13 +384,18 @@ impl Plugin {
         let Some(connection) = main.connections.borrow().number(client) else {
             return Some(abi::MOSQ_ERR_PLUGIN_DEFER);
         };
-        let said = event::said(self.api, event, Some(connection), Turn::Next)?;
+        let shows = self.shows(Some(main), Some(client));
+        let connection = Some(connection);
+        let said = event::said(self.api, event, connection, Turn::Next, shows.as_request())?;
         let reply = self.engine.exchange(&said, clock::now());
         Some(self.replied(main, client, event, &reply))
     }
 
     /// Which connection an exchange belongs to: the one that is in, or one that begins with it.
     fn exchanging(&self, main: &Main, client: ClientPtr) -> ConnectionId {
+        if let Some(connection) = self.waiting_by_key(main, client) {
+            return connection;
+        }
         let known = main.connections.borrow().number(client);
         if let Some(connection) = known
             // 2.0 reports the end of every connection, so who is known and in is still there.
@@ -394,7 +446,7 @@ impl Plugin {
     }
 
     /// Whether the client has this name now. What is checked later is checked for it.
-    fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
+    pub(super) fn is_named(&self, main: &Main, client: ClientPtr, username: &str) -> bool {
         if event::has_name(self.api, client, username) {
             return true;
         }
@@ -409,16 +461,36 @@ impl Plugin {
         main: Option<&Main>,
         event: &abi::mosquitto_evt_acl_check,
     ) -> Option<c_int> {
+        if let Some(main) = main {
+            self.meet_keyed(main, event.client);
+        }
+        let meet = |client| main.and_then(|main| self.meet(main, client));
         let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
         let permit = match (recall, recall::passing(event.access)) {
-            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to)?,
-            (Some(_), None) | (None, _) => self.engine.may(&event::acl_check(self.api, event)?),
+            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to, meet)?,
+            (Some(_), None) | (None, _) => {
+                let access = event::acl_check(self.api, event)?;
+                match meet(ClientPtr::new(event.client)?) {
+                    Some(reason) => self.engine.turned_out(&access, reason),
+                    None => self.engine.may(&access),
+                }
+            }
         };
         Some(event::access_code(permit))
     }
 
     /// Which connection is asked about, and why.
     fn asked(&self, main: &Main, client: ClientPtr) -> Asked {
+        let first = match self.api.since_2_1() {
+            true => Occasion::Later,
+            false => Occasion::Now,
+        };
+        if let Some(connection) = self.waiting_by_key(main, client) {
+            return Asked {
+                connection: Some(connection),
+                occasion: first,
+            };
+        }
         let known = main.connections.borrow().number(client);
         // 2.0 reports the end of every connection, so who is known has entered.
         let entered = main.broker.is_established(client).unwrap_or_else(|| {
@@ -437,10 +509,9 @@ impl Plugin {
         if let Some(before) = before {
             self.engine.disconnected(before);
         }
-        let occasion = match (entered, self.api.since_2_1()) {
-            (true, _) => Occasion::Again,
-            (false, true) => Occasion::Later,
-            (false, false) => Occasion::Now,
+        let occasion = match entered {
+            true => Occasion::Again,
+            false => first,
         };
         Asked {
             connection: Some(connection),
@@ -448,29 +519,15 @@ impl Plugin {
         }
     }
 
-    fn forget(&self, main: &Main, client: ClientPtr) {
+    pub(super) fn forget(&self, main: &Main, client: ClientPtr) {
         if let Ok(mut recall) = main.recall.try_borrow_mut() {
             recall.forget(client);
         }
+        main.entrance.forget(client);
         let ended = main.connections.borrow_mut().end(client);
         if let Some(connection) = ended {
             self.engine.disconnected(connection);
         }
-    }
-
-    /// CONNECT: the client is in. Whoever BASIC_AUTH did not ask about is met here.
-    pub(super) fn connected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
-        let Some(client) = ClientPtr::new(client) else {
-            return abi::MOSQ_ERR_SUCCESS;
-        };
-        let known = main.connections.borrow().number(client);
-        if known.is_none()
-            && let Some(entrant) = event::entrant(self.api, &client)
-        {
-            let (connection, _) = main.connections.borrow_mut().begin(client);
-            self.engine.entered(connection, &entrant, clock::now());
-        }
-        abi::MOSQ_ERR_SUCCESS
     }
 
     /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.
@@ -478,6 +535,7 @@ impl Plugin {
         let Some(client) = ClientPtr::new(client) else {
             return abi::MOSQ_ERR_SUCCESS;
         };
+        self.leaves(main, client);
         self.forget(main, client);
         abi::MOSQ_ERR_SUCCESS
     }
@@ -556,6 +614,7 @@ impl Plugin {
     /// TICK: log lines of other threads, then what is to be done to the broker.
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
+        main.entrance.round();
         logger::flush(main.broker);
         let mut published = false;
         for effect in self.engine.tick(clock::now) {
@@ -584,6 +643,14 @@ impl Plugin {
                 username,
             } => {
                 self.end(main, *connection, client_id, username);
+            }
+            Effect::KickKeyed { connection } => self.end_keyed(main, *connection),
+            // 2.1 tells who is in.
+            Effect::KickUnseen { .. } if self.api.since_2_1() => {}
+            Effect::KickUnseen { identity } => {
+                if let Some(identity) = in_c(identity) {
+                    main.broker.kick_username(Some(&identity));
+                }
             }
             Effect::KickUsername(None) => main.broker.kick_username(None),
             Effect::KickUsername(Some(username)) => {
@@ -672,6 +739,9 @@ impl Plugin {
             if let Some(desk) = main.desk.take() {
                 desk.close();
             }
+            if let Some(renewer) = main.renewer.take() {
+                renewer.stop();
+            }
             if let Watch::Running(watcher) = main.watch.replace(Watch::Over) {
                 watcher.stop();
             }
@@ -679,4 +749,25 @@ impl Plugin {
             logger::flush(main.broker);
         }
     }
+}
+
+/// The files in which passwords may be stored anew, where that is wanted.
+fn rewritable(config: &Config, watched: &[Box<dyn Watched>]) -> Option<renewal::Desk> {
+    if config.rehash == Rehash::Off {
+        return None;
+    }
+    let places = config.sources.iter().filter_map(|source| match source {
+        SourceConfig::PasswordFile(path) => Some((path.clone(), renewal::Place::File)),
+        SourceConfig::Database(database) => {
+            let path = &database.path;
+            let pen = watched.iter().find_map(|source| source.pen(path))?;
+            Some((path.clone(), renewal::Place::Database(pen)))
+        }
+        SourceConfig::Query(_) => None,
+    });
+    Some(renewal::Desk {
+        places: places.collect(),
+        limits: config.limits,
+        clock: clock::now,
+    })
 }

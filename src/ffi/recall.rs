@@ -13,7 +13,7 @@ use super::event;
 use crate::engine::{Engine, Memory, Seat};
 use crate::policy::Asker;
 use crate::request::{Passage, Passing};
-use crate::verdict::Permit;
+use crate::verdict::{Permit, Reason};
 
 /// What is remembered.
 #[derive(Default)]
@@ -23,13 +23,15 @@ pub(super) struct Recall {
 }
 
 impl Recall {
-    /// The answer about a message; none where a name or the topic is no text.
+    /// The answer about a message; none where a name or the topic is no text. Whoever is not remembered is
+    /// met first, and may have to go.
     pub(super) fn ask(
         &mut self,
         api: &Api,
         engine: &Engine,
         event: &abi::mosquitto_evt_acl_check,
         to: Passing,
+        meet: impl FnOnce(ClientPtr) -> Option<Reason>,
     ) -> Option<Permit> {
         let Self { seats, memory } = self;
         let client = ClientPtr::new(event.client)?;
@@ -47,6 +49,9 @@ impl Recall {
             && seat.is_of(client_id, username)
         {
             return Some(engine.may_again(passage, seat, memory));
+        }
+        if let Some(reason) = meet(client) {
+            return Some(engine.turned_out(&event::acl_check(api, event)?, reason));
         }
         let mut seat = Seat::of(Asker {
             client_id: client_id.map(str::from_utf8).transpose().ok()?,

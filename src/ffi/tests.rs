@@ -8,6 +8,7 @@
 mod access;
 mod exchange;
 mod later;
+mod psk;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -81,6 +82,10 @@ unsafe extern "C" fn client_address(client: *const abi::mosquitto) -> *const c_c
         .map_or(ptr::null(), |address| address.as_ptr())
 }
 
+unsafe extern "C" fn no_certificate(_: *const abi::mosquitto) -> *mut c_void {
+    ptr::null_mut()
+}
+
 unsafe extern "C" fn client_protocol_version(client: *const abi::mosquitto) -> c_int {
     fake(client).version
 }
@@ -152,6 +157,7 @@ fn api(since_2_1: bool) -> &'static Api {
         callback_register: register,
         callback_unregister: unregister,
         client_address,
+        client_certificate: no_certificate,
         client_id,
         client_protocol_version,
         client_sub_count,

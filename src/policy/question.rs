@@ -66,6 +66,12 @@ impl Question<'_> {
         }
     }
 
+    /// Whether it is about topics below `$CONTROL`, by which brokers are administered.
+    #[must_use]
+    pub fn is_about_control(&self) -> bool {
+        self.plain().starts_with("$CONTROL")
+    }
+
     /// The text that is judged: a shared subscription's filter without its group.
     pub(super) fn plain(&self) -> &str {
         match self {

@@ -109,7 +109,7 @@ impl Defaults {
             Question::Subscribe(..) => self.subscribe,
             Question::Unsubscribe(..) => self.unsubscribe,
         };
-        let control = question.plain().starts_with("$CONTROL");
+        let control = question.is_about_control();
         match permission {
             Permission::Allow if control => Decision {
                 permission: Permission::Deny,

@@ -1,4 +1,5 @@
-//! Where accounts, roles and rules are kept: password files, SQLite databases, ACL files.
+//! Where accounts, roles and rules are kept: password files, SQLite databases, ACL files; and the keys of
+//! those who issue tokens.
 //!
 //! Two faces. The engine reads through [`Source`], on the broker's thread, and must never wait; the
 //! watcher keeps a source fresh through [`Watched`], on a thread of its own; administration writes
@@ -10,9 +11,11 @@ mod file;
 mod machine;
 mod order;
 pub mod password_file;
+pub mod psk;
 mod roles;
 mod settled;
 pub mod sqlite;
+pub mod token_keys;
 mod trail;
 
 use std::path::{Path, PathBuf};
@@ -27,9 +30,11 @@ pub use trail::{Broken, Entry, Hash, Link, NoHash, Pruned, Record, Search, Trail
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use self::psk::{FoundPsk, PskChanges, Psks};
 use crate::config::{CostLimits, SourceConfig};
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, PskIdentity, StoredCredential};
 use crate::policy::{Asker, Holding, Rights};
+use crate::vault::Vault;
 
 /// What went wrong with a source, told by what can be done about it.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
@@ -118,12 +123,39 @@ pub trait Source: Send + Sync {
     /// When the source cannot be asked; never because the name is unknown.
     fn account(&self, name: &str, client_id: Option<&str>) -> Result<Option<Account>, Error>;
 
+    /// What a client has to have that names this identity, by one prepared statement.
+    ///
+    /// # Errors
+    /// When the source cannot be asked; never because the identity is unknown.
+    fn psk(&self, identity: &PskIdentity) -> Result<Option<FoundPsk>, Error> {
+        let _ = identity;
+        Ok(None)
+    }
+
+    /// Refuses what opens none of the keys that are sealed here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] then; and when the source cannot be asked.
+    fn refuse_other_vault(&self, vault: Option<&Vault>) -> Result<(), Error> {
+        let _ = vault;
+        Ok(())
+    }
+    /// The name of the account that this certificate is mapped to, by a look into an index.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    fn certified(&self, certificate: &CertificateName) -> Result<Option<AccountName>, Error>;
+
     /// A fair sample of the credentials stored here, at most a few hundred: an unknown username is
     /// made to cost what a known one costs.
     fn sample(&self) -> Vec<StoredCredential>;
 
     /// Whether [`Watched::record_logins`] writes anything down here.
     fn keeps_logins(&self) -> bool;
+
+    /// The file in which doorman may store a credential otherwise than it was; none where it is somebody
+    /// else's.
+    fn written_in(&self) -> Option<&Path>;
 
     /// Whether an account here can be there and yet not be used: switched off, or out of its time.
     fn has_states(&self) -> bool;
@@ -145,6 +177,16 @@ pub trait Grantor: Send + Sync {
     /// When that cannot be said; what was granted then stays.
     fn renew(&self, granted: &Granted, now: Timestamp) -> Result<Granted, Error>;
 
+    /// What follows for whoever holds the roles of these names and nothing else, where no rule answers
+    /// nothing at all; none if roles have no names here.
+    ///
+    /// # Errors
+    /// When that cannot be said.
+    fn named(&self, roles: &[Box<str>], now: Timestamp) -> Result<Option<Named>, Error> {
+        let _ = (roles, now);
+        Ok(None)
+    }
+
     /// Whether the answer depends on the client id too.
     fn asks_client_id(&self) -> bool;
 
@@ -159,6 +201,15 @@ pub struct Granted {
     pub rights: Arc<Rights>,
     /// From what that follows.
     pub holding: Holding,
+}
+
+/// What follows from names of roles.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// What may be done by those that are there.
+    pub rights: Arc<Rights>,
+    /// Those that are not.
+    pub unknown: Vec<Box<str>>,
 }
 
 /// A source as the watcher keeps it fresh. Lives on the watcher's thread.
@@ -244,6 +295,12 @@ pub trait Store {
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error>;
 
+    /// The identities of TLS-PSK of the place.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it holds none.
+    fn psks(&mut self) -> Result<Box<dyn Psks + '_>, Error>;
+
     /// The record of what administration did here.
     ///
     /// # Errors
@@ -264,6 +321,15 @@ pub trait Transaction {
     /// # Errors
     /// When the place cannot be read.
     fn account(&mut self, name: &AccountName) -> Result<Option<Account>, Error>;
+
+    /// The account that a certificate is mapped to, as this change sees it.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    fn certificate_holder(
+        &mut self,
+        certificate: &CertificateName,
+    ) -> Result<Option<AccountName>, Error>;
 
     /// Shows the accounts behind a place in the order of [`Store::accounts`], each with its place, until
     /// the visitor fails; also those that cannot be read, as why.
@@ -294,6 +360,12 @@ pub trait Transaction {
     /// # Errors
     /// [`Error::Invalid`] when it holds none.
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error>;
+
+    /// The identities of TLS-PSK of the place, as this change sees and changes them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it holds none.
+    fn psks(&mut self) -> Result<Box<dyn PskChanges + '_>, Error>;
 
     /// The record of what administration did here, as this change has it so far.
     ///

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::acl_file::{self, AclSource};
-use super::{Error, Granted, Grantor, Source, Watched, open};
+use super::{Error, Granted, Grantor, Named, Source, Watched, open};
 use crate::config::{Config, SourceConfig};
 use crate::model::Account;
 use crate::policy::Asker;
@@ -152,6 +152,21 @@ impl Authorities {
             Some(Authority::Grants(_, grantor)) => Some(&**grantor),
             Some(Authority::File(..)) | None => None,
         }
+    }
+
+    /// What the first one that knows roles by name says of these.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn named(&self, roles: &[Box<str>], now: Timestamp) -> Result<Option<Named>, Error> {
+        for place in 0..self.0.len() {
+            if let Some(grantor) = self.grantor(place)
+                && let Some(named) = grantor.named(roles, now)?
+            {
+                return Ok(Some(named));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether what is said of a client depends on its client id too.

@@ -266,6 +266,8 @@ fn fail2ban_does_not_count_what_is_no_guess() {
         "unknown_user",
         "no_password",
         "nul_in_password",
+        "token_signature",
+        "token_algorithm",
         "throttled",
     ];
     for reason in mosquitto_doorman::verdict::Reason::ALL {

@@ -304,6 +304,32 @@ fn a_validity_that_ends_ends_its_connections() {
     });
 }
 
+#[test]
+fn a_validity_that_is_brought_forward_ends_its_connections() {
+    for_each_broker(|startup| {
+        let mut database = database(
+            &startup.dir().join("db"),
+            &[account("ann", "pw"), account("brief", "pw")],
+        );
+        let broker = startup.start(&conf(&["database {dir}/db"]));
+        let mut stays = login("ann", "pw").accepted(broker.port());
+        let mut ends = login("brief", "pw").accepted(broker.port());
+        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+        let until = |at| Change {
+            valid_until: Some(Some(at)),
+            ..Change::default()
+        };
+        let later = soon + jiff::SignedDuration::from_hours(1);
+        change(
+            &mut database,
+            &[set("brief", until(soon)), set("ann", until(later))],
+        );
+        assert!(ends.is_closed_within(Duration::from_secs(6)));
+        assert!(stays.is_connected());
+        broker.wait_for_log("ending reason=expired username=\"brief\"", SECOND);
+    });
+}
+
 /// The end of an account is no reason to publish what it wanted published.
 #[test]
 fn a_connection_that_is_ended_leaves_no_will() {

@@ -7,10 +7,14 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use mosquitto_doorman::admin::{Change, Command, Rotation};
 use mosquitto_doorman::mechanism::Mechanism;
 use mosquitto_doorman::model::Account;
 use mosquitto_doorman::store::sqlite::Database;
+use sha2::Sha256;
 
 use super::accounts::{change, database, name, set, stored};
 use super::conf::patient;
@@ -23,13 +27,17 @@ const SOON: Duration = Duration::from_secs(5);
 const NAMES: u64 = 8;
 const IDS: u64 = 12;
 const EARLY_IDS: u64 = 3;
-const OPTIONS: [&str; 5] = [
+const OPTIONS: [&str; 6] = [
     "database {dir}/db",
     "unknown_user deny",
     "hashing worker",
     "scram both",
     "scram_hashes true",
+    "jwt_secret_file {dir}/secret",
 ];
+/// Of the issuer, and of somebody who would like to be one.
+const SECRET: &str = "a secret that nobody but the issuer has";
+const NO_SECRET: &str = "a secret that somebody else has, and no issuer";
 
 /// What the oracle knows of an account.
 #[derive(Clone, Default)]
@@ -44,6 +52,7 @@ struct Guest {
     client: Client,
     account: String,
     password: String,
+    way: Way,
 }
 
 struct Riot {
@@ -99,6 +108,7 @@ impl Riot {
             client: client.unwrap(),
             account: account.to_owned(),
             password,
+            way,
         };
         if let Some(before) = self.guests.insert(id.to_owned(), guest) {
             self.leaving.push(before.client);
@@ -186,7 +196,12 @@ impl Riot {
         let accounts = &self.accounts;
         let over = |guest: &Guest| {
             let known = &accounts[&guest.account];
-            known.disabled || known.password.as_ref() != Some(&guest.password)
+            let is_another = match guest.way {
+                // A token asks for an account and not for its password.
+                Way::Token => known.password.is_none(),
+                Way::Password | Way::Scram => known.password.as_ref() != Some(&guest.password),
+            };
+            known.disabled || is_another
         };
         for (_, guest) in self.guests.extract_if(|_, guest| over(guest)) {
             self.leaving.push(guest.client);
@@ -230,12 +245,14 @@ fn below(seed: &mut u64, bound: u64) -> u64 {
 enum Way {
     Password,
     Scram,
+    Token,
 }
 
 impl Way {
     fn any(seed: &mut u64) -> Self {
-        match below(seed, 3) {
+        match below(seed, 4) {
             0 => Self::Scram,
+            1 => Self::Token,
             _ => Self::Password,
         }
     }
@@ -244,6 +261,7 @@ impl Way {
     fn come(self, port: u16, id: &str, username: &str, password: &str) -> (Client, Answer) {
         match self {
             Self::Password => login(id, username, password).open(port),
+            Self::Token => login(id, username, &token(username, password)).open(port),
             Self::Scram => {
                 let scram = Scram::new(Mechanism::Sha512, username, password);
                 scram.open(&scram.connect().client_id(id).keepalive(0), port)
@@ -255,6 +273,10 @@ impl Way {
     fn begin(self, port: u16, id: &str, username: &str, password: &str) -> Client {
         let (protocol, connect) = match self {
             Self::Password => (Protocol::V311, login(id, username, password)),
+            Self::Token => (
+                Protocol::V311,
+                login(id, username, &token(username, password)),
+            ),
             Self::Scram => {
                 let scram = Scram::new(Mechanism::Sha512, username, password);
                 (Protocol::V5, scram.connect().client_id(id).keepalive(0))
@@ -264,6 +286,21 @@ impl Way {
         client.send(&connect.encode());
         client
     }
+}
+
+/// A token for whoever knows a password that was given out, and somebody else's for whoever guesses.
+fn token(username: &str, password: &str) -> String {
+    let secret = match password.starts_with("password ") {
+        true => SECRET,
+        false => NO_SECRET,
+    };
+    let claims = format!(r#"{{"sub":"{username}","exp":4000000000}}"#);
+    let parts = [r#"{"alg":"HS256"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let signed = parts.join(".");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    format!("{signed}.{signature}")
 }
 
 /// Without a keepalive: where a waiting client goes in the moment of a SIGHUP, 2.1 crashes over the
@@ -319,7 +356,7 @@ fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
         let seed = number("DOORMAN_RIOT_SEED", u64::from(std::process::id()));
         println!("DOORMAN_RIOT_SEED={seed}");
         let database = database(&startup.dir().join("db"), &[]);
-        let broker = startup.start(&patient(&OPTIONS));
+        let broker = startup.file("secret", SECRET).start(&patient(&OPTIONS));
         // Two connections open the database's files once.
         login("first", "u0", "x").answer(broker.port());
         let before = held(&broker);

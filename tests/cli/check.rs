@@ -376,8 +376,7 @@ fn accounts_that_scram_clients_refuse_are_listed() {
     desk.on_with(&[&keys[..], &few].concat(), "tulip-garden")
         .code(0);
     check(&desk, "").code(0);
-    let found =
-        "fewer than 4096 iterations, which SCRAM clients refuse (a new password has more): roger\n";
+    let found = "fewer than 4096 iterations, which SCRAM clients refuse (a new password has more, and plugin_opt_rehash stores passwords anew when they are shown): roger\n";
     let both = "plugin_opt_scram both\n";
     check(&desk, both).code(0);
     check(&desk, &format!("{both}plugin_opt_scram_hashes true\n"))

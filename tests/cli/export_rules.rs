@@ -121,7 +121,7 @@ fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
         .code(1)
         .says("account twice: the second password was left out")
         .says("account twice: the notes were left out")
-        .says("account bound: it is bound to networks or a time")
+        .says("account bound: it is bound to networks, certificates or a time")
         .says("account slow: dynamic-security cannot read this kind of hash")
         .says("role r: publishClientSend small: the rule has conditions")
         .says("role timed: it holds for a time");
@@ -144,7 +144,7 @@ fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
     assert_eq!(topics(&file), [json!("all"), json!("never")]);
     let (ran, file) = export(&desk, &["--drop-bounds"]);
     ran.code(1)
-        .says("it is bound to networks or a time no more");
+        .says("it is bound to networks, certificates or a time no more");
     assert_eq!(client(&file, "bound")["disabled"], Value::Null);
     assert_eq!(topics(&file).len(), 4);
 }

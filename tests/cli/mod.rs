@@ -4,6 +4,7 @@
 //! output.
 
 mod audit;
+mod certificate;
 mod check;
 mod explain;
 mod export;
@@ -17,6 +18,7 @@ mod options;
 mod passwd;
 mod place;
 mod policy_test;
+mod psk;
 mod role;
 mod scram;
 mod user;
@@ -116,6 +118,7 @@ impl Desk {
             "DOORMAN_DATABASE",
             "DOORMAN_CONFIG",
             "DOORMAN_BROKER",
+            "DOORMAN_SEAL_FILE",
         ] {
             command.env_remove(name);
         }

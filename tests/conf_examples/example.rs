@@ -7,7 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Broker, Finished, Startup, doorman, finish, finish_with_input, python};
+use crate::broker::{certificates, signed};
+use crate::support::{
+    Broker, Finished, Issuer, Startup, doorman, finish, finish_with_input, python,
+};
 
 /// Where the examples are.
 pub fn directory() -> PathBuf {
@@ -84,6 +87,22 @@ impl Example {
         made.succeeded();
     }
 
+    /// Makes an authority, a certificate for this machine, and one with a name for each of these.
+    pub fn authority(&self, clients: &[(&str, &str)]) {
+        let dir = PathBuf::from(self.place("/etc/mosquitto/certs"));
+        certificates(&dir, &[]);
+        for (file, name) in clients {
+            signed(&dir, file, file, &[&format!("subjectAltName={name}")]);
+        }
+    }
+
+    /// An issuer of tokens, and its key where the operator has it.
+    pub fn issuer(&self, path: &str, key: &str) -> Issuer {
+        let issuer = Issuer::in_dir(self.startup.dir());
+        fs::copy(issuer.file(key), self.place(path)).unwrap();
+        issuer
+    }
+
     fn place(&self, text: &str) -> String {
         let dir = self.startup.dir().display().to_string();
         with_test_paths(text).replace("{dir}", &dir)
@@ -119,6 +138,7 @@ impl Example {
                 // Cheap: what is tested is not the hashing.
                 match args {
                     ["passwd", ..] => ready.args(["-I", "1"]),
+                    ["psk", "add", ..] => ready.arg("--psk-stdin"),
                     ["user", "add", .., "--scram", _] => {
                         ready.args(["--password-stdin", "--iterations", "4096"])
                     }
@@ -131,7 +151,11 @@ impl Example {
             }
             _ => panic!("an example says {command:?}, which this test does not know"),
         };
-        finish_with_input(&mut ready, b"password\npassword\n").succeeded();
+        let input: &[u8] = match args {
+            ["psk", ..] => PSK.as_bytes(),
+            _ => b"password\npassword\n",
+        };
+        finish_with_input(&mut ready, input).succeeded();
     }
 }
 
@@ -156,6 +180,9 @@ pub fn websocket(
     ];
     finish(python("paho_tutorial.py").args(args))
 }
+
+/// The key of whoever has one.
+pub const PSK: &str = "00112233445566778899aabbccddeeff";
 
 /// The commands in the comments of an example.
 pub fn commands(text: &str) -> impl Iterator<Item = &str> {

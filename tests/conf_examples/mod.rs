@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use mosquitto_doorman::mechanism::Mechanism;
 
-use self::example::Example;
+use self::example::{Example, PSK};
+use crate::broker::{by_certificate, files};
 use crate::support::{
-    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, doorman, finish, for_each_broker,
+    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, Token, doorman, finish,
+    for_each_broker,
 };
 
 /// Names the examples, and makes a test for all brokers of each.
@@ -45,6 +47,9 @@ examples! {
     first_start "first-start.conf"
     from_dynamic_security "from-dynamic-security.conf"
     scram "scram.conf"
+    psk "psk.conf"
+    certificates "certificates.conf"
+    jwt "jwt.conf"
 }
 
 const ACCEPTED: Answer = Answer::Accepted;
@@ -96,6 +101,66 @@ mod ask {
             prove(Mechanism::Sha256, "nobody", "password"),
             Answer::Refused(0x87)
         );
+    }
+
+    pub fn psk(example: Example) {
+        let broker = example.start();
+        let publish = |listener, identity, key, rest: &[&str]| {
+            let port = broker.nth_port(listener);
+            let mut client = broker.tree().at_port("mosquitto_pub", port);
+            client.args(["--psk-identity", identity, "--psk", key]);
+            client.args(["-t", "t", "-m", "m", "-q", "1"]).args(rest);
+            finish(&mut client).code == Some(0)
+        };
+        let other = PSK.replace('f', "e");
+        assert!(publish(1, "sensor-7", PSK, &[]));
+        assert!(!publish(1, "sensor-7", &other, &[]));
+        assert!(publish(2, "roger", PSK, &["-u", "roger", "-P", "password"]));
+        assert!(!publish(
+            2,
+            "roger",
+            PSK,
+            &["-u", "roger", "-P", "Password"]
+        ));
+        assert!(!publish(2, "roger", PSK, &[]));
+        assert!(!publish(
+            2,
+            "roger",
+            &other,
+            &["-u", "roger", "-P", "password"]
+        ));
+    }
+
+    pub fn jwt(example: Example) {
+        let issuer = example.issuer("/etc/mosquitto/issuer.pem", "p256.pem");
+        let broker = example.start();
+        let token = |username: &str, key: &str| {
+            let token = Token::of(username, key, "ES256");
+            issuer.token(token.saying(
+                r#""iss": "https://id.example.org/", "aud": "mqtt", "roles": ["reader"], "acl": {"pub": ["up"]}"#,
+            ))
+        };
+        for username in ["sensor-7", "roger"] {
+            assert_eq!(
+                answer(&broker, 1, username, &token(username, "p256")),
+                ACCEPTED
+            );
+            assert_eq!(answer(&broker, 1, username, &token("eve", "p256")), REFUSED);
+            assert_eq!(answer(&broker, 1, username, "password"), ACCEPTED);
+            assert_eq!(answer(&broker, 1, username, "wrong"), REFUSED);
+        }
+        assert_eq!(answer(&broker, 1, "eve", &token("eve", "p256")), REFUSED);
+        let connect = Connect::new(Protocol::V5)
+            .client_id("c")
+            .credentials("roger", token("roger", "p256"));
+        let mut roger = connect.accepted(broker.port());
+        assert_eq!(roger.subscribe("plant/1", 1), 1);
+        assert_eq!(roger.subscribe("other", 1), 0x87);
+        assert!(matches!(
+            roger.publish_acknowledged("up", "1"),
+            Event::Puback(0 | 0x10)
+        ));
+        assert_eq!(roger.publish_acknowledged("down", "1"), Event::Puback(0x87));
     }
 
     pub fn sqlite(example: Example) {
@@ -254,6 +319,25 @@ mod ask {
         let broker = example.start();
         assert_eq!(answer(&broker, 1, "admin", "password"), ACCEPTED);
         assert_eq!(answer(&broker, 1, "admin", "wrong"), REFUSED);
+    }
+
+    pub fn certificates(example: Example) {
+        example.authority(&[
+            ("sensor-7", "DNS:sensor-7.example"),
+            ("stolen", "DNS:stolen.example"),
+        ]);
+        let broker = example.start();
+        let certs = broker.dir().join("etc/certs");
+        let publish = |file: &str, login: &[&str]| {
+            let files = files(&certs, file);
+            let message = ["-q", "1", "-t", "t", "-m", "m"];
+            let args = [&by_certificate(file, &files)[..], login, &message].concat();
+            broker.tree().mosquitto_pub(broker.port(), &args).code
+        };
+        assert_eq!(publish("sensor-7", &[]), Some(0));
+        assert_eq!(publish("stolen", &[]), Some(5));
+        let roger = |password| publish("stolen", &["-u", "roger", "-P", password]);
+        assert_eq!((roger("password"), roger("wrong")), (Some(0), Some(5)));
     }
 
     pub fn tls_and_websockets(example: Example) {

@@ -47,8 +47,9 @@ impl Map {
 }
 
 /// Edges between rooms of one floor. Floor 1 is the vocabulary, whose words may use one another.
-const SAME_FLOOR: [(&str, &str); 7] = [
+const SAME_FLOOR: [(&str, &str); 8] = [
     ("control", "engine"),
+    ("renewal", "engine"),
     ("founding", "takeover"),
     ("admin", "store"),
     ("reasons", "store"),

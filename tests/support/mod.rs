@@ -14,6 +14,7 @@ pub mod files;
 pub mod mqtt;
 pub mod program;
 pub mod startup;
+pub mod tokens;
 pub mod tree;
 pub mod wait;
 
@@ -22,5 +23,6 @@ pub use conf::plugin_conf;
 pub use mqtt::{Answer, Auth, Client, Connect, Event, Protocol, Scram};
 pub use program::{Finished, doorman, finish, finish_with_input, node, python};
 pub use startup::{Startup, for_each_broker};
+pub use tokens::{Issuer, Token};
 pub use tree::Tree;
 pub use wait::{PATIENCE, eventually};

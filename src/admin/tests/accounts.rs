@@ -118,3 +118,32 @@ fn a_batch_is_carried_out_whole_or_not_at_all() {
         [Outcome::Added]
     );
 }
+
+#[test]
+fn a_credential_is_stored_anew_only_while_it_is_there() {
+    let (_dir, mut store) = store();
+    let renew = |whose, old, new| Command::Renew {
+        name: name(whose),
+        old: StoredCredential::marked(old),
+        new: StoredCredential::marked(new),
+    };
+    let stored = |store: &mut Database| -> Vec<String> {
+        let ann = ann(store);
+        let all = ann.credentials();
+        all.map(|stored| stored.text.to_string()).collect()
+    };
+    let (changed, unchanged) = (Ok(Outcome::Changed), Ok(Outcome::Unchanged));
+    assert_eq!(one(&mut store, renew("ann", "other", "x")), unchanged);
+    assert_eq!(one(&mut store, renew("eve", "first", "x")), unchanged);
+    assert_eq!(one(&mut store, renew("ann", "first", "anew")), changed);
+    assert_eq!(one(&mut store, renew("ann", "first", "late")), unchanged);
+    let next = Command::SetCredential {
+        name: name("ann"),
+        credential: StoredCredential::marked("next"),
+        rotation: Rotation::KeepOld,
+    };
+    assert_eq!(one(&mut store, next), changed);
+    // Of two the one whose password was shown, and its place.
+    assert_eq!(one(&mut store, renew("ann", "anew", "second")), changed);
+    assert_eq!(stored(&mut store), ["next", "second"]);
+}

@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::*;
 use crate::credential::Known;
+use crate::model::CertificateName;
 use crate::policy::{Conditions, Qos, Ranked, Retain, WildcardSubscriptions};
 use crate::store::{Record, Search, Store as _};
 
@@ -45,7 +46,14 @@ fn on_accounts() -> Vec<Command> {
             credential: StoredCredential::marked("third"),
             rotation: Rotation::KeepOld,
         },
+        Command::Renew {
+            name: name(),
+            old: StoredCredential::marked("$7$1$a$b"),
+            new: StoredCredential::marked("$7$2$a$b"),
+        },
         Command::DropSecondCredential(name()),
+        Command::AddCertificate(name(), CertificateName::new("dns:a.example").unwrap()),
+        Command::RemoveCertificate(name(), CertificateName::new("dns:a.example").unwrap()),
         Command::Set {
             name: name(),
             change,
@@ -146,7 +154,7 @@ fn every_command_comes_back_from_json_as_it_went() {
         commands
     );
     let brought = commands.iter().flat_map(Command::credentials).count();
-    assert_eq!(brought, 4);
+    assert_eq!(brought, 5);
     // Elsewhere an account is without them.
     assert!(
         !serde_json::to_string(&account("ann"))

@@ -14,7 +14,7 @@ use crate::policy::{
 const TOPIC: &str = "$CONTROL/dynamic-security/v1";
 
 /// What somebody may administer who is limited to `p-` and may publish below `a/`.
-fn scope(more: &[Rule]) -> Scope {
+pub(super) fn scope(more: &[Rule]) -> Scope {
     let mut role = StoredRole::named(role("limited"));
     role.admin_prefix = Some(NamePrefix::new("p-").unwrap());
     role.rules = [TOPIC, "a/#"]
@@ -73,7 +73,11 @@ fn furnished_below() -> (TempDir, Database) {
 }
 
 /// What comes of a command by somebody with a limit.
-fn limited(store: &mut Database, scope: &Scope, command: &Command) -> Result<Outcome, Error> {
+pub(super) fn limited(
+    store: &mut Database,
+    scope: &Scope,
+    command: &Command,
+) -> Result<Outcome, Error> {
     let mut batch = Batch::begin(store, actor()).unwrap();
     batch.hand_over(actor(), scope.clone());
     batch.carry_out(command)

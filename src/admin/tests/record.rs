@@ -42,7 +42,7 @@ fn line(record: &Record) -> String {
 
 /// What is written down of a command on a furnished database; nothing if nothing is.
 #[track_caller]
-fn written(store: &mut Database, command: Command) -> String {
+pub(super) fn written(store: &mut Database, command: Command) -> String {
     let before = records(store).len();
     let _outcome = one(store, command).unwrap();
     let all = records(store);

@@ -157,7 +157,8 @@ impl Census {
                 at,
                 format!(
                     "{source}: fewer than {least} iterations, which SCRAM clients refuse (a new \
-                     password has more): {}{more}",
+                     password has more, and plugin_opt_rehash stores passwords anew when they are \
+                     shown): {}{more}",
                     names.join(", ")
                 ),
             )

@@ -108,11 +108,18 @@ fn identities(conf: &Conf) -> Vec<Finding> {
     conf.all("use_identity_as_username")
         .chain(conf.all("use_subject_as_username"))
         .filter(|line| is_true(line))
+        // Keys of TLS-PSK are doorman's to give, and end with their accounts.
+        .filter(|line| {
+            within(conf, line.listener.as_ref(), "psk_hint")
+                .next()
+                .is_none()
+        })
         .map(|line| {
             Finding::warning(
                 &line.at,
-                "the broker takes the username from the certificate and does not ask doorman: a \
-                 disabled or expired account with a valid certificate still gets in",
+                "the broker takes the username from the certificate and asks nobody: doorman ends the \
+                 connections of accounts that may not be used, but on 2.0 only where it decides who may \
+                 do what; docs/certificates.md tells of plugin_opt_certificate instead",
             )
         })
         .collect()

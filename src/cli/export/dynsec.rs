@@ -242,15 +242,16 @@ impl Maker<'_> {
         }
         let bound = account.valid_from.is_some()
             || account.valid_until.is_some()
-            || !account.networks.is_empty();
+            || !account.networks.is_empty()
+            || !account.certificates.is_empty();
         if !bound {
             return false;
         }
         let why = match self.args.drop_bounds {
-            true => "it is bound to networks or a time no more",
+            true => "it is bound to networks, certificates or a time no more",
             false => {
-                "it is bound to networks or a time, which dynamic-security does not know: it is \
-                 disabled; --drop-bounds leaves it enabled"
+                "it is bound to networks, certificates or a time, which dynamic-security does not \
+                 know: it is disabled; --drop-bounds leaves it enabled"
             }
         };
         self.tell(&account.name, why);

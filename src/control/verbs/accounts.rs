@@ -1,5 +1,5 @@
-//! What doorman's accounts have beyond the original's clients: a time in which they are valid, and a
-//! second password.
+//! What doorman's accounts have beyond the original's clients: a time in which they are valid, a second
+//! password, and certificates.
 //!
 //! Must not: end a connection that goes on being allowed: who may stay and who may not follows from the
 //! change, as it does from one that the command line makes.
@@ -12,6 +12,7 @@ use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
 use crate::admin::{Change, Command, Rotation};
 use crate::dynsec::Json;
+use crate::model::CertificateName;
 
 /// `setClientValidity`: `validFrom` and `validUntil`, in RFC 3339; null clears one, a missing one stays.
 pub(super) fn set_validity(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
@@ -46,6 +47,26 @@ pub(super) fn rotate(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
 pub(super) fn drop_second(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     hand.carry_out(&Command::DropSecondCredential(order.username()?))?;
     Ok(None)
+}
+
+/// `addClientCertificate`: a `certificate` that the client may be known by.
+pub(super) fn add_certificate(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let (name, certificate) = (order.username()?, certificate(order)?);
+    hand.carry_out(&Command::AddCertificate(name, certificate))?;
+    Ok(None)
+}
+
+/// `removeClientCertificate`: a `certificate`; whoever is in by it is ended.
+pub(super) fn remove_certificate(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
+    let (name, certificate) = (order.username()?, certificate(order)?);
+    hand.carry_out(&Command::RemoveCertificate(name, certificate))?;
+    Ok(None)
+}
+
+fn certificate(order: &Order) -> Result<CertificateName, Refusal> {
+    let wrong = "Invalid/missing certificate";
+    let text = order.text("certificate", wrong)?;
+    CertificateName::new(text).map_err(|_| Refusal::new(wrong))
 }
 
 fn moment(order: &Order, field: &str, wrong: &str) -> Result<Option<Option<Timestamp>>, Refusal> {

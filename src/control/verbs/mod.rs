@@ -109,6 +109,7 @@ const VERBS: &[Verb] = &[
     changes("setClientId", clients::set_client_id),
     sets_password("setClientPassword", clients::set_password),
     changes("setDefaultACLAccess", defaults::set),
+    changes("addClientCertificate", accounts::add_certificate),
     changes("applyCommands", whole::apply),
     changes("clearBan", bans::clear),
     changes("dropSecondPassword", accounts::drop_second),
@@ -124,6 +125,7 @@ const VERBS: &[Verb] = &[
     asks("listSessions", sessions::list),
     changes("pruneAudit", whole::prune),
     asks("queryStore", whole::ask),
+    changes("removeClientCertificate", accounts::remove_certificate),
     sets_password("rotatePassword", accounts::rotate),
     changes("setClientValidity", accounts::set_validity),
 ];

@@ -58,6 +58,9 @@ fn shown(client: &Connected) -> Value {
         Proof::Password => "password",
         Proof::SecondPassword => "second password",
         Proof::Scram => "scram",
+        Proof::Psk => "psk",
+        Proof::Certificate => "certificate",
+        Proof::Token => "jwt",
         Proof::Other => "other",
     };
     session.insert("credential".to_owned(), json!(credential));

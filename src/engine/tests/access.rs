@@ -101,11 +101,15 @@ fn engine_of(
     granting: &Arc<Granting>,
     unknown: UnknownUser,
 ) -> Arc<Engine> {
+    engine_over(&Held::with(accounts), granting, unknown)
+}
+
+fn engine_over(held: &Arc<Held>, granting: &Arc<Granting>, unknown: UnknownUser) -> Arc<Engine> {
     let config = Config {
         unknown_user: unknown,
         ..Config::standard()
     };
-    let sources = vec![Held::with(accounts) as Arc<dyn Source>];
+    let sources = vec![Arc::clone(held) as Arc<dyn Source>];
     let granting = Arc::clone(granting) as Arc<dyn Grantor>;
     let authorities = [Authority::Grants("/granting".into(), granting)];
     let waiting = Arc::default();
@@ -214,6 +218,24 @@ fn a_disabled_account_may_do_nothing_whatever_it_is_granted() {
     assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Deny);
 }
 
+#[test]
+fn whoever_is_let_in_again_is_not_refused_any_more() {
+    let granting = Granting::new(&["ann"], &["a"]);
+    let off = Account {
+        disabled: true,
+        ..account("ann", "pw")
+    };
+    let held = Held::with(vec![off]);
+    let engine = engine_over(&held, &granting, UnknownUser::Defer);
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Deny);
+    // The change is told of later.
+    held.hold(Ok(vec![account("ann", "pw")]));
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Deny);
+    assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
+    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+    assert_eq!(publishes(&engine, Some("ann"), "b"), Permit::Deny);
+}
+
 /// What was found out before a change is not kept as if it had been found out after it.
 #[test]
 fn who_asks_while_something_changes_is_found_out_again() {
@@ -287,12 +309,20 @@ fn who_logs_in_while_the_account_changes_is_found_out_again() {
             Ok(found)
         }
 
+        fn certified(&self, name: &CertificateName) -> Result<Option<AccountName>, store::Error> {
+            self.0.certified(name)
+        }
+
         fn sample(&self) -> Vec<StoredCredential> {
             Vec::new()
         }
 
         fn keeps_logins(&self) -> bool {
             false
+        }
+
+        fn written_in(&self) -> Option<&std::path::Path> {
+            None
         }
 
         fn has_states(&self) -> bool {

@@ -78,6 +78,7 @@ impl Try<'_> {
             address: Address::new(Some(self.address)),
             listener: None,
             restored: false,
+            certificate: Certificate::None,
         };
         let said = Said {
             client,
@@ -421,6 +422,7 @@ fn a_session_by_scram_is_like_any_other() {
             address: Address::new(Some("192.0.2.1")),
             listener: None,
             restored: false,
+            certificate: Certificate::None,
         };
         engine.connect(
             &Connect {

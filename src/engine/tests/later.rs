@@ -87,6 +87,7 @@ impl House {
             address: Address::new(Some(attempt.address)),
             listener: None,
             restored: false,
+            certificate: Certificate::None,
         };
         let connect = Connect {
             client,
@@ -120,6 +121,8 @@ impl House {
                     ..
                 } => Some((connection.0, verdict)),
                 Effect::Kick { .. }
+                | Effect::KickKeyed { .. }
+                | Effect::KickUnseen { .. }
                 | Effect::KickUsername(_)
                 | Effect::Recheck { .. }
                 | Effect::Publish { .. }
@@ -250,6 +253,7 @@ fn an_id_that_was_answered_at_once_ends_an_older_wait_too() {
             address: Address::new(None),
             listener: None,
             restored: false,
+            certificate: Certificate::None,
         },
         username: None,
         password: None,

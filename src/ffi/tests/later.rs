@@ -21,6 +21,7 @@ fn newer() -> &'static Api {
         callback_register: older.callback_register,
         callback_unregister: older.callback_unregister,
         client_address: older.client_address,
+        client_certificate: older.client_certificate,
         client_id: older.client_id,
         client_protocol_version: older.client_protocol_version,
         client_sub_count: older.client_sub_count,

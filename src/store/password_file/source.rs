@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::snapshot::{Difference, Remark, Snapshot};
 use crate::config::CostLimits;
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::store::settled::Settled;
 use crate::store::{Changes, Error, Hurry, Login, News, Opened, Source, Watched};
 
@@ -93,12 +93,21 @@ impl Source for FileSource {
         }))
     }
 
+    /// A password file maps none.
+    fn certified(&self, _: &CertificateName) -> Result<Option<AccountName>, Error> {
+        Ok(None)
+    }
+
     fn sample(&self) -> Vec<StoredCredential> {
         self.0.in_force().sample(SAMPLE)
     }
 
     fn keeps_logins(&self) -> bool {
         false
+    }
+
+    fn written_in(&self) -> Option<&Path> {
+        Some(&self.0.path)
     }
 
     fn has_states(&self) -> bool {

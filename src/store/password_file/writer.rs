@@ -18,8 +18,9 @@ use tempfile::NamedTempFile;
 
 use super::line::{Line, can_hold};
 use super::text::Text;
-use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, Scheme, StoredCredential};
 use crate::store::file::{FileId, create_private, give, unavailable};
+use crate::store::psk::{PskChanges, Psks, no_psks};
 use crate::store::{Entry, Error, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction};
 
 /// A password file as a [`Store`].
@@ -76,6 +77,10 @@ impl Store for PasswordFile {
 
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, Error> {
         Err(no_roles(&self.path))
+    }
+
+    fn psks(&mut self) -> Result<Box<dyn Psks + '_>, Error> {
+        Err(no_psks(&self.path))
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
@@ -203,12 +208,20 @@ impl Transaction for Change {
         Ok(())
     }
 
+    fn certificate_holder(&mut self, _: &CertificateName) -> Result<Option<AccountName>, Error> {
+        Ok(None)
+    }
+
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
         Ok(self.text.remove(name.as_str()))
     }
 
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
         Err(no_roles(&self.path))
+    }
+
+    fn psks(&mut self) -> Result<Box<dyn PskChanges + '_>, Error> {
+        Err(no_psks(&self.path))
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
@@ -324,13 +337,14 @@ fn holdable(account: &Account) -> Result<&str, &'static str> {
         account.disabled,
         account.valid_from.is_some() || account.valid_until.is_some(),
         account.client_id.is_some() || !account.networks.is_empty(),
+        !account.certificates.is_empty(),
         account.textname.is_some() || account.textdescription.is_some(),
         !account.notes.is_empty(),
     ];
     if extras.contains(&true) {
         return Err(
             "a password file holds a username and one credential, and no second \
-                    credential, switch, validity, client id, network, text or note: use a database",
+                    credential, switch, validity, client id, network, certificate, text or note: use a database",
         );
     }
     let credential = account

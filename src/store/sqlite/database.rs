@@ -4,24 +4,30 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::psk::Keys;
 use super::roles::Tables;
 use super::trail::Records;
 use super::{connection, failure, query, schema};
-use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, Scheme, StoredCredential};
 use crate::store::file::{create_private, unavailable};
+use crate::store::psk::{PskChanges, Psks};
 use crate::store::{
     Entry, Error, Link, Login, Owner, Pruned, RoleChanges, Roles, Store, Trail, Transaction,
 };
+use crate::vault::Vault;
 
 /// Doorman's own database as a [`Store`].
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
     connection: Connection,
+    /// What keys of TLS-PSK are sealed with.
+    vault: Option<Arc<Vault>>,
 }
 
 impl Database {
@@ -36,7 +42,14 @@ impl Database {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            vault: None,
         })
+    }
+
+    /// The same, with a key file for the keys of TLS-PSK.
+    #[must_use]
+    pub fn sealed_by(self, vault: Option<Arc<Vault>>) -> Self {
+        Self { vault, ..self }
     }
 
     /// Whether its schema is still the one that it was opened with.
@@ -62,6 +75,7 @@ impl Database {
             Some(defect) => Err(self.corrupt(defect)),
             None => {
                 self.accounts(&mut |_| Ok(()))?;
+                Keys::new(&self.path, &self.connection, None).check()?;
                 Tables::new(&self.path, &self.connection).check()
             }
         }
@@ -121,18 +135,26 @@ impl Store for Database {
         Ok(Box::new(Tables::new(&self.path, &self.connection)))
     }
 
+    fn psks(&mut self) -> Result<Box<dyn Psks + '_>, Error> {
+        let vault = self.vault.as_deref();
+        Ok(Box::new(Keys::new(&self.path, &self.connection, vault)))
+    }
+
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
         Ok(Box::new(Records::new(&self.path, &self.connection)))
     }
 
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Error> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| failure(&self.path, &error))?;
+        let connection = &self.connection;
+        // Unchecked: whoever has the only reference begins no second one.
+        let transaction =
+            rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+                .map_err(|error| failure(&self.path, &error))?;
         Ok(Box::new(Change {
             path: &self.path,
+            whole: connection,
             transaction,
+            vault: self.vault.as_deref(),
             end: None,
         }))
     }
@@ -152,7 +174,10 @@ impl From<rusqlite::Error> for Stop {
 
 struct Change<'a> {
     path: &'a Path,
+    /// The connection, for what is done once the change is.
+    whole: &'a Connection,
     transaction: rusqlite::Transaction<'a>,
+    vault: Option<&'a Vault>,
     /// The end of the record, if it is known.
     end: Option<Link>,
 }
@@ -210,12 +235,24 @@ impl Transaction for Change<'_> {
         put(self.connection()?, account).map_err(|error| failure(self.path, &error))
     }
 
+    fn certificate_holder(
+        &mut self,
+        certificate: &CertificateName,
+    ) -> Result<Option<AccountName>, Error> {
+        certificate_holder(self.path, self.connection()?, certificate)
+    }
+
     fn remove(&mut self, name: &AccountName) -> Result<bool, Error> {
         query::delete(self.connection()?, name.as_str()).map_err(|error| failure(self.path, &error))
     }
 
     fn roles(&mut self) -> Result<Box<dyn RoleChanges + '_>, Error> {
         Ok(Box::new(Tables::new(self.path, self.connection()?)))
+    }
+
+    fn psks(&mut self) -> Result<Box<dyn PskChanges + '_>, Error> {
+        let (connection, vault) = (self.connection()?, self.vault);
+        Ok(Box::new(Keys::new(self.path, connection, vault)))
     }
 
     fn trail(&mut self) -> Result<Box<dyn Trail + '_>, Error> {
@@ -256,11 +293,21 @@ impl Transaction for Change<'_> {
 
     fn commit(self: Box<Self>) -> Result<(), Error> {
         let Self {
-            path, transaction, ..
+            path,
+            whole,
+            transaction,
+            ..
         } = *self;
         query::prune_changes(&transaction, CHANGES_KEPT)
             .and_then(|()| transaction.commit())
-            .map_err(|error| failure(path, &error))
+            .map_err(|error| failure(path, &error))?;
+        // What was overwritten is still in the log. Somebody who reads it may be in the way; it goes later.
+        if query::psk::overwrites(whole).unwrap_or(false)
+            && let Err(error) = query::checkpoint(whole)
+        {
+            log::debug!("{}: {error}", path.display());
+        }
+        Ok(())
     }
 }
 
@@ -276,6 +323,20 @@ fn account(
             path: path.to_owned(),
             why,
         })
+}
+
+fn certificate_holder(
+    path: &Path,
+    connection: &Connection,
+    certificate: &CertificateName,
+) -> Result<Option<AccountName>, Error> {
+    let holder = query::certificate_holder(connection, certificate.as_str());
+    let holder = holder.map_err(|error| failure(path, &error))?;
+    let holder = holder.map(|name| AccountName::new(&name));
+    holder.transpose().map_err(|why| Error::Corrupt {
+        path: path.to_owned(),
+        why: why.to_string(),
+    })
 }
 
 fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
@@ -295,6 +356,7 @@ fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
             query::insert_network(connection, id, network)?;
         }
     }
+    put_certificates(connection, id, account)?;
     // The record of a login is not the account's: it is taken over if it is later, never removed.
     match account.last_login {
         Some(at) => {
@@ -303,6 +365,21 @@ fn put(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
         }
         None => Ok(()),
     }
+}
+
+fn put_certificates(connection: &Connection, id: i64, account: &Account) -> rusqlite::Result<()> {
+    let before = query::certificates(connection, id)?;
+    let after = || account.certificates.iter().map(CertificateName::as_str);
+    for gone in before
+        .iter()
+        .filter(|one| !after().any(|other| other == *one))
+    {
+        query::delete_certificate(connection, id, gone)?;
+    }
+    for new in after().filter(|one| !before.iter().any(|other| other == one)) {
+        query::insert_certificate(connection, id, new)?;
+    }
+    Ok(())
 }
 
 fn is_marked(credential: &StoredCredential) -> bool {

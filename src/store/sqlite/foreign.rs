@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::ValueRef;
@@ -13,7 +14,7 @@ use rusqlite::{Connection, Row};
 
 use super::connection::Slot;
 use super::statement::{Form, bind};
-use crate::model::{Account, AccountName, Scheme, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, Scheme, StoredCredential};
 use crate::store::{Error, Source};
 
 /// A foreign database as the engine asks it.
@@ -70,6 +71,11 @@ impl Source for Foreign {
         Ok(account)
     }
 
+    /// A foreign database maps none.
+    fn certified(&self, _: &CertificateName) -> Result<Option<AccountName>, Error> {
+        Ok(None)
+    }
+
     fn sample(&self) -> Vec<StoredCredential> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter().cloned().collect()
@@ -77,6 +83,10 @@ impl Source for Foreign {
 
     fn keeps_logins(&self) -> bool {
         false
+    }
+
+    fn written_in(&self) -> Option<&Path> {
+        None
     }
 
     fn has_states(&self) -> bool {

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::connection::Slot;
 use super::query::grants::{self, Held};
-use crate::policy::{Asker, Book, Compiler, GroupId, Holding, Priority, RoleId, TooNew};
-use crate::store::{Error, Granted, Grantor};
+use crate::policy::{Asker, Book, Compiler, Defaults, GroupId, Holding, Priority, RoleId, TooNew};
+use crate::store::{Error, Granted, Grantor, Named};
 
 /// The roles of a database.
 pub(super) struct RoleGrantor {
@@ -43,6 +43,7 @@ impl RoleGrantor {
         &self,
         compiler: &Mutex<Compiler>,
         book: &Book,
+        defaults: Defaults,
         holding: Holding,
         now: Timestamp,
     ) -> Result<Granted, Error> {
@@ -54,7 +55,7 @@ impl RoleGrantor {
         // A panic elsewhere leaves what it shares whole.
         let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Granted {
-            rights: compiler.rights(&holder, book.defaults, now),
+            rights: compiler.rights(&holder, defaults, now),
             holding,
         })
     }
@@ -76,12 +77,28 @@ impl Grantor for RoleGrantor {
                 holding(&held)
             }
         };
-        self.compile(&self.quick, &book, holding, now).map(Some)
+        self.compile(&self.quick, &book, book.defaults, holding, now)
+            .map(Some)
     }
 
     fn renew(&self, granted: &Granted, now: Timestamp) -> Result<Granted, Error> {
         let book = self.book.load();
-        self.compile(&self.thorough, &book, granted.holding.clone(), now)
+        let holding = granted.holding.clone();
+        self.compile(&self.thorough, &book, book.defaults, holding, now)
+    }
+
+    fn named(&self, roles: &[Box<str>], now: Timestamp) -> Result<Option<Named>, Error> {
+        let book = self.book.load();
+        let (mut holding, mut unknown) = (Holding::default(), Vec::new());
+        for name in roles {
+            match self.slot.ask(|connection| grants::role(connection, name))? {
+                Some(id) => holding.roles.push((RoleId(id), Priority::MEMBER)),
+                None => unknown.push(name.clone()),
+            }
+        }
+        let granted = self.compile(&self.quick, &book, Defaults::DENY, holding, now)?;
+        let rights = granted.rights;
+        Ok(Some(Named { rights, unknown }))
     }
 
     fn asks_client_id(&self) -> bool {

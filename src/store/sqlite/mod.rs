@@ -19,6 +19,7 @@ mod grantor;
 mod news;
 mod pair;
 mod pen;
+mod psk;
 mod query;
 mod reader;
 mod record;

@@ -7,17 +7,20 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Database;
 use crate::store::Error;
 use crate::store::file::FileId;
+use crate::vault::Vault;
 
 /// A connection of administration that is kept.
 #[derive(Debug)]
 pub struct Pen {
     path: PathBuf,
     state: Mutex<State>,
+    /// What keys of TLS-PSK are sealed with.
+    vault: OnceLock<Arc<Vault>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,17 @@ impl Pen {
                 file: Some(file),
                 kept: None,
             }),
+            vault: OnceLock::new(),
         }
+    }
+
+    /// From here on keys of TLS-PSK are sealed with this, if nothing else was said before.
+    pub fn seal_with(&self, vault: Arc<Vault>) {
+        self.vault.get_or_init(|| vault);
+    }
+
+    fn open(&self) -> Result<Database, Error> {
+        Ok(Database::open(&self.path)?.sealed_by(self.vault.get().cloned()))
     }
 
     /// Whether the file in force still has its name.
@@ -58,7 +71,7 @@ impl Pen {
         let kept = state.kept.take();
         self.refuse_another(&state)?;
         let kept = kept.filter(Database::is_up_to_date);
-        let mut database = kept.map_or_else(|| Database::open(&self.path), Ok)?;
+        let mut database = kept.map_or_else(|| self.open(), Ok)?;
         let done = act(&mut database)?;
         self.refuse_another(&state)?;
         state.kept = Some(database);

@@ -3,12 +3,17 @@
 //! Must not: write, wait, or look at more than the index and one row.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::Connection;
+
 use super::connection::Slot;
-use super::query;
-use crate::model::{Account, StoredCredential};
+use super::{psk, query};
+use crate::model::{Account, AccountName, CertificateName, PskIdentity, StoredCredential};
+use crate::store::psk::FoundPsk;
 use crate::store::{Error, Source};
+use crate::vault::Vault;
 
 /// Accounts by one prepared statement.
 pub(super) struct Reader {
@@ -32,6 +37,32 @@ impl Source for Reader {
             })
     }
 
+    fn psk(&self, identity: &PskIdentity) -> Result<Option<FoundPsk>, Error> {
+        let row = self
+            .slot
+            .ask(|connection| psk::find(connection, identity))?;
+        let found = row
+            .map(|row| psk::found(self.slot.path(), row))
+            .transpose()?;
+        Ok(found.map(|(_, found)| found))
+    }
+
+    fn refuse_other_vault(&self, vault: Option<&Vault>) -> Result<(), Error> {
+        let path = self.slot.path();
+        self.slot
+            .ask(|connection| Ok(psk::refuse_other_vault(path, connection, vault)))?
+    }
+
+    fn certified(&self, certificate: &CertificateName) -> Result<Option<AccountName>, Error> {
+        let holder =
+            |connection: &Connection| query::certificate_holder(connection, certificate.as_str());
+        let holder = self.slot.ask(holder)?.map(|name| AccountName::new(&name));
+        holder.transpose().map_err(|why| Error::Corrupt {
+            path: self.slot.path().to_owned(),
+            why: why.to_string(),
+        })
+    }
+
     fn sample(&self) -> Vec<StoredCredential> {
         self.spread().unwrap_or_else(|error| {
             log::warn!("no sample of the stored credentials: {error}");
@@ -41,6 +72,10 @@ impl Source for Reader {
 
     fn keeps_logins(&self) -> bool {
         true
+    }
+
+    fn written_in(&self) -> Option<&Path> {
+        Some(self.slot.path())
     }
 
     fn has_states(&self) -> bool {

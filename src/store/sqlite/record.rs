@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use rusqlite::Row;
 
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::policy::Holdings;
 use crate::store::Listed;
 
@@ -29,6 +29,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<Account, String> {
         last_login: moment(row, 9).map_err(wrong)?,
         textname: text(row, 10).map_err(wrong)?.map(Into::into),
         textdescription: text(row, 11).map_err(wrong)?.map(Into::into),
+        certificates: certificates(row, 12).map_err(wrong)?,
     })
 }
 
@@ -62,6 +63,21 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, 
             Timestamp::from_second(seconds).map_err(|_| format!("{seconds} is not a time"))
         })
         .transpose()
+}
+
+fn certificates(row: &Row<'_>, column: usize) -> Result<Vec<CertificateName>, String> {
+    let Some(list) = text(row, column)? else {
+        return Ok(Vec::new());
+    };
+    let one = |text| {
+        // In another spelling it would never be found.
+        let name = CertificateName::new(text).ok();
+        let name = name.filter(|name| name.as_str() == text);
+        name.ok_or_else(|| format!("certificate {text:?} is not as doorman spells it"))
+    };
+    let mut certificates = list.split(' ').map(one).collect::<Result<Vec<_>, _>>()?;
+    certificates.sort_unstable();
+    Ok(certificates)
 }
 
 fn networks(row: &Row<'_>, column: usize) -> Result<Vec<IpNet>, String> {

@@ -102,9 +102,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_texts.sql"),
     include_str!("migrations/0004_audit.sql"),
     include_str!("migrations/0005_limits.sql"),
+    include_str!("migrations/0006_psk.sql"),
+    include_str!("migrations/0007_certificates.sql"),
 ];
 
-const LATEST: i64 = 5;
+const LATEST: i64 = 7;
 
 #[cfg(test)]
 mod tests {
@@ -147,9 +149,13 @@ mod tests {
 
     #[test]
     fn a_newer_schema_is_refused_with_both_versions() {
-        let message = refused("PRAGMA application_id = 0x444f4f52; PRAGMA user_version = 7;");
+        let newer = LATEST + 1;
+        let message = refused(&format!(
+            "PRAGMA application_id = 0x444f4f52; PRAGMA user_version = {newer};"
+        ));
         assert!(
-            message.contains("version 7") && message.contains(&format!("up to {LATEST}")),
+            message.contains(&format!("version {newer}"))
+                && message.contains(&format!("up to {LATEST}")),
             "{message}"
         );
     }

@@ -4,6 +4,7 @@
 mod changes;
 mod names;
 mod own;
+mod psk;
 mod query;
 mod replaced;
 mod roles;

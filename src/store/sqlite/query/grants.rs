@@ -54,6 +54,14 @@ pub(in crate::store::sqlite) fn roles(connection: &Connection) -> Result<Vec<(i6
         .collect()
 }
 
+/// The role of a name: its id.
+pub(in crate::store::sqlite) fn role(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM role WHERE rolename = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
+}
+
 /// Every group: its id and name.
 pub(in crate::store::sqlite) fn groups(connection: &Connection) -> Result<Vec<(i64, String)>> {
     connection

@@ -7,6 +7,7 @@
 pub(super) mod grants;
 pub(super) mod holders;
 pub(super) mod names;
+pub(super) mod psk;
 pub(super) mod roles;
 pub(super) mod trail;
 
@@ -107,7 +108,9 @@ pub(super) fn account(
                     (SELECT group_concat(network, ' ') FROM account_network
                      WHERE account_id = account.id),
                     (SELECT at FROM account_login WHERE account_id = account.id),
-                    textname, textdescription
+                    textname, textdescription,
+                    (SELECT group_concat(certificate, ' ') FROM account_certificate
+                     WHERE account_id = account.id)
              FROM account WHERE username = ?1",
         )?
         .query_row([username], |row| Ok(record::account(row)))
@@ -127,7 +130,10 @@ pub(super) fn accounts<E: From<rusqlite::Error>>(
                 (SELECT group_concat(network, ' ') FROM account_network
                  WHERE account_id = account.id),
                 (SELECT at FROM account_login WHERE account_id = account.id),
-                textname, textdescription, id
+                textname, textdescription,
+                (SELECT group_concat(certificate, ' ') FROM account_certificate
+                 WHERE account_id = account.id),
+                id
          FROM account WHERE id > ?1 ORDER BY id",
     )?;
     let mut rows = statement.query([behind])?;
@@ -258,6 +264,56 @@ pub(super) fn insert_network(connection: &Connection, id: i64, network: &str) ->
     connection
         .prepare_cached("INSERT INTO account_network (account_id, network) VALUES (?1, ?2)")?
         .execute(params![id, network])
+        .map(drop)
+}
+
+/// Whose certificate this is.
+pub(super) fn certificate_holder(
+    connection: &Connection,
+    certificate: &str,
+) -> Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT username FROM account_certificate JOIN account ON account.id = account_id
+             WHERE certificate = ?1",
+        )?
+        .query_row([certificate], |row| row.get(0))
+        .optional()
+}
+
+/// The certificates of an account, in order.
+pub(super) fn certificates(connection: &Connection, id: i64) -> Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "SELECT certificate FROM account_certificate WHERE account_id = ?1 ORDER BY certificate",
+        )?
+        .query_map([id], |row| row.get(0))?
+        .collect()
+}
+
+pub(super) fn delete_certificate(
+    connection: &Connection,
+    id: i64,
+    certificate: &str,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM account_certificate WHERE account_id = ?1 AND certificate = ?2",
+        )?
+        .execute(params![id, certificate])
+        .map(drop)
+}
+
+pub(super) fn insert_certificate(
+    connection: &Connection,
+    id: i64,
+    certificate: &str,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO account_certificate (account_id, certificate) VALUES (?1, ?2)",
+        )?
+        .execute(params![id, certificate])
         .map(drop)
 }
 

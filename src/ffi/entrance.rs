@@ -1,0 +1,177 @@
+//! Logins with certificates, and those whom BASIC_AUTH was not asked about: met at the first event that
+//! names them.
+//!
+//! Must not: end a connection. Whoever may not stay is denied everything until the tick has ended it.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CString, c_int};
+
+use hashbrown::HashMap;
+
+use super::broker::{Api, ClientPtr};
+use super::certificate::{self, Shows};
+use super::event::{self, BasicAuth};
+use super::plugin::{Main, Plugin};
+use super::{abi, clock};
+use crate::engine::Named;
+use crate::request::Connect;
+use crate::verdict::{Reason, Verdict};
+
+/// Those who are in by a certificate and may not be, and those who have just gone.
+#[derive(Default)]
+pub(super) struct Entrance {
+    turned_out: RefCell<HashMap<ClientPtr, Reason>>,
+    /// For the rest of a round: the broker still asks about the will of whoever has gone, and about its
+    /// subscriptions, and may still have its TLS connection then.
+    gone: RefCell<HashMap<ClientPtr, Gone>>,
+    /// 2.0.11 with per_listener_settings never comes to the end of a round.
+    has_rounds: Cell<bool>,
+}
+
+/// Whoever has gone, by its names: its memory may be another's by now.
+struct Gone {
+    client_id: Option<CString>,
+    username: Option<CString>,
+    /// Why it had to go, if it had to.
+    reason: Option<Reason>,
+}
+
+impl Gone {
+    fn of(api: &Api, client: ClientPtr, reason: Option<Reason>) -> Self {
+        Self {
+            client_id: event::owned(event::client_id(api, client)),
+            username: event::owned(event::username(api, client)),
+            reason,
+        }
+    }
+
+    fn is(&self, api: &Api, client: ClientPtr) -> bool {
+        let now = Self::of(api, client, None);
+        (&self.client_id, &self.username) == (&now.client_id, &now.username)
+    }
+}
+
+impl Entrance {
+    /// A round begins.
+    pub(super) fn round(&self) {
+        self.has_rounds.set(true);
+        self.gone.borrow_mut().clear();
+    }
+
+    /// The client has gone, or is another one.
+    pub(super) fn forget(&self, client: ClientPtr) {
+        self.turned_out.borrow_mut().remove(&client);
+    }
+
+    fn reason(&self, client: ClientPtr) -> Option<Reason> {
+        self.turned_out.borrow().get(&client).copied()
+    }
+}
+
+impl Plugin {
+    /// What a client that wants to log in has shown, where that counts. The HTTP API's clients, on a thread of
+    /// their own, have nothing to show.
+    pub(super) fn shows(&self, main: Option<&Main>, client: Option<ClientPtr>) -> Shows {
+        match main.and(client) {
+            Some(client) if self.engine.reads_certificates() => {
+                certificate::of(self.api, client, true)
+            }
+            Some(_) | None => Shows::Nothing,
+        }
+    }
+
+    /// The verdict on a login. Whoever is let in by a certificate has the name of its account.
+    pub(super) fn login(
+        &self,
+        place: Option<(&Main, ClientPtr)>,
+        request: &BasicAuth<'_>,
+    ) -> Verdict {
+        let (connect, now) = (&request.connect, clock::now());
+        if let Some(reason) = request.fault {
+            return self.engine.refuse(connect, reason, now);
+        }
+        let (name, method) = match self.engine.named(connect) {
+            Named::AsItSays => return self.engine.connect(connect, now),
+            Named::Refused(reason) => return self.engine.refuse(connect, reason, now),
+            Named::As(name, method) => (name, method),
+        };
+        let verdict = self.engine.connect(
+            &Connect {
+                username: Some(name.as_str()),
+                method,
+                ..*connect
+            },
+            now,
+        );
+        let is_in = matches!(verdict, Verdict::Allow | Verdict::Pending);
+        // One that sent another name was refused, so nothing is taken from under the event.
+        let is_named =
+            || place.is_some_and(|(main, client)| self.is_named(main, client, name.as_str()));
+        if is_in && !is_named() {
+            return Verdict::Deny(Reason::BadRequest);
+        }
+        verdict
+    }
+
+    /// CONNECT: the client is in. Whoever BASIC_AUTH did not ask about is met here.
+    pub(super) fn connected(&self, main: &Main, client: *mut abi::mosquitto) -> c_int {
+        let Some(client) = ClientPtr::new(client) else {
+            return abi::MOSQ_ERR_SUCCESS;
+        };
+        let known = match self.waiting_by_key(main, client) {
+            Some(connection) if self.met(connection, client) => return abi::MOSQ_ERR_SUCCESS,
+            // Its memory was another one's, which never came so far.
+            Some(_) => None,
+            None => main.connections.borrow().number(client),
+        };
+        if known.is_none() {
+            let shows = certificate::of(self.api, client, self.engine.reads_certificates());
+            self.enter(main, client, &shows);
+        }
+        abi::MOSQ_ERR_SUCCESS
+    }
+
+    /// Whoever has a certificate and is not known wants something: 2.0 told of it nowhere, and 2.1 shows it
+    /// what has been kept for it before it tells. None where it may stay.
+    pub(super) fn meet(&self, main: &Main, client: ClientPtr) -> Option<Reason> {
+        let entrance = &main.entrance;
+        if main.connections.borrow().number(client).is_none() {
+            let gone = entrance.gone.borrow();
+            if let Some(gone) = gone.get(&client).filter(|gone| gone.is(self.api, client)) {
+                return gone.reason;
+            }
+            drop(gone);
+            let shows = certificate::of(self.api, client, self.engine.reads_certificates());
+            if !matches!(shows, Shows::Nothing) {
+                self.enter(main, client, &shows);
+            }
+        }
+        entrance.reason(client)
+    }
+
+    /// The client goes: what is asked about it from now on is about nobody who is in.
+    pub(super) fn leaves(&self, main: &Main, client: ClientPtr) {
+        let entrance = &main.entrance;
+        let reason = entrance.reason(client);
+        let has_tls = || !matches!(certificate::of(self.api, client, false), Shows::Nothing);
+        if entrance.has_rounds.get() && (reason.is_some() || has_tls()) {
+            let gone = Gone::of(self.api, client, reason);
+            entrance.gone.borrow_mut().insert(client, gone);
+        }
+    }
+
+    fn enter(&self, main: &Main, client: ClientPtr, shows: &Shows) {
+        let Some(entrant) = event::entrant(self.api, &client, shows.as_request()) else {
+            return;
+        };
+        main.entrance.gone.borrow_mut().remove(&client);
+        let (connection, before) = main.connections.borrow_mut().begin(client);
+        if let Some(before) = before {
+            self.engine.disconnected(before);
+        }
+        if let Err(reason) = self.engine.entered(connection, &entrant, clock::now()) {
+            let mut turned_out = main.entrance.turned_out.borrow_mut();
+            turned_out.insert(client, reason);
+        }
+    }
+}
