@@ -57,6 +57,13 @@ pub(super) struct Token {
     pub(super) has_account: bool,
 }
 
+impl Session {
+    /// Whether it came by something that was asked for here.
+    pub(super) fn has_proven(&self) -> bool {
+        self.fingerprint.is_some() || matches!(self.by, Proof::Token | Proof::Psk)
+    }
+}
+
 /// By what a client entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {

@@ -165,6 +165,30 @@ fn a_token_is_of_the_account_that_the_certificate_is() {
 }
 
 #[test]
+fn a_connection_by_a_token_ends_when_its_account_needs_a_certificate() {
+    let certificates = vec![CertificateName::new("dns:ann.example").unwrap()];
+    for (used, ends) in [
+        (CertificateUse::InsteadOfPassword, &[][..]),
+        (CertificateUse::AndPassword, &[1]),
+    ] {
+        let held = Held::with(vec![account("ann", "pw")]);
+        let mut engine = engine(&[Arc::clone(&held)], UnknownUser::Deny);
+        take_tokens(&mut engine);
+        engine.certificate = used;
+        let shown = show(&engine, Some(1), None, &token("ann", 100));
+        assert_eq!(shown, allowed("ann"));
+        let ann = Account {
+            certificates: certificates.clone(),
+            ..account("ann", "pw")
+        };
+        let news = changed(vec![ann.name.clone()]);
+        held.hold(Ok(vec![ann]));
+        engine.review(&news, Timestamp::UNIX_EPOCH);
+        assert_eq!(kicked(&engine), ends, "{used:?}");
+    }
+}
+
+#[test]
 fn somebody_elses_good_token_counts_like_a_wrong_password() {
     let engine = with_tokens();
     let ann = token("ann", 100);
