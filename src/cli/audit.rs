@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::clock::{self, Past};
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
-use super::print::{Answer, Plain, Printer};
+use super::print::{Answer, Listing, Plain, Printer};
 use crate::model::AccountName;
 use crate::show::Shown;
 use crate::store::{self, Broken, Entry, Hash, Link, Pruned, Record, Search};
@@ -92,21 +92,11 @@ fn list(place: &PlaceArgs, printer: &mut Printer, args: ListArgs) -> Result<Exit
         newest: args.limit,
         behind: None,
     };
-    let mut trouble = None;
+    let mut listing = Listing::to(printer);
     let listed = place.open()?.trail()?.records(&search, &mut |record| {
-        printer.answer(&RecordView::new(record)).map_err(|error| {
-            let why = error.to_string();
-            trouble = Some(error);
-            store::Error::Unavailable {
-                path: "standard output".into(),
-                why,
-            }
-        })
+        listing.tell(&RecordView::new(record))
     });
-    match trouble {
-        Some(error) => Err(error.into()),
-        None => listed.map(|()| Exit::Done).map_err(Into::into),
-    }
+    listing.end(listed)
 }
 
 fn verify(place: &PlaceArgs, printer: &mut Printer, args: &VerifyArgs) -> Result<Exit, Failure> {

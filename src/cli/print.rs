@@ -9,8 +9,10 @@ use std::io::{self, BufWriter, Stdout, Write};
 
 use serde::Serialize;
 
+use super::exit::{Exit, Failure};
 use crate::model::AccountName;
 pub(super) use crate::show::Plain;
+use crate::store;
 
 /// Something a command answers: fields for scripts, lines for people.
 pub(super) trait Answer: Serialize {
@@ -31,6 +33,43 @@ pub(super) enum Format {
 pub(super) struct Printer {
     format: Format,
     out: BufWriter<Stdout>,
+}
+
+/// A list that a store tells one by one: it knows its own errors only, and those of printing are kept for
+/// the end.
+pub(super) struct Listing<'a> {
+    printer: &'a mut Printer,
+    trouble: Option<io::Error>,
+}
+
+impl<'a> Listing<'a> {
+    /// None yet.
+    pub(super) fn to(printer: &'a mut Printer) -> Self {
+        Self {
+            printer,
+            trouble: None,
+        }
+    }
+
+    /// Prints one.
+    pub(super) fn tell(&mut self, answer: &impl Answer) -> Result<(), store::Error> {
+        self.printer.answer(answer).map_err(|error| {
+            let why = error.to_string();
+            self.trouble = Some(error);
+            store::Error::Unavailable {
+                path: "standard output".into(),
+                why,
+            }
+        })
+    }
+
+    /// What became of all.
+    pub(super) fn end(self, listed: Result<(), impl Into<Failure>>) -> Result<Exit, Failure> {
+        match self.trouble {
+            Some(error) => Err(error.into()),
+            None => listed.map(|()| Exit::Done).map_err(Into::into),
+        }
+    }
 }
 
 impl Printer {

@@ -18,14 +18,13 @@ use super::details::Details;
 use super::exit::{Exit, Failure};
 use super::grant::{GrantArgs, RolesArg};
 use super::place::PlaceArgs;
-use super::print::{Answer, Plain, Printer};
+use super::print::{Answer, Listing, Plain, Printer};
 use super::prompt::NewPassword;
 use super::verify::{self, VerifyArgs};
 use super::view::{AccountView, ListView};
 use crate::admin::{self, Change, Command, Rotation};
 use crate::model::{Account, AccountName, StoredCredential};
 use crate::policy::Grantee;
-use crate::store;
 
 /// The place and the verb.
 #[derive(Args, Debug)]
@@ -337,21 +336,11 @@ fn switch(off: bool) -> impl Fn(AccountName) -> Command {
 
 fn list(place: &PlaceArgs, printer: &mut Printer) -> Result<Exit, Failure> {
     let now = clock::now();
-    let mut trouble = None;
-    let listed = place.open()?.accounts(&mut |seen| {
-        printer.answer(&ListView::new(&seen, now)).map_err(|error| {
-            let why = error.to_string();
-            trouble = Some(error);
-            store::Error::Unavailable {
-                path: "standard output".into(),
-                why,
-            }
-        })
-    });
-    match trouble {
-        Some(error) => Err(error.into()),
-        None => listed.map(|()| Exit::Done).map_err(Into::into),
-    }
+    let mut listing = Listing::to(printer);
+    let listed = place
+        .open()?
+        .accounts(&mut |seen| listing.tell(&ListView::new(&seen, now)));
+    listing.end(listed)
 }
 
 fn show(place: &PlaceArgs, printer: &mut Printer, name: &AccountName) -> Result<Exit, Failure> {

@@ -19,11 +19,10 @@ use self::import::ImportArgs;
 use super::deed::done;
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
-use super::print::{Answer, Plain, Printer};
+use super::print::{Answer, Listing, Plain, Printer};
 use super::prompt;
 use crate::admin::{Change, Command, Existing, Office, Outcome};
 use crate::model::{AccountName, Psk, PskIdentity, PskKey};
-use crate::store;
 use crate::store::psk::SeenPsk;
 
 /// The place and the verb.
@@ -269,7 +268,7 @@ fn delete(
 }
 
 fn list(office: &mut dyn Office, printer: &mut Printer) -> Result<Exit, Failure> {
-    let mut trouble = None;
+    let mut listing = Listing::to(printer);
     let listed = office.psks(&mut |seen| {
         let SeenPsk {
             identity,
@@ -283,19 +282,9 @@ fn list(office: &mut dyn Office, printer: &mut Printer) -> Result<Exit, Failure>
             bits: *bits,
             sealed: *sealed,
         };
-        printer.answer(&line).map_err(|error| {
-            let why = error.to_string();
-            trouble = Some(error);
-            store::Error::Unavailable {
-                path: "standard output".into(),
-                why,
-            }
-        })
+        listing.tell(&line)
     });
-    match trouble {
-        Some(error) => Err(error.into()),
-        None => listed.map(|()| Exit::Done).map_err(Into::into),
-    }
+    listing.end(listed)
 }
 
 fn seal(office: &mut dyn Office, printer: &mut Printer) -> Result<Exit, Failure> {
