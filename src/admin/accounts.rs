@@ -65,14 +65,13 @@ pub(super) fn set_credential(
     rotation: Rotation,
     note: &mut Note,
 ) -> Result<Outcome, Error> {
-    let before = present(change, name)?;
-    let mut after = before.clone();
-    let old = after.credential.replace(credential.clone());
-    after.second_credential = match rotation {
-        Rotation::Replace => None,
-        Rotation::KeepOld => old,
-    };
-    put(change, Some(before), after, note)
+    edit(change, name, note, |account| {
+        let old = account.credential.replace(credential.clone());
+        account.second_credential = match rotation {
+            Rotation::Replace => None,
+            Rotation::KeepOld => old,
+        };
+    })
 }
 
 /// Whoever changed or deleted the account meanwhile was here first.
@@ -126,10 +125,9 @@ pub(super) fn certify(
     certificate: &CertificateName,
     note: &mut Note,
 ) -> Result<Outcome, Error> {
-    let before = present(change, name)?;
-    let mut after = before.clone();
-    after.certificates.push(certificate.clone());
-    put(change, Some(before), after, note)
+    edit(change, name, note, |account| {
+        account.certificates.push(certificate.clone());
+    })
 }
 
 pub(super) fn uncertify(
@@ -138,10 +136,9 @@ pub(super) fn uncertify(
     certificate: &CertificateName,
     note: &mut Note,
 ) -> Result<Outcome, Error> {
-    let before = present(change, name)?;
-    let mut after = before.clone();
-    after.certificates.retain(|one| one != certificate);
-    put(change, Some(before), after, note)
+    edit(change, name, note, |account| {
+        account.certificates.retain(|one| one != certificate);
+    })
 }
 
 /// One that was edited into something unreadable can be deleted: then the record says less.
@@ -169,6 +166,19 @@ pub(super) fn present(change: &mut dyn Transaction, name: &AccountName) -> Resul
     change
         .account(name)?
         .ok_or_else(|| Error::Missing { name: name.clone() })
+}
+
+/// Changes something of an account that is there.
+fn edit(
+    change: &mut dyn Transaction,
+    name: &AccountName,
+    note: &mut Note,
+    edited: impl FnOnce(&mut Account),
+) -> Result<Outcome, Error> {
+    let before = present(change, name)?;
+    let mut after = before.clone();
+    edited(&mut after);
+    put(change, Some(before), after, note)
 }
 
 fn put(
