@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::sessions::{Proof, Session};
 use super::{Engine, Found, Shows, approach, lock};
-use crate::admission::{self, Fact};
+use crate::admission::Fact;
 use crate::config::{CertificateUse, UnknownUser};
 use crate::model::{Account, AccountName, CertificateName};
 use crate::request::{
@@ -122,17 +122,11 @@ impl Engine {
         let Some((account, certificate)) = known else {
             return Verdict::Deny(Reason::UnknownCertificate);
         };
-        match admission::admit(account, approach(connect), now) {
-            Err(reason) => Verdict::Deny(reason),
-            Ok(()) => {
-                let shows = Shows {
-                    fingerprint: None,
-                    certificate: Some(certificate),
-                };
-                self.admitted(connect, found, account, shows, now);
-                Verdict::Allow
-            }
-        }
+        let shows = Shows {
+            fingerprint: None,
+            certificate: Some(certificate),
+        };
+        self.admit_within_bounds(connect, found, account, shows, now)
     }
 
     /// Whether an account is to be used with one of its certificates only.
@@ -232,17 +226,11 @@ impl Engine {
             Ok(certificate) => certificate,
             Err(reason) => return Some(Verdict::Deny(reason)),
         };
-        Some(match admission::admit(account, approach(connect), now) {
-            Err(reason) => Verdict::Deny(reason),
-            Ok(()) => {
-                let shows = Shows {
-                    fingerprint: None,
-                    certificate,
-                };
-                self.admitted(connect, &found, account, shows, now);
-                Verdict::Allow
-            }
-        })
+        let shows = Shows {
+            fingerprint: None,
+            certificate,
+        };
+        Some(self.admit_within_bounds(connect, &found, account, shows, now))
     }
 
     /// The certificate by which somebody is in whom the broker named. Where an account has certificates,

@@ -570,6 +570,24 @@ impl Engine {
         store::known(&self.sources, username, client_id)
     }
 
+    /// The verdict on a client that has shown what it has to show: only the bounds of its account are left.
+    fn admit_within_bounds(
+        &self,
+        connect: &Connect<'_>,
+        found: &Found,
+        account: &Account,
+        shows: Shows,
+        now: Timestamp,
+    ) -> Verdict {
+        match admission::admit(account, approach(connect), now) {
+            Err(reason) => Verdict::Deny(reason),
+            Ok(()) => {
+                self.admitted(connect, found, account, shows, now);
+                Verdict::Allow
+            }
+        }
+    }
+
     fn admitted(
         &self,
         connect: &Connect<'_>,

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 
 use super::keyed::{From, Given, Keyed, Stage};
-use super::{Engine, Shows, approach, lock};
+use super::{Engine, Shows, lock};
 use crate::admission::{self, Approach, Fact};
 use crate::config::{Config, UnknownUser};
 use crate::model::{AccountName, Fingerprint, PskIdentity, PskKey};
@@ -356,17 +356,7 @@ impl Engine {
         if self.needs_certificate(account) {
             return Verdict::Deny(Reason::UnknownCertificate);
         }
-        match admission::admit(account, approach(connect), now.wall) {
-            Err(reason) => Verdict::Deny(reason),
-            Ok(()) => {
-                let shows = Shows {
-                    fingerprint: None,
-                    certificate: None,
-                };
-                self.admitted(connect, &found, account, shows, now.wall);
-                Verdict::Allow
-            }
-        }
+        self.admit_within_bounds(connect, &found, account, Shows::default(), now.wall)
     }
 
     fn end_keyed(&self, connection: ConnectionId) -> bool {
