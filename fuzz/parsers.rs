@@ -8,12 +8,15 @@ use std::str::from_utf8;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
+use mosquitto_doorman::certificate;
 use mosquitto_doorman::config::{Algorithm, CostLimits, Jwt};
 use mosquitto_doorman::control;
 use mosquitto_doorman::credential::Credential;
 use mosquitto_doorman::dynsec::Document;
 use mosquitto_doorman::mechanism::{Keys, Mechanism};
-use mosquitto_doorman::model::{AccountName, PskIdentity, PskLine, StoredCredential};
+use mosquitto_doorman::model::{
+    AccountName, CertificateName, PskIdentity, PskKey, PskLine, StoredCredential,
+};
 use mosquitto_doorman::policy::acl_file::{AclFile, Subscriptions};
 use mosquitto_doorman::scram::{Exchange, First, Outcome};
 use mosquitto_doorman::store::password_file::{Line, split};
@@ -81,6 +84,40 @@ pub fn psk_line(data: &[u8]) {
         let identity = PskIdentity::new("identity").expect("an identity");
         let name = AccountName::new("name").expect("a name");
         assert!(vault.open(data, &identity, &name).is_none());
+    }
+}
+
+/// What a client names in a handshake: an identity is the text that it was, and the key that is sealed for
+/// it is no other one's.
+pub fn psk_identity(data: &[u8]) {
+    static VAULT: OnceLock<Vault> = OnceLock::new();
+    let vault = VAULT.get_or_init(|| Vault::parse(&[b'a'; 64]).expect("a vault"));
+    let Some(identity) = from_utf8(data).ok().and_then(|t| PskIdentity::new(t).ok()) else {
+        return;
+    };
+    assert!(identity.as_str().as_bytes() == data && data.len() <= 256);
+    assert!(!identity.as_str().contains(char::is_control));
+    let name = AccountName::new("name").expect("a name");
+    let key = PskKey::new(vec![7; 16].into()).expect("a key");
+    let sealed = vault.seal([9; 24], &identity, &name, &key).expect("sealed");
+    let open = |identity: &PskIdentity| vault.open(&sealed, identity, &name);
+    assert!(open(&identity) == Some((key, true)));
+    let other = format!("{identity}x");
+    assert!(
+        PskIdentity::new(&other).is_err()
+            || open(&PskIdentity::new(&other).expect("one")).is_none()
+    );
+}
+
+/// A client's certificate: of what was understood there is a fingerprint, then names that are written as
+/// they would be read.
+pub fn certificate(data: &[u8]) {
+    if let Ok(names) = certificate::names(data) {
+        assert!(names.len() <= 17 && names[0].is_fingerprint());
+        assert!(names[1..].iter().all(|name| !name.is_fingerprint()));
+        let is_read =
+            |name: &CertificateName| CertificateName::new(name.as_str()).as_ref() == Ok(name);
+        assert!(names.iter().all(is_read));
     }
 }
 

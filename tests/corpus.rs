@@ -15,12 +15,14 @@ mod parsers;
 
 type Parse = fn(&[u8]);
 
-const PARSERS: [(&str, Parse); 9] = [
+const PARSERS: [(&str, Parse); 11] = [
     ("acl_file", parsers::acl_file),
+    ("certificate", parsers::certificate),
     ("control_message", parsers::control_message),
     ("credential", parsers::credential),
     ("dynsec_file", parsers::dynsec_file),
     ("password_line", parsers::password_line),
+    ("psk_identity", parsers::psk_identity),
     ("psk_line", parsers::psk_line),
     ("scram_message", parsers::scram_message),
     ("token", parsers::token),
