@@ -5,8 +5,9 @@ use std::process::{Child, Stdio};
 
 use super::accounts::{account, database, name, set};
 use super::conf::conf;
-use super::elsewhere::{by_certificate, certificates, files, signed};
+use super::elsewhere::by_certificate;
 use super::roles::{NAMES, ROLES, change, heard, until, v5};
+use crate::support::certificates::{certificates, files, signed};
 use crate::support::{
     Answer, Broker, Connect, Finished, PATIENCE, Protocol, Startup, doorman, eventually, finish,
     for_each_broker,

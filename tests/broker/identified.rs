@@ -7,8 +7,9 @@ use mosquitto_doorman::store::sqlite::Database;
 
 use super::accounts::{account, database, set};
 use super::conf::conf;
-use super::elsewhere::{by_certificate, certificates, files, signed};
+use super::elsewhere::by_certificate;
 use super::roles::{NAMES, ROLES, change, heard, until, v5};
+use crate::support::certificates::{certificates, files, signed};
 use crate::support::{Broker, PATIENCE, Startup, doorman, finish, for_each_broker};
 
 /// Each bound that stands in the way of a client of this machine with an id of its own name, and the

@@ -46,4 +46,4 @@ mod switched;
 mod waiting;
 
 pub use self::access_compared::Dice;
-pub use self::elsewhere::{by_certificate, certificates, files, signed};
+pub use self::elsewhere::by_certificate;

@@ -7,7 +7,7 @@ use mosquitto_doorman::model::Account;
 
 use super::accounts::{account, costly_line, database};
 use super::conf::patient;
-use super::elsewhere::{certificates, files};
+use crate::support::certificates::{certificates, files};
 use crate::support::{
     Answer, Auth, Broker, Client, Connect, Event, Finished, PATIENCE, Protocol, Scram, Startup,
     finish, for_each_broker, node, python,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::broker::{certificates, signed};
+use crate::support::certificates::{certificates, signed};
 use crate::support::{
     Broker, Finished, Issuer, Startup, doorman, finish, finish_with_input, python,
 };

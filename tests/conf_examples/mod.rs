@@ -13,7 +13,8 @@ use std::time::Duration;
 use mosquitto_doorman::mechanism::Mechanism;
 
 use self::example::{Example, PSK};
-use crate::broker::{by_certificate, files};
+use crate::broker::by_certificate;
+use crate::support::certificates::files;
 use crate::support::{
     Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, Token, doorman, finish,
     for_each_broker,

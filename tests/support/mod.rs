@@ -9,6 +9,7 @@
 )]
 
 pub mod broker;
+pub mod certificates;
 pub mod conf;
 pub mod files;
 pub mod mqtt;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::super::elsewhere::certificates;
 use super::{LISTENER, Pair, ended, run};
+use crate::support::certificates::certificates;
 use crate::support::{Finished, for_each_broker};
 
 const TLS: &str = "cafile {dir}/ca.crt\ncertfile {dir}/localhost.crt\nkeyfile {dir}/localhost.key\n\
