@@ -108,10 +108,10 @@ impl Engine {
             }
         };
         // Always made, so that whoever is there takes no less time.
-        let nobody = self.pretence.keys(mechanism, username);
+        let told = self.pretence.told(mechanism, username);
         let (fingerprint, keys) = match self.first_keys(&found, mechanism) {
             Some((fingerprint, keys)) => (Some(fingerprint), keys),
-            None => (None, nobody),
+            None => (None, self.pretence.keys(told)),
         };
         let (answer, exchange) = scram::Exchange::begin(&first, random, keys);
         let begun = Begun::new(said, exchange, mechanism, username, fingerprint, now.mono);
@@ -179,7 +179,15 @@ impl Engine {
         let verdict = match &found.account {
             // Not left to anybody else: whoever is asked next was not there at the beginning.
             None => Verdict::Deny(Reason::UnknownUser),
-            Some(account) => self.judge_account(connect, &found, account, fitting, now),
+            Some(account) => {
+                // With no keys of its own it was told somebody else's.
+                let none_fits = match fingerprint {
+                    Some(_) => Reason::BadPassword,
+                    None => Reason::UnusableCredential,
+                };
+                let fitting = fitting.ok_or(none_fits);
+                self.judge_account(connect, &found, account, fitting, now)
+            }
         };
         (verdict, data)
     }

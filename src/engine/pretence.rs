@@ -5,11 +5,15 @@
 //! hash, and could try passwords against them if a credential were part of the key. The key is made of
 //! the machine's id, so that a name is told the same after a restart; without one it is the process's
 //! own. A name keeps its shape as accounts come and go: each shape draws a number for the name, and the
-//! highest wins, weighed by how many accounts have that shape.
+//! highest wins, weighed by how many accounts have that shape. Nor must it take another time to pretend: who
+//! is there has a name's answer made as well, and nobody's keys are computed where accounts of that shape
+//! have theirs computed.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
+
+use zeroize::Zeroizing;
 
 use crate::credential::Recipe;
 use crate::mechanism::{Keys, Mechanism};
@@ -17,12 +21,26 @@ use crate::mechanism::{Keys, Mechanism};
 /// Makes the keys.
 pub(super) struct Pretence {
     key: [u8; 32],
+    sha256: Nobody,
+    sha512: Nobody,
     shapes: RwLock<Shapes>,
 }
 
-/// What can be seen of an account's keys, by how many accounts have it.
+/// Somebody who has no password: what would be stored, a hash, and the keys that follow from it.
+struct Nobody {
+    salted: Zeroizing<Vec<u8>>,
+    keys: Keys,
+}
+
+/// What an account's keys are like, by how many accounts have such.
 #[derive(Default)]
 pub(super) struct Shapes(BTreeMap<Shape, u32>);
+
+/// What is said to whoever gives a name.
+pub(super) struct Told {
+    shape: Shape,
+    salt: Vec<u8>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
@@ -31,16 +49,19 @@ struct Shape {
     salt: usize,
     /// Some tools take letters and digits for a salt.
     is_text: bool,
+    /// Whether the keys are not stored, but follow from a hash each time.
+    is_computed: bool,
 }
 
 impl Shape {
-    fn of(keys: &Keys) -> Self {
+    fn of(keys: &Keys, is_computed: bool) -> Self {
         Self {
             mechanism: keys.mechanism,
             iterations: keys.iterations,
             salt: keys.salt.len(),
             is_text: keys.salt.len() >= LEAST_TEXT
                 && keys.salt.iter().all(u8::is_ascii_alphanumeric),
+            is_computed,
         }
     }
 
@@ -55,14 +76,15 @@ impl Shape {
             iterations,
             salt: 16,
             is_text: false,
+            is_computed: false,
         }
     }
 }
 
 impl Shapes {
-    /// An account has these keys.
-    pub(super) fn count(&mut self, keys: &Keys) {
-        let shape = Shape::of(keys);
+    /// An account has these keys; whether they are computed each time.
+    pub(super) fn count(&mut self, keys: &Keys, is_computed: bool) {
+        let shape = Shape::of(keys, is_computed);
         if self.0.len() < MOST_SHAPES || self.0.contains_key(&shape) {
             let count = self.0.entry(shape).or_default();
             *count = count.saturating_add(1);
@@ -78,8 +100,15 @@ impl Pretence {
         for (to, from) in key.iter_mut().zip(made.iter()) {
             *to = *from;
         }
+        let nobody = |mechanism: Mechanism| {
+            let salted = mechanism.mac(&key, &[b"password"]);
+            let keys = Keys::of(mechanism, &salted, Vec::new(), 0);
+            Nobody { salted, keys }
+        };
         Self {
             key,
+            sha256: nobody(Mechanism::Sha256),
+            sha512: nobody(Mechanism::Sha512),
             shapes: RwLock::default(),
         }
     }
@@ -89,8 +118,8 @@ impl Pretence {
         *self.shapes.write().unwrap_or_else(PoisonError::into_inner) = shapes;
     }
 
-    /// The keys of a name: always the same, and nobody's.
-    pub(super) fn keys(&self, mechanism: Mechanism, username: &str) -> Keys {
+    /// What is said to whoever gives a name: always the same.
+    pub(super) fn told(&self, mechanism: Mechanism, username: &str) -> Told {
         let shape = self.shape(mechanism, username);
         let mut salt = self.bytes(mechanism, b"salt", username, shape.salt);
         if shape.is_text {
@@ -100,8 +129,29 @@ impl Pretence {
                 *byte = letter.copied().unwrap_or(b'x');
             }
         }
-        let salted = self.bytes(mechanism, b"password", username, mechanism.bytes());
-        Keys::of(mechanism, &salted, salt, shape.iterations)
+        Told { shape, salt }
+    }
+
+    /// Nobody's keys, with this said. Nobody sees more of them, so they need not be of the name.
+    pub(super) fn keys(&self, told: Told) -> Keys {
+        let Told { shape, salt } = told;
+        let Shape {
+            mechanism,
+            iterations,
+            ..
+        } = shape;
+        let Nobody { salted, keys } = match mechanism {
+            Mechanism::Sha256 => &self.sha256,
+            Mechanism::Sha512 => &self.sha512,
+        };
+        if shape.is_computed {
+            return Keys::of(mechanism, salted, salt, iterations);
+        }
+        Keys {
+            salt,
+            iterations,
+            ..keys.clone()
+        }
     }
 
     fn shape(&self, mechanism: Mechanism, username: &str) -> Shape {
@@ -119,8 +169,9 @@ impl Pretence {
             iterations,
             salt,
             is_text,
+            is_computed,
         } = shape;
-        let label = format!("shape {iterations} {salt} {is_text}");
+        let label = format!("shape {iterations} {salt} {is_text} {is_computed}");
         let bytes = self.bytes(*mechanism, label.as_bytes(), username, 4);
         let number = bytes
             .iter()
@@ -172,19 +223,29 @@ mod tests {
         let mut all = Shapes::default();
         for (iterations, salt, count) in shapes {
             for _ in 0..*count {
-                all.count(&keys(Mechanism::Sha512, *iterations, salt));
+                all.count(&keys(Mechanism::Sha512, *iterations, salt), true);
             }
         }
         pretence.replace(all);
         pretence
     }
 
+    fn keys_of(pretence: &Pretence, mechanism: Mechanism, name: &str) -> Keys {
+        pretence.keys(pretence.told(mechanism, name))
+    }
+
     #[test]
     fn a_name_is_told_the_same_after_a_restart_and_another_name_something_else() {
-        let told = |name: &str| pretence(&[(5_000, &[255; 12], 1)]).keys(Mechanism::Sha512, name);
+        let told = |name: &str| {
+            keys_of(
+                &pretence(&[(5_000, &[255; 12], 1)]),
+                Mechanism::Sha512,
+                name,
+            )
+        };
         assert!(told("ann") == told("ann"));
         assert_ne!(told("ann").salt, told("bob").salt);
-        let other = Pretence::new(&[8; 32]).keys(Mechanism::Sha512, "ann");
+        let other = keys_of(&Pretence::new(&[8; 32]), Mechanism::Sha512, "ann");
         assert_ne!(other.salt, told("ann").salt);
     }
 
@@ -192,7 +253,7 @@ mod tests {
     fn names_have_the_shapes_that_accounts_have_as_often_as_those() {
         let pretence = pretence(&[(101, &[255; 12], 3), (5_000, b"Django0123salt", 1)]);
         let all: Vec<Keys> = (0..1_000)
-            .map(|n| pretence.keys(Mechanism::Sha512, &n.to_string()))
+            .map(|n| keys_of(&pretence, Mechanism::Sha512, &n.to_string()))
             .collect();
         let django: Vec<&Keys> = all.iter().filter(|keys| keys.iterations == 5_000).collect();
         assert!(
@@ -212,11 +273,38 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_computed_for_as_many_names_as_accounts_have_theirs_computed() {
+        let mut all = Shapes::default();
+        let some = keys(Mechanism::Sha512, 4_096, &[255; 12]);
+        for number in 0..4 {
+            all.count(&some, number == 0);
+        }
+        let pretence = Pretence::new(&[7; 32]);
+        pretence.replace(all);
+        let told = |name: u32| pretence.told(Mechanism::Sha512, &name.to_string());
+        let computed = (0..1_000)
+            .filter(|name| told(*name).shape.is_computed)
+            .count();
+        assert!((180..320).contains(&computed), "{computed} of 1000");
+        // Which of them they are cannot be seen.
+        let first = pretence.keys(told(0));
+        for name in 1..1_000 {
+            let other = pretence.keys(told(name));
+            assert!(other.stored == first.stored && other.server == first.server);
+            assert_eq!((other.iterations, other.salt.len()), (4_096, 12));
+        }
+    }
+
+    #[test]
     fn few_names_change_their_shape_when_accounts_do() {
         let told = |shapes| {
             let pretence = pretence(shapes);
             (0..1_000)
-                .map(|n| pretence.keys(Mechanism::Sha512, &n.to_string()).salt.len())
+                .map(|n| {
+                    keys_of(&pretence, Mechanism::Sha512, &n.to_string())
+                        .salt
+                        .len()
+                })
                 .collect::<Vec<_>>()
         };
         let before = told(&[(101, &[255; 12], 50), (101, &[255; 64], 50)]);
@@ -228,7 +316,7 @@ mod tests {
     #[test]
     fn without_such_accounts_a_name_is_told_what_a_new_account_would_be() {
         let told = |mechanism| {
-            let keys = pretence(&[]).keys(mechanism, "ann");
+            let keys = keys_of(&pretence(&[]), mechanism, "ann");
             (keys.iterations, keys.salt.len(), keys.stored.len())
         };
         assert_eq!(told(Mechanism::Sha256), (600_000, 16, 32));

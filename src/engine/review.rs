@@ -187,7 +187,7 @@ impl Engine {
             costs.push(credential.cost());
             for mechanism in Mechanism::ALL {
                 if let Some(keys) = self.keys_of(&credential, mechanism) {
-                    shapes.count(&keys);
+                    shapes.count(&keys, !credential.holds_keys());
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::config::{Hashing, Rehash, UnknownUser};
 use crate::credential::{Cost, Credential, Match, Scratch};
 use crate::model::{Account, AccountName, Fingerprint, StoredCredential};
 use crate::pool::{Answer, Pool, Rank, Step, Task};
-use crate::request::{Connect, Method, Now, Occasion};
+use crate::request::{Connect, Now, Occasion};
 use crate::secret::Secret;
 use crate::show::Shown;
 use crate::throttle::{Admission, Standing, Who};
@@ -372,53 +372,45 @@ impl Engine {
         let fitting = self.learn(&who(connect, found), found, tags, fits, now);
         match &found.account {
             None => self.unknown_now(),
-            Some(account) => self.judge_account(connect, found, account, fitting, now),
+            Some(account) => {
+                let fitting = fitting.ok_or_else(|| self.none_fits(account));
+                self.judge_account(connect, found, account, fitting, now)
+            }
         }
     }
 
-    /// The verdict on an account, of whose credentials one was found to fit or none.
+    /// The verdict on an account, of whose credentials one was found to fit, or why none does.
     pub(super) fn judge_account(
         &self,
         connect: &Connect<'_>,
         found: &Found,
         account: &Account,
-        fitting: Option<Fingerprint>,
+        fitting: Result<Fingerprint, Reason>,
         now: Now,
     ) -> Verdict {
-        let admitted = admission::admit(account, approach(connect), now.wall);
-        match (fitting, admitted) {
-            (_, Err(reason)) => Verdict::Deny(reason),
-            (Some(fingerprint), Ok(())) => match self.second_factor(connect, account) {
-                Err(reason) => Verdict::Deny(reason),
-                Ok(certificate) => {
-                    let shows = Shows {
-                        fingerprint: Some(fingerprint),
-                        certificate,
-                    };
-                    self.offer(connect, found, account, fingerprint);
-                    self.admitted(connect, found, account, shows, now.wall);
-                    Verdict::Allow
-                }
-            },
-            (None, Ok(())) => {
-                let mut credentials = account.credentials();
-                let usable = credentials.any(|stored| self.is_usable(stored, connect.method));
-                Verdict::Deny(if usable {
-                    Reason::BadPassword
-                } else {
-                    Reason::UnusableCredential
-                })
+        let judged = admission::admit(account, approach(connect), now.wall)
+            .and(fitting)
+            .and_then(|fingerprint| Ok((fingerprint, self.second_factor(connect, account)?)));
+        match judged {
+            Err(reason) => Verdict::Deny(reason),
+            Ok((fingerprint, certificate)) => {
+                let shows = Shows {
+                    fingerprint: Some(fingerprint),
+                    certificate,
+                };
+                self.offer(connect, found, account, fingerprint);
+                self.admitted(connect, found, account, shows, now.wall);
+                Verdict::Allow
             }
         }
     }
 
-    fn is_usable(&self, stored: &StoredCredential, method: Method) -> bool {
-        match method {
-            Method::Password => Credential::parse(stored, &self.limits).is_ok(),
-            Method::Scram(mechanism) => self.keys(stored, mechanism).is_some(),
-            Method::Psk | Method::Token => false,
-            // It is not looked at.
-            Method::Certificate => true,
+    /// Why a password fits none of an account's credentials.
+    fn none_fits(&self, account: &Account) -> Reason {
+        let is_usable = |stored| Credential::parse(stored, &self.limits).is_ok();
+        match account.credentials().any(is_usable) {
+            true => Reason::BadPassword,
+            false => Reason::UnusableCredential,
         }
     }
 

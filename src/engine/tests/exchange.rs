@@ -255,7 +255,7 @@ fn who_is_not_there_has_the_same_exchange_and_the_same_end() {
     );
     let sample = engine.keys(&stored("pw"), Sha512).unwrap();
     let mut shapes = super::super::pretence::Shapes::default();
-    shapes.count(&sample);
+    shapes.count(&sample, true);
     engine.pretence.replace(shapes);
     for (username, reason) in [
         ("ann", Reason::BadPassword),
