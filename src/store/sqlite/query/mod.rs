@@ -96,7 +96,8 @@ pub(super) fn object_count(connection: &Connection) -> Result<i64> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
 }
 
-/// The account of this name, or why its row cannot be read.
+/// The account of this name, or why its row cannot be read. Where there is none somebody else's row is read
+/// and thrown away, so that the time of a look does not tell who is there.
 pub(super) fn account(
     connection: &Connection,
     username: &str,
@@ -111,10 +112,17 @@ pub(super) fn account(
                     textname, textdescription,
                     (SELECT group_concat(certificate, ' ') FROM account_certificate
                      WHERE account_id = account.id)
-             FROM account WHERE username = ?1",
+             FROM account
+             WHERE id = coalesce((SELECT id FROM account WHERE username = ?1),
+                                 (SELECT max(id) FROM account))",
         )?
-        .query_row([username], |row| Ok(record::account(row)))
+        .query_row([username], |row| {
+            let account = record::account(row);
+            let is_it = row.get_ref(0)?.as_str() == Ok(username);
+            Ok(is_it.then_some(account))
+        })
         .optional()
+        .map(Option::flatten)
 }
 
 /// Shows every row behind an id, with its own, in the order in which the accounts were made, until the
