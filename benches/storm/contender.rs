@@ -3,6 +3,7 @@
 //!
 //! Every account has the same password and salt, so that thousands are made at the cost of one hash;
 //! nobody here takes advantage of it.
+#![allow(dead_code, reason = "each benchmark needs some of it")]
 
 use std::fmt::Write as _;
 use std::fs;

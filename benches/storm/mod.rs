@@ -25,9 +25,10 @@ pub struct Asked {
 
 type Ask = fn(&Asked, &mut Bars);
 
-pub const QUESTIONS: [(&str, Ask); 7] = [
+pub const QUESTIONS: [(&str, Ask); 8] = [
     ("bystander", feeling::ask),
-    ("scram", proof::ask),
+    ("scram", proof::scram),
+    ("token", proof::token),
     ("known", known::ask),
     ("first", first::ask),
     ("reload", reload::ask),

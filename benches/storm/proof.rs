@@ -1,4 +1,5 @@
-//! What a connected pair feels of a storm of logins by SCRAM, whose hashes the clients have done.
+//! What a connected pair feels of a storm of logins that cost the broker no hash: by SCRAM, whose hashes the
+//! clients have done, and by tokens that an issuer has signed.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -13,14 +14,24 @@ use super::crowd::Crowd;
 use super::{Asked, OPTIONS, TURNS};
 use crate::bars::Bars;
 use crate::measure::Spread;
+use crate::processor;
 use crate::support::mqtt::packet;
-use crate::support::{Connect, Protocol, Scram};
+use crate::support::{Connect, Issuer, Protocol, Scram, Token};
 
 const LOGINS: usize = 500;
 const ITERATIONS: u32 = 600_000;
 const MECHANISM: Mechanism = Mechanism::Sha512;
 /// What all clients have made of their password: they share one, and its salt.
 static SALTED: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// A way to show who one is.
+struct Way<'a> {
+    name: &'a str,
+    options: Vec<&'a str>,
+    /// Of each client.
+    packets: Vec<Vec<u8>>,
+    reply: fn(&[u8]) -> Vec<u8>,
+}
 
 #[derive(Default)]
 struct Figures {
@@ -29,16 +40,55 @@ struct Figures {
     p99: Vec<f64>,
     max: Vec<f64>,
     seconds: Vec<f64>,
+    cost: Vec<f64>,
     accepted: usize,
 }
 
-pub fn ask(asked: &Asked, bars: &mut Bars) {
+pub fn scram(asked: &Asked, bars: &mut Bars) {
     SALTED.get_or_init(|| {
         let mut salted = vec![0; MECHANISM.bytes()];
         let password = PASSWORD.as_bytes();
         pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, &[7; 12], ITERATIONS, &mut salted);
         salted
     });
+    let way = Way {
+        name: "scram",
+        options: vec!["scram both", "scram_hashes true"],
+        packets: (0..LOGINS).map(|number| begins(&account(number))).collect(),
+        reply: proves,
+    };
+    ask(asked, &way, bars);
+}
+
+pub fn token(asked: &Asked, bars: &mut Bars) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let issuer = Issuer::in_dir(dir.path());
+    for (algorithm, key) in [("RS256", "rsa"), ("ES256", "p256")] {
+        let key_file = format!(
+            "jwt_key_file {}",
+            issuer.file(&format!("{key}.pem")).display()
+        );
+        let names: Vec<String> = (0..LOGINS).map(account).collect();
+        let tokens: Vec<_> = names
+            .iter()
+            .map(|name| Token::of(name, key, algorithm))
+            .collect();
+        let tokens = issuer.sign(&tokens);
+        let way = Way {
+            name: algorithm,
+            options: vec![&key_file],
+            packets: names
+                .iter()
+                .zip(&tokens)
+                .map(|(name, token)| login(name, token))
+                .collect(),
+            reply: |_| Vec::new(),
+        };
+        ask(asked, &way, bars);
+    }
+}
+
+fn ask(asked: &Asked, way: &Way<'_>, bars: &mut Bars) {
     let dir = tempfile::tempdir().expect("a directory");
     let iterations = ITERATIONS;
     let accounts = Accounts::at(dir.path(), Recipe::Pbkdf2Sha512 { iterations }, LOGINS);
@@ -46,17 +96,18 @@ pub fn ask(asked: &Asked, bars: &mut Bars) {
     let mut figures: [Figures; 2] = Default::default();
     for _ in 0..TURNS {
         for (contender, figures) in contenders.into_iter().zip(&mut figures) {
-            turn(contender, asked, &accounts, figures);
+            turn(contender, asked, &accounts, way, figures);
         }
     }
     let version = asked.tree.version();
-    println!("bystander, {version}, SCRAM at {ITERATIONS} iterations; {TURNS} turns");
+    let Way { name, .. } = way;
+    println!("bystander, {version}, {name}; {TURNS} turns");
     let of = |figures: &Vec<f64>| Spread::of(figures.iter().copied());
     let nobody = of(&figures[0].p99).median;
     for (contender, figures) in contenders.into_iter().zip(&figures) {
         println!(
             "{:20} {LOGINS} logins, let in {}, p99/nobody {:.2}, p50 {:.2}, p99 {:.2}, max {:.2}, \
-             idle p99 {:.2}, storm {:.2} s",
+             idle p99 {:.2}, storm {:.2} s, broker CPU µs/login {:.0}",
             contender.name(),
             figures.accepted / TURNS,
             of(&figures.p99).median / nobody,
@@ -65,35 +116,41 @@ pub fn ask(asked: &Asked, bars: &mut Bars) {
             of(&figures.max),
             of(&figures.idle).median,
             of(&figures.seconds),
+            of(&figures.cost),
         );
     }
     let [_, ours] = &figures;
     assert_eq!(ours.accepted, LOGINS * TURNS, "all of them were right");
-    let name = |what: &str| format!("bystander {version} scram {what}");
+    let name = |what: &str| format!("bystander {version} {name} {what}");
     bars.at_most(&name("p99 / nobody"), of(&ours.p99).median / nobody, 3.0);
     bars.at_most(&name("p99, ms"), of(&ours.p99).median, 10.0);
 }
 
-fn turn(contender: Contender, asked: &Asked, accounts: &Accounts, figures: &mut Figures) {
-    let options = [&OPTIONS[..], &["scram both", "scram_hashes true"]].concat();
+fn turn(
+    contender: Contender,
+    asked: &Asked,
+    accounts: &Accounts,
+    way: &Way<'_>,
+    figures: &mut Figures,
+) {
+    let options = [&OPTIONS[..], &way.options].concat();
     let broker = contender.start(&asked.tree, accounts, &options);
     let bystander = Bystander::start(broker.port(), &cheap());
     let start = Instant::now();
     thread::sleep(Duration::from_millis(600));
-    let packet = |number| match contender {
-        Contender::Doorman => begins(&account(number)),
-        Contender::Nobody | Contender::Stock | Contender::Dynsec => {
-            login(&account(number), PASSWORD)
-        }
+    let packets = match contender {
+        Contender::Doorman => way.packets.clone(),
+        Contender::Nobody | Contender::Stock | Contender::Dynsec => (0..LOGINS)
+            .map(|number| login(&account(number), PASSWORD))
+            .collect(),
     };
-    let packets: Vec<_> = (0..LOGINS).map(packet).collect();
-    let from = Instant::now();
+    let (from, before) = (Instant::now(), processor::time(broker.pid()));
     let crowd = Crowd {
-        reply: proves,
+        reply: way.reply,
         ..Crowd::to(broker.port(), LOGINS)
     };
     let outcome = crowd.run(packets, true);
-    let to = Instant::now();
+    let (to, after) = (Instant::now(), processor::time(broker.pid()));
     let deliveries = bystander.stop();
     let Felt { p50, p99, max } = deliveries.between(from, to);
     figures.idle.push(deliveries.between(start, from).p99);
@@ -101,6 +158,7 @@ fn turn(contender: Contender, asked: &Asked, accounts: &Accounts, figures: &mut 
     figures.p99.push(p99);
     figures.max.push(max);
     figures.seconds.push(outcome.took.as_secs_f64());
+    figures.cost.push((after - before) / LOGINS as f64);
     figures.accepted += outcome.accepted.len();
 }
 
