@@ -50,6 +50,9 @@ pub fn ask() {
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
     let issuer = Issuer::in_dir(dir);
+    // With their names: one without would have to be tried for a name that nobody knows.
+    let keys = issuer.jwks(&["rsa", "p256", "p384", "ed25519"]);
+    std::fs::write(issuer.file("keys.json"), keys).expect("a file of keys");
     let shown = Shown::at(dir);
     let doors: Vec<(String, Door)> = [10, 500_000]
         .into_iter()
@@ -152,7 +155,8 @@ fn tokens(issuer: &Issuer) -> Vec<(String, String, Option<Reason>)> {
             of("rsa", "RS256").times(r#""exp": -3600"#),
             Reason::TokenExpired,
         ),
-        ("RS256, unknown key", named("other"), Reason::TokenKey),
+        // Nobody has that name, and the secret, which has none, is for another algorithm.
+        ("RS256, unknown key", named("other"), Reason::TokenAlgorithm),
     ];
     all.extend(refused.map(|(name, token, reason)| (name.to_owned(), token, Some(reason))));
     let tokens: Vec<Token> = all.iter().map(|(_, token, _)| token.clone()).collect();
@@ -215,9 +219,7 @@ impl Door {
             psk: true,
             psk_seal_file: accounts.seal.clone(),
             jwt: Jwt {
-                key_files: ["rsa", "p256", "p384", "ed25519"]
-                    .map(|name| issuer.file(&format!("{name}.pem")))
-                    .into(),
+                key_files: vec![issuer.file("keys.json")],
                 secret_files: vec![issuer.file("secret")],
                 ..Jwt::standard()
             },
