@@ -289,21 +289,22 @@ impl Trie {
     }
 
     fn take_line(&self, line: Kept<'_>, path: Path, search: &mut Search<'_>) {
-        if !take(&line.first(), path, search) {
+        if !take(line.first(), path, search) {
             let others = self.entries.get(line.others() as usize..);
-            take(others.unwrap_or_default(), path, search);
+            take(others.into_iter().flatten().copied(), path, search);
         }
     }
 
     fn take(&self, (start, end): (u32, u32), path: Path, search: &mut Search<'_>) {
         let range = start as usize..end as usize;
-        take(self.entries.get(range).unwrap_or_default(), path, search);
+        let entries = self.entries.get(range).unwrap_or_default();
+        take(entries.iter().copied(), path, search);
     }
 }
 
 /// The best of a list, if it is better than what the search has; whether there is one, or the list went on
 /// to what is no better.
-fn take(entries: &[Entry], path: Path, search: &mut Search<'_>) -> bool {
+fn take(entries: impl Iterator<Item = Entry>, path: Path, search: &mut Search<'_>) -> bool {
     let kinds = match path {
         Path::Literal => search.kinds | search.literal_kinds,
         Path::Covering => search.kinds,
