@@ -12,6 +12,7 @@ mod certificate;
 mod clock;
 mod connections;
 mod descriptors;
+mod effects;
 mod entrance;
 mod event;
 mod first;
@@ -23,6 +24,7 @@ mod recall;
 mod signal;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod token;
 
 use std::ffi::{c_int, c_void};

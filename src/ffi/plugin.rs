@@ -1,10 +1,10 @@
-//! One loaded plugin line: its engine, its watcher, and what only the broker's thread may touch.
+//! One loaded plugin line: its engine, what only the broker's thread may touch, and the answers to its events.
 //!
 //! Must not: hold a borrow of its own while it calls the broker: a kick reports the client's end, and
 //! so comes back to us, before it returns.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CString, c_int};
 use std::sync::{Arc, LazyLock};
 
 use super::abi;
@@ -16,19 +16,13 @@ use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
 use super::recall::{self, Recall};
 use super::signal::Waker;
-use super::{certificate, clock, logger, signal};
-use crate::config::{CertificateUse, Config, Control, Rehash, SourceConfig};
-use crate::control::{self, Desk, Letter, Place, Sender};
-use crate::credential::Recipe;
+use super::threads::Threads;
+use super::{certificate, clock, logger};
+use crate::config::{CertificateUse, Config, Control};
+use crate::control::{self, Desk, Letter, Sender};
 use crate::engine::{Engine, Opened, Waiting};
-use crate::pool::Surroundings;
-use crate::renewal::{self, Renewer};
 use crate::request::{ConnectionId, Occasion, Turn};
-use crate::show::Shown;
-use crate::store::Watched;
-use crate::store::sqlite::Pen;
 use crate::verdict::{Effect, Reply, Verdict};
-use crate::watch::{Duties, Watcher};
 
 /// Who waits for an answer, at any listener: the broker completes by client id alone, so two plugin
 /// lines must know of each other's.
@@ -46,7 +40,7 @@ pub(super) struct Plugin {
     pub(super) api: &'static Api,
     pub(super) engine: Arc<Engine>,
     /// What interrupts the broker's wait, unless the signal for it is somebody else's.
-    waker: Option<Waker>,
+    pub(super) waker: Option<Waker>,
     main: OwnThread<Main>,
 }
 
@@ -58,28 +52,12 @@ pub(super) struct Main {
     pub(super) connections: RefCell<Connections>,
     pub(super) entrance: Entrance,
     recall: RefCell<Recall>,
-    watch: RefCell<Watch>,
+    pub(super) threads: Threads,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
     reloading: Cell<bool>,
-    /// Who may give orders, whether that was said, and where they go.
-    control: Control,
+    /// Who may give orders, and whether that was said.
+    pub(super) control: Control,
     control_is_wanted: bool,
-    desk: RefCell<Option<Desk>>,
-    /// Where passwords may be stored anew, until its thread has it, and that thread.
-    renewal: Cell<Option<renewal::Desk>>,
-    renewer: RefCell<Option<Renewer>>,
-    /// What they are written with, until the desk has it.
-    pen: Cell<Option<Arc<Pen>>>,
-}
-
-/// The life of the watcher.
-enum Watch {
-    /// What it will look after.
-    Waiting(Vec<Box<dyn Watched>>),
-    /// It runs.
-    Running(Watcher),
-    /// It has ended, or could not start.
-    Over,
 }
 
 impl Main {
@@ -127,13 +105,7 @@ impl Plugin {
         let Opened { engine, watched } =
             Engine::open(config, &key, clock::now, Arc::clone(&WAITING))
                 .map_err(|error| error.to_string())?;
-        let pen = config
-            .controlled()
-            .and_then(|(_, database)| watched.iter().find_map(|source| source.pen(&database.path)));
-        if let Some((pen, vault)) = pen.as_ref().zip(engine.vault()) {
-            pen.seal_with(vault);
-        }
-        let renewal = rewritable(config, &watched);
+        let threads = Threads::for_sources(config, watched, engine.vault());
         Ok(Box::new(Self {
             api,
             engine: Arc::new(engine),
@@ -145,135 +117,18 @@ impl Plugin {
                 connections: RefCell::default(),
                 entrance: Entrance::default(),
                 recall: RefCell::default(),
-                watch: RefCell::new(Watch::Waiting(watched)),
+                threads,
                 reloading: Cell::new(false),
                 control: config
                     .controlled()
                     .map_or(Control::Off, |(control, _)| control),
                 control_is_wanted: config.control.is_some(),
-                desk: RefCell::new(None),
-                renewal: Cell::new(renewal),
-                renewer: RefCell::new(None),
-                pen: Cell::new(pen),
             }),
         }))
     }
 
-    /// Starts the watcher.
-    ///
-    /// # Errors
-    /// One clear line; then no thread runs.
-    pub(super) fn watch(&self) -> Result<(), String> {
-        let Some(main) = self.main() else {
-            return Ok(());
-        };
-        if let Watch::Waiting(watched) = main.watch.replace(Watch::Over) {
-            let watcher = signal::blocked(|| Watcher::start(watched, self.duties()))
-                .map_err(|error| format!("no thread to watch the sources: {error}"))?;
-            main.watch.replace(Watch::Running(watcher));
-        }
-        Ok(())
-    }
-
-    /// Starts the workers, where the broker can be told later.
-    ///
-    /// # Errors
-    /// One clear line; then no worker runs.
-    pub(super) fn work(&self, config: &Config) -> Result<(), String> {
-        if !self.api.since_2_1() || !self.has_sources() {
-            return Ok(());
-        }
-        let around = self.surroundings();
-        signal::blocked(|| self.engine.start_workers(config, &around))
-            .map_err(|error| format!("no thread to verify passwords: {error}"))
-    }
-
-    /// What threads of ours need: whatever they do is worth less than an answer in time.
-    fn surroundings(&self) -> Surroundings {
-        Surroundings {
-            enter: signal::give_way,
-            wake: self.wake(),
-        }
-    }
-
-    /// Wakes the broker, where that can be done.
-    fn wake(&self) -> Arc<dyn Fn() + Send + Sync> {
-        match self.waker {
-            Some(waker) => Arc::new(move || waker.wake()),
-            None => Arc::new(|| {}),
-        }
-    }
-
-    /// Opens the desk that takes orders, where there is anything to be ordered. After the watcher, who
-    /// puts in force what was ordered.
-    ///
-    /// # Errors
-    /// One clear line; then no thread of it runs.
-    pub(super) fn take_orders(&self, config: &Config) -> Result<(), String> {
-        let Some((main, pen)) = self.main().and_then(|main| Some((main, main.pen.take()?))) else {
-            return Ok(());
-        };
-        let place = Place {
-            pen,
-            control: main.control,
-            recipe: Recipe::Pbkdf2Sha512 {
-                iterations: config.control_iterations,
-            },
-        };
-        let Watch::Running(watcher) = &*main.watch.borrow() else {
-            return Ok(());
-        };
-        let looker = watcher.looker();
-        let engine = Arc::clone(&self.engine);
-        let around = self.surroundings();
-        let desk = signal::blocked(|| Desk::open(place, engine, looker, &around));
-        let desk = desk.map_err(|error| format!("no thread for the control API: {error}"))?;
-        main.desk.replace(Some(desk));
-        Ok(())
-    }
-
-    /// Starts the thread that stores passwords anew, where that is wanted.
-    ///
-    /// # Errors
-    /// One clear line; then it does not run.
-    pub(super) fn renew(&self) -> Result<(), String> {
-        let Some((main, desk)) = self
-            .main()
-            .and_then(|main| Some((main, main.renewal.take()?)))
-        else {
-            return Ok(());
-        };
-        let (engine, around) = (Arc::clone(&self.engine), self.surroundings());
-        let renewer = signal::blocked(|| Renewer::start(desk, engine, &around));
-        let renewer = renewer.map_err(|error| format!("no thread to store passwords: {error}"))?;
-        main.renewer.replace(Some(renewer));
-        Ok(())
-    }
-
-    fn duties(&self) -> Duties {
-        let (news, trouble, beat, logins) = (
-            Arc::clone(&self.engine),
-            Arc::clone(&self.engine),
-            Arc::clone(&self.engine),
-            Arc::clone(&self.engine),
-        );
-        let wake = self.wake();
-        Duties {
-            enter: signal::give_way,
-            news: Box::new(move |what| news.review(what, clock::now().wall)),
-            trouble: Box::new(move |why| trouble.source_failed(why, clock::now().wall)),
-            beat: Box::new(move || {
-                beat.beat(clock::now());
-                if beat.is_to_be_ticked() || logger::waits() {
-                    wake();
-                }
-            }),
-            logins: Box::new(move || logins.take_logins()),
-        }
-    }
-
     /// Whether there is anything to be asked about who may enter.
-    fn has_sources(&self) -> bool {
+    pub(super) fn has_sources(&self) -> bool {
         self.engine.has_sources()
     }
 
@@ -578,7 +433,7 @@ impl Plugin {
             at: clock::now().wall,
             payload: order.payload.to_vec().into(),
         };
-        if let Some(desk) = &*main.desk.borrow() {
+        if let Some(desk) = &*main.threads.desk() {
             match is_own {
                 true => self.take_own(desk, letter),
                 false if desk.take(letter).is_err() => {
@@ -605,9 +460,7 @@ impl Plugin {
     /// RELOAD: the sources are looked at on the watcher's thread; the broker's goes on at once.
     pub(super) fn reload(&self, main: &Main) -> c_int {
         main.reloading.set(true);
-        if let Watch::Running(watcher) = &*main.watch.borrow() {
-            watcher.look();
-        }
+        main.threads.look();
         self.denied(super::guard::RELOAD.denied)
     }
 
@@ -631,143 +484,4 @@ impl Plugin {
         }
         abi::MOSQ_ERR_SUCCESS
     }
-
-    fn perform(&self, main: &Main, effect: &Effect) {
-        // Checked on the way in: no name and no id holds a NUL.
-        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
-        let pointer = |connection| main.connections.borrow().pointer(connection);
-        match effect {
-            Effect::Kick {
-                connection,
-                client_id,
-                username,
-            } => {
-                self.end(main, *connection, client_id, username);
-            }
-            Effect::KickKeyed { connection } => self.end_keyed(main, *connection),
-            // 2.1 tells who is in.
-            Effect::KickUnseen { .. } if self.api.since_2_1() => {}
-            Effect::KickUnseen { identity } => {
-                if let Some(identity) = in_c(identity) {
-                    main.broker.kick_username(Some(&identity));
-                }
-            }
-            Effect::KickUsername(None) => main.broker.kick_username(None),
-            Effect::KickUsername(Some(username)) => {
-                if let Some(username) = in_c(username) {
-                    main.broker.kick_username(Some(&username));
-                }
-            }
-            Effect::Publish {
-                topic,
-                payload,
-                retain,
-            } => {
-                if let Some(topic) = in_c(topic) {
-                    main.broker.publish(None, &topic, payload, *retain);
-                }
-            }
-            Effect::Tell { to, topic, payload } => {
-                if let Some((topic, id)) = in_c(topic).zip(in_c(&to.client_id)) {
-                    let is_still_it = to.connection.is_none_or(|connection| {
-                        pointer(connection)
-                            .is_some_and(|client| main.broker.is_current(&id, client))
-                    });
-                    if is_still_it {
-                        main.broker.publish(Some(&id), &topic, payload, false);
-                    }
-                }
-            }
-            Effect::Recheck { client_id } => {
-                if let Some(id) = in_c(client_id) {
-                    main.broker.recheck(&id);
-                }
-            }
-            Effect::Complete {
-                connection,
-                client_id,
-                verdict,
-            } => {
-                if let Some((client, id)) = pointer(*connection).zip(in_c(client_id)) {
-                    self.complete(main, client, &id, *verdict);
-                }
-            }
-        }
-    }
-
-    /// Ends a connection.
-    fn end(&self, main: &Main, connection: ConnectionId, client_id: &str, username: &str) {
-        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
-        let pointer = || main.connections.borrow().pointer(connection);
-        let Some((client, id)) = pointer().zip(in_c(client_id)) else {
-            return;
-        };
-        if main.broker.is_current(&id, client) {
-            main.broker.kick(&id);
-        }
-        // Its end has been reported, or the broker has lost it or another one under this id: 2.0.11 does
-        // where an exchange under the same id was broken off.
-        if !self.api.since_2_1()
-            && pointer() == Some(client)
-            && let Some(username) = in_c(username)
-        {
-            main.broker.kick_username(Some(&username));
-        }
-    }
-
-    /// Tells a client that was left waiting.
-    fn complete(&self, main: &Main, client: ClientPtr, id: &CStr, verdict: Verdict) {
-        main.broker.complete(id, event::code(self.api, verdict));
-        if main.broker.is_current(id, client) {
-            return;
-        }
-        if verdict == Verdict::Allow {
-            // The broker tells nobody when a waiting client leaves.
-            log::info!(
-                "gone before the answer client_id={}: it left, or sent something before \
-                 it was let in (plugin_opt_hashing inline answers at once)",
-                Shown(&id.to_string_lossy())
-            );
-        }
-        self.forget(main, client);
-    }
-
-    /// Ends all threads and waits for them.
-    pub(super) fn close(&self) {
-        if let Some(main) = self.main() {
-            // What is under way there still needs the watcher.
-            if let Some(desk) = main.desk.take() {
-                desk.close();
-            }
-            if let Some(renewer) = main.renewer.take() {
-                renewer.stop();
-            }
-            if let Watch::Running(watcher) = main.watch.replace(Watch::Over) {
-                watcher.stop();
-            }
-            self.engine.stop_workers();
-            logger::flush(main.broker);
-        }
-    }
-}
-
-/// The files in which passwords may be stored anew, where that is wanted.
-fn rewritable(config: &Config, watched: &[Box<dyn Watched>]) -> Option<renewal::Desk> {
-    if config.rehash == Rehash::Off {
-        return None;
-    }
-    let places = config.sources.iter().filter_map(|source| match source {
-        SourceConfig::PasswordFile(path) => Some((path.clone(), renewal::Place::File)),
-        SourceConfig::Database(database) => {
-            let path = &database.path;
-            let pen = watched.iter().find_map(|source| source.pen(path))?;
-            Some((path.clone(), renewal::Place::Database(pen)))
-        }
-        SourceConfig::Query(_) => None,
-    });
-    Some(renewal::Desk {
-        places: places.collect(),
-        limits: config.limits,
-        clock: clock::now,
-    })
 }

@@ -1,0 +1,114 @@
+//! Effects, carried out on the broker.
+//!
+//! Must not: hold a borrow of the plugin's own while the broker is called, or take a client's memory for the client.
+
+use std::ffi::{CStr, CString};
+
+use super::broker::ClientPtr;
+use super::event;
+use super::plugin::{Main, Plugin};
+use crate::request::ConnectionId;
+use crate::show::Shown;
+use crate::verdict::{Effect, Verdict};
+
+impl Plugin {
+    pub(super) fn perform(&self, main: &Main, effect: &Effect) {
+        // Checked on the way in: no name and no id holds a NUL.
+        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
+        let pointer = |connection| main.connections.borrow().pointer(connection);
+        match effect {
+            Effect::Kick {
+                connection,
+                client_id,
+                username,
+            } => {
+                self.end(main, *connection, client_id, username);
+            }
+            Effect::KickKeyed { connection } => self.end_keyed(main, *connection),
+            // 2.1 tells who is in.
+            Effect::KickUnseen { .. } if self.api.since_2_1() => {}
+            Effect::KickUnseen { identity } => {
+                if let Some(identity) = in_c(identity) {
+                    main.broker().kick_username(Some(&identity));
+                }
+            }
+            Effect::KickUsername(None) => main.broker().kick_username(None),
+            Effect::KickUsername(Some(username)) => {
+                if let Some(username) = in_c(username) {
+                    main.broker().kick_username(Some(&username));
+                }
+            }
+            Effect::Publish {
+                topic,
+                payload,
+                retain,
+            } => {
+                if let Some(topic) = in_c(topic) {
+                    main.broker().publish(None, &topic, payload, *retain);
+                }
+            }
+            Effect::Tell { to, topic, payload } => {
+                if let Some((topic, id)) = in_c(topic).zip(in_c(&to.client_id)) {
+                    let is_still_it = to.connection.is_none_or(|connection| {
+                        pointer(connection)
+                            .is_some_and(|client| main.broker().is_current(&id, client))
+                    });
+                    if is_still_it {
+                        main.broker().publish(Some(&id), &topic, payload, false);
+                    }
+                }
+            }
+            Effect::Recheck { client_id } => {
+                if let Some(id) = in_c(client_id) {
+                    main.broker().recheck(&id);
+                }
+            }
+            Effect::Complete {
+                connection,
+                client_id,
+                verdict,
+            } => {
+                if let Some((client, id)) = pointer(*connection).zip(in_c(client_id)) {
+                    self.complete(main, client, &id, *verdict);
+                }
+            }
+        }
+    }
+
+    /// Ends a connection.
+    fn end(&self, main: &Main, connection: ConnectionId, client_id: &str, username: &str) {
+        let in_c = |text: &str| CString::new(text.as_bytes()).ok();
+        let pointer = || main.connections.borrow().pointer(connection);
+        let Some((client, id)) = pointer().zip(in_c(client_id)) else {
+            return;
+        };
+        if main.broker().is_current(&id, client) {
+            main.broker().kick(&id);
+        }
+        // Its end has been reported, or the broker has lost it or another one under this id: 2.0.11 does
+        // where an exchange under the same id was broken off.
+        if !self.api.since_2_1()
+            && pointer() == Some(client)
+            && let Some(username) = in_c(username)
+        {
+            main.broker().kick_username(Some(&username));
+        }
+    }
+
+    /// Tells a client that was left waiting.
+    fn complete(&self, main: &Main, client: ClientPtr, id: &CStr, verdict: Verdict) {
+        main.broker().complete(id, event::code(self.api, verdict));
+        if main.broker().is_current(id, client) {
+            return;
+        }
+        if verdict == Verdict::Allow {
+            // The broker tells nobody when a waiting client leaves.
+            log::info!(
+                "gone before the answer client_id={}: it left, or sent something before \
+                 it was let in (plugin_opt_hashing inline answers at once)",
+                Shown(&id.to_string_lossy())
+            );
+        }
+        self.forget(main, client);
+    }
+}
