@@ -23,22 +23,18 @@ struct Ledger {
 impl Ledger {
     /// Sends orders until the broker is killed; what is answered is put down.
     fn run(&mut self, admin: &mut Admin, dice: &mut Dice, kill: impl FnOnce()) {
+        // The first finds a database that nobody has written to.
+        self.answer(admin);
+        let time = self.answer(admin);
         for _ in 0..30 {
-            let orders: Vec<Value> = (0..=dice.below(3))
-                .map(|_| {
-                    self.next += 1;
-                    json!({"command": "createClient", "username": format!("u{}", self.next), "correlationData": format!("u{}", self.next)})
-                })
-                .collect();
-            admin
-                .0
-                .publish(TOPIC, json!({ "commands": orders }).to_string());
+            self.send(admin, 1 + dice.below(3));
         }
         for _ in 0..dice.below(30) {
             self.note(admin.0.receive(Duration::from_secs(10)));
         }
-        // Any moment will do: that is the point.
-        let moment = Instant::now() + Duration::from_micros(dice.below(3_000) as u64);
+        // Any moment between an order and its answer will do: that is the point.
+        self.send(admin, 1);
+        let moment = Instant::now() + time.mul_f64(dice.below(1_000) as f64 / 1e3);
         while Instant::now() < moment {
             std::hint::spin_loop();
         }
@@ -49,6 +45,28 @@ impl Ledger {
                 event => self.note(event),
             }
         }
+    }
+
+    /// How long one order takes.
+    fn answer(&mut self, admin: &mut Admin) -> Duration {
+        let sent = Instant::now();
+        self.send(admin, 1);
+        let event = admin.0.receive(Duration::from_secs(10));
+        let time = sent.elapsed();
+        assert!(matches!(event, Event::Publish { .. }), "{event:?}");
+        self.note(event);
+        time
+    }
+
+    fn send(&mut self, admin: &mut Admin, orders: usize) {
+        let order = |_| {
+            self.next += 1;
+            let name = format!("u{}", self.next);
+            json!({"command": "createClient", "username": name, "correlationData": name})
+        };
+        let orders: Vec<Value> = (0..orders).map(order).collect();
+        let message = json!({ "commands": orders });
+        admin.0.publish(TOPIC, message.to_string());
     }
 
     fn note(&mut self, event: Event) {
