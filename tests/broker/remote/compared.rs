@@ -176,8 +176,10 @@ const RECORD: &[Step] = &[
         "",
     ),
     ("audit verify", ""),
+    // Nothing and everything: "now" is another second on one side than on the other.
     ("audit prune --before 2001-02-03", ""),
-    ("audit prune --before 0s", ""),
+    ("audit prune --before 52w", ""),
+    ("audit prune --before 2100-01-01", ""),
     ("audit verify", ""),
 ];
 
