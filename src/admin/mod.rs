@@ -23,5 +23,7 @@ mod within;
 pub use apply::{Actor, Batch, Error, Outcome, apply};
 pub use command::{Change, Command, DefaultsChange, Existing, GroupChange, RoleChange, Rotation};
 pub use office::{Import, Local, Office, Seen};
-pub use question::{CONTROL_TOPIC, Pile, Question, RESPONSE_TOPIC};
+pub use question::{CONTROL_TOPIC, Pile, Question};
+
+pub use crate::policy::RESPONSE_TOPIC;
 pub use touched::Touched;

@@ -15,9 +15,6 @@ use crate::store::{self, Page, Search, Wanted};
 /// Where orders are sent to.
 pub const CONTROL_TOPIC: &str = "$CONTROL/dynamic-security/v1";
 
-/// Where everybody who may receive it is answered.
-pub const RESPONSE_TOPIC: &str = "$CONTROL/dynamic-security/v1/response";
-
 /// What is asked: each is a method of [`Office`](super::Office) or of what it opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

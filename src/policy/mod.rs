@@ -50,7 +50,7 @@ pub use self::question::{Asker, Message, Qos, Question};
 pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};
 pub use self::role::{Role, RoleDefinition, Window};
 pub use self::rule::{AclType, Conditions, Permission, Priority, Retain, Rule, RuleError};
-pub use self::scope::{Limit, OWN_TOPIC, Prefixes, Scope};
+pub use self::scope::{Limit, OWN_TOPIC, Prefixes, RESPONSE_TOPIC, Scope};
 pub use self::stored::{Grantee, Holdings, Ranked, StoredGroup, StoredRole};
 pub use self::template::{About, Substitution, Template};
 pub use self::topic::{Filter, FilterError, HeardTopic, Topic, TopicError};

@@ -161,6 +161,9 @@ impl StoredRole {
     }
 }
 
+/// Where everybody who may receive it is answered.
+pub const RESPONSE_TOPIC: &str = "$CONTROL/dynamic-security/v1/response";
+
 /// Where clients send what they order for themselves: no right to administer is needed, and none follows.
 pub const OWN_TOPIC: &str = "$CONTROL/doorman/own/v1";
 

@@ -341,23 +341,46 @@ fn odd_rules_of_roles_are_told_where_roles_are_asked() {
     ] {
         desk.on(&[&["role"], &args[..]].concat()).code(0);
     }
-    let plugin = desk.write("libmosquitto_doorman.so", "");
-    let with = |roles| {
-        let conf = format!(
-            "listener 1883 127.0.0.1\nuser no-such-user\nplugin {}\nplugin_opt_database {}\n\
-             plugin_opt_database_roles {roles}\n",
-            plugin.display(),
-            desk.place.display()
-        );
-        desk.write("m.conf", &conf);
-        desk.run(&["check", "m.conf"])
-    };
-    with("true")
+    check_database(&desk, "true")
         .code(6)
         .tells("m.conf:4: warning: role \"wide open\": allow publishClientSend a/b: another rule")
         .tells("(deny publishClientSend a/+)")
         .tells("note: role \"wide open\": allow publishClientReceive #: this allows every topic");
-    assert!(!with("false").out.contains("wide open"));
+    assert!(!check_database(&desk, "false").out.contains("wide open"));
+}
+
+/// A configuration with the database, whose roles are asked or not.
+fn check_database(desk: &Desk, roles: &str) -> Ran {
+    let plugin = desk.write("libmosquitto_doorman.so", "");
+    let conf = format!(
+        "listener 1883 127.0.0.1\nuser no-such-user\nplugin {}\nplugin_opt_database {}\n\
+         plugin_opt_database_roles {roles}\n",
+        plugin.display(),
+        desk.place.display()
+    );
+    desk.write("m.conf", &conf);
+    desk.run(&["check", "m.conf"])
+}
+
+#[test]
+fn a_limited_administrator_who_reads_what_others_are_answered_is_told_of() {
+    let answers = "$CONTROL/dynamic-security/v1/response";
+    let desk = Desk::database();
+    let role = |args: &[&str]| desk.on(&[&["role"], args].concat()).code(0);
+    role(&["add", "p-admin", "--admin-prefix", "p-"]);
+    let orders = "$CONTROL/dynamic-security/v1";
+    role(&["allow", "p-admin", "publishClientSend", orders]);
+    role(&["allow", "p-admin", "subscribeLiteral", answers]);
+    let ran = check_database(&desk, "true").code(0);
+    assert!(!ran.out.contains("p-admin"), "{}", ran.out);
+    role(&["allow", "p-admin", "publishClientReceive", "$CONTROL/#"]);
+    check_database(&desk, "true").code(6).tells(
+        "m.conf:4: warning: role p-admin: allow publishClientReceive $CONTROL/#: by this an \
+         administrator with a limit hears what others are answered",
+    );
+    role(&["set", "p-admin", "--no-admin-prefix"]);
+    let ran = check_database(&desk, "true").code(0);
+    assert!(!ran.out.contains("with a limit"), "{}", ran.out);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
+use super::scope::OWN_TOPIC;
 use super::template::{Level, Template};
 
 pub use self::file::file;
@@ -54,6 +55,8 @@ pub enum Oddity {
     BrokersStatus,
     /// It allows to administer the broker.
     Administration,
+    /// It lets an administrator with a limit hear what others are answered.
+    Overhears,
     /// It allows by client id, which clients choose.
     ChosenClientId,
     /// It allows all topics below a name, which may be the name of something else.
@@ -69,7 +72,7 @@ pub enum Oddity {
 pub enum Weight {
     /// It may well be meant.
     Note,
-    /// The rule does not do what it says.
+    /// The rule does not do what it says, or undoes what something else says.
     Warning,
 }
 
@@ -83,7 +86,8 @@ impl Oddity {
             | Self::ImpossibleLiteral
             | Self::DeniedWildcard
             | Self::LiteralName
-            | Self::Overruled(_) => Weight::Warning,
+            | Self::Overruled(_)
+            | Self::Overhears => Weight::Warning,
             Self::NameInsideLevel
             | Self::Repeated(_)
             | Self::Everything
@@ -110,6 +114,7 @@ impl Oddity {
             | Self::Everything
             | Self::BrokersStatus
             | Self::Administration
+            | Self::Overhears
             | Self::ChosenClientId
             | Self::NameOwnsTree
             | Self::AnonymousOnly => None,
@@ -117,8 +122,9 @@ impl Oddity {
     }
 }
 
-/// What a rule that allows opens by its template alone.
-fn openness(template: &Template, sends: bool) -> impl Iterator<Item = Oddity> {
+/// What a rule that allows opens by its template alone; administration only where it lets clients
+/// publish, and without a limit.
+fn openness(template: &Template, administers: bool) -> impl Iterator<Item = Oddity> {
     let mut levels = template.levels();
     let (first, second) = (levels.next(), levels.next());
     let first_is = |text| first == Some(Level::Text(text));
@@ -127,7 +133,8 @@ fn openness(template: &Template, sends: bool) -> impl Iterator<Item = Oddity> {
     [
         (first == Some(Level::Hash)).then_some(Oddity::Everything),
         (first_is("$SYS") && second == Some(Level::Hash)).then_some(Oddity::BrokersStatus),
-        (first_is("$CONTROL") && sends).then_some(Oddity::Administration),
+        (administers && first_is("$CONTROL") && template.as_str() != OWN_TOPIC)
+            .then_some(Oddity::Administration),
         by_client.then_some(Oddity::ChosenClientId),
         tree.then_some(Oddity::NameOwnsTree),
     ]

@@ -8,6 +8,7 @@ use std::fmt;
 use super::Oddity;
 
 impl fmt::Display for Oddity {
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SharedTopic => {
@@ -49,6 +50,10 @@ impl fmt::Display for Oddity {
             }
             Self::Administration => {
                 "this allows to administer the broker: whoever has it can give himself everything else"
+            }
+            Self::Overhears => {
+                "by this an administrator with a limit hears what others are answered about names beyond \
+                 it; take it out: what he orders is answered to him without it"
             }
             Self::ChosenClientId => {
                 "clients choose their client id: this opens to whoever takes that id; bind accounts to \

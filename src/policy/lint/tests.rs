@@ -9,6 +9,7 @@ use super::super::{
     Window,
 };
 use super::*;
+use crate::model::NamePrefix;
 
 use AclType::{
     PublishClientReceive as Receive, PublishClientSend as Send, SubscribeLiteral as Literal,
@@ -97,6 +98,7 @@ fn rules_that_open_much_are_noted() {
         (allow(Receive, "$SYS/#"), vec![Oddity::BrokersStatus]),
         (allow(Send, "$CONTROL/#"), vec![Oddity::Administration]),
         (allow(Receive, "$CONTROL/#"), vec![]),
+        (allow(Send, "$CONTROL/doorman/own/v1"), vec![]),
         (allow(Send, "a/%c"), vec![Oddity::ChosenClientId]),
         (allow(Send, "%u/#"), vec![Oddity::NameOwnsTree]),
         (
@@ -107,6 +109,43 @@ fn rules_that_open_much_are_noted() {
     ] {
         assert_eq!(of_rule(rule.clone()), oddities, "{rule:?}");
     }
+}
+
+#[test]
+fn whoever_is_limited_and_hears_what_others_are_answered_is_found() {
+    let answers = "$CONTROL/dynamic-security/v1/response";
+    let limited = |rules| {
+        let admin_prefix = NamePrefix::new("p-").ok();
+        let limited = RoleDefinition {
+            admin_prefix,
+            ..definition(rules)
+        };
+        role(&limited).unwrap()
+    };
+    let orders = || allow(Send, "$CONTROL/dynamic-security/v1");
+    for filter in [answers, "$CONTROL/#", "$CONTROL/+/v1/response"] {
+        let found = limited(vec![orders(), allow(Receive, filter)]);
+        let oddity = Oddity::Overhears;
+        assert_eq!(found, [Finding { rule: 1, oddity }], "{filter}");
+        assert_eq!(oddity.weight(), Weight::Warning);
+        // Without a limit that is what it is for.
+        let found = of_role(vec![orders(), allow(Receive, filter)]);
+        assert_eq!(found, [(0, Oddity::Administration)], "{filter}");
+    }
+    for rule in [
+        deny(Receive, "$CONTROL/#"),
+        allow(Receive, "$CONTROL/dynamic-security/v1"),
+        allow(Receive, "$CONTROL/doorman/own/v1/response"),
+        allow(Receive, "p-/#"),
+        allow(Literal, answers),
+        allow(Pattern, "$CONTROL/#"),
+    ] {
+        assert_eq!(limited(vec![orders(), rule.clone()]), [], "{rule:?}");
+    }
+    // Refused before it is allowed.
+    let first = deny(Receive, answers).with_priority(Priority::clamped(1));
+    let found = limited(vec![orders(), allow(Receive, "$CONTROL/#"), first]);
+    assert_eq!(found, []);
 }
 
 #[test]
@@ -207,6 +246,7 @@ fn every_oddity_says_what_to_do() {
     for oddity in [
         Oddity::SharedTopic,
         Oddity::Overruled(1),
+        Oddity::Overhears,
         Oddity::AnonymousOnly,
     ] {
         assert!(oddity.to_string().len() > 40);
