@@ -128,6 +128,11 @@ impl Plugin {
             let shows = certificate::of(self.api, client, self.engine.reads_certificates());
             self.enter(main, client, &shows);
         }
+        // Without a username it is nobody's account, and at a listener of ours.
+        let mut connections = main.connections.borrow_mut();
+        if connections.number(client).is_none() {
+            connections.begin(client);
+        }
         abi::MOSQ_ERR_SUCCESS
     }
 

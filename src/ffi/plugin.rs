@@ -191,6 +191,9 @@ impl Plugin {
             Verdict::Allow | Verdict::Pending => {}
             // Whoever else lets it in, it ends with its key.
             Verdict::Defer(_) if asked.connection.is_some_and(|c| self.engine.has_key(c)) => {}
+            // Who is in without a username is nobody's account, and stays as it is.
+            Verdict::Defer(_)
+                if asked.occasion == Occasion::Again && request.connect.username.is_none() => {}
             Verdict::Deny(_) | Verdict::Defer(_) => {
                 if let Some((main, client)) = main.zip(client) {
                     self.forget(main, client);

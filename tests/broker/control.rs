@@ -85,6 +85,82 @@ fn whoever_has_no_right_to_it_gives_no_orders_and_hears_no_answers() {
     });
 }
 
+#[test]
+fn who_has_no_username_gives_the_orders_that_its_group_may() {
+    let nobody = |port| {
+        Connect::new(Protocol::V311)
+            .client_id("nobody")
+            .accepted(port)
+    };
+    let order = |name: &str| json!({"command": "createClient", "username": name});
+    for_each_broker(|startup| {
+        let broker = ours(startup, &beginning());
+        let mut admin = Admin::at(&broker);
+        // Who is in without a username is ended by both orders, a moment after the answer.
+        let mut first = nobody(broker.port());
+        admin.order(json!({"command": "setAnonymousGroup", "groupname": "g1"}));
+        assert!(first.is_closed_within(PATIENCE));
+        let message = json!({"commands": [order("refused")]}).to_string();
+        let mut second = nobody(broker.port());
+        second.publish_acknowledged(TOPIC, message);
+        let there = json!({"command": "getClient", "username": "refused"});
+        assert_eq!(admin.order(there)["error"], "Client not found");
+
+        admin.order(json!({"command": "addGroupRole", "groupname": "g1", "rolename": "admin"}));
+        assert!(second.is_closed_within(PATIENCE));
+        let mut nobody = Admin(nobody(broker.port()));
+        assert_eq!(nobody.0.subscribe(RESPONSE, 0), 0);
+        assert_eq!(
+            nobody.order(order("first")),
+            json!({"command": "createClient"})
+        );
+        // The broker asks again for everybody who is in.
+        let end = broker.log_end();
+        broker.sighup();
+        broker.wait_for_log_after(end, "Reloading config", PATIENCE);
+        assert_eq!(
+            nobody.order(order("second")),
+            json!({"command": "createClient"})
+        );
+        assert!(!broker.log().contains("another plugin's listener"));
+    });
+}
+
+/// Since 2.1 the topic is one for all listeners.
+#[test]
+fn who_has_no_username_at_another_listener_gives_no_orders() {
+    for_each_broker(|startup| {
+        if !startup.tree().is_2_1() {
+            return;
+        }
+        let mut file: Value = serde_json::from_str(&beginning()).unwrap();
+        file["groups"][0]["roles"] = json!([{"rolename": "admin"}]);
+        file["anonymousGroup"] = json!("g1");
+        let startup = startup.file("dynsec.json", file.to_string());
+        import(startup.dir());
+        let conf = "per_listener_settings true\nlistener {port} 127.0.0.1\nallow_anonymous true\n"
+            .to_owned()
+            + &plugin_conf(&["database {dir}/db", "database_roles true"])
+            + "listener {port2} 127.0.0.1\nallow_anonymous true\n";
+        let broker = startup.start(&conf);
+        let connect = Connect::new(Protocol::V311).client_id("nobody");
+        let order = |name: &str| json!({"command": "createClient", "username": name});
+        let message = json!({"commands": [order("refused")]}).to_string();
+        connect
+            .accepted(broker.nth_port(2))
+            .publish_acknowledged(TOPIC, message);
+        broker.wait_for_log("another plugin's listener", PATIENCE);
+        let mut nobody = Admin(connect.accepted(broker.port()));
+        assert_eq!(nobody.0.subscribe(RESPONSE, 0), 0);
+        assert_eq!(
+            nobody.order(order("done")),
+            json!({"command": "createClient"})
+        );
+        let there = nobody.order(json!({"command": "getClient", "username": "refused"}));
+        assert_eq!(there["error"], "Client not found");
+    });
+}
+
 /// A broker whose listener lets everybody in, with an account and no rules.
 fn without_rules(startup: Startup, control: &str) -> Broker {
     drop(database(&startup.dir().join("db"), &[account("ann", "pw")]));
