@@ -12,7 +12,22 @@ pub(super) fn blocked<T>(body: impl FnOnce() -> T) -> T {
 }
 
 /// Lets the broker's thread go first: what this thread does is worth less than an answer in time.
+///
+/// A lower priority alone does not do that. The broker's thread wakes one of ours, which has slept, so its
+/// turn may be the next at once, on the same core, and then it stays there until it waits. `SCHED_BATCH`
+/// takes no core from whoever has it.
 pub(super) fn give_way() {
+    let plain = libc::sched_param { sched_priority: 0 };
+    // SAFETY: sched_setscheduler(2) on the calling thread, by its number since musl's function refuses;
+    // it reads the parameter. A thread that stays as it was is as good as the others.
+    unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_BATCH,
+            &raw const plain,
+        )
+    };
     // SAFETY: setpriority(2) on the calling thread; it fails only where it may not be lowered, and
     // then the thread is as good as the others.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };

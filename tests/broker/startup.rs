@@ -213,6 +213,56 @@ fn a_broker_ends_in_order_and_takes_the_watcher_with_it() {
     });
 }
 
+#[test]
+fn threads_of_ours_take_no_core_from_the_brokers() {
+    for_each_broker(|startup| {
+        let broker = startup.start(&conf(&[
+            "database {dir}/db",
+            "database_roles true",
+            "auto_init false",
+        ]));
+        let tasks = format!("/proc/{}/task", broker.pid());
+        // Name, niceness and policy of each.
+        let all = || -> Vec<[String; 3]> {
+            let tasks = fs::read_dir(&tasks).unwrap().flatten();
+            let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+            stats.map(|stat| of_thread(&stat)).collect()
+        };
+        let gives_way = |name: &str| {
+            let is_it = |thread: &[String; 3]| thread[0].starts_with(name);
+            let all = all();
+            let mut those = all.iter().filter(|thread| is_it(thread)).peekable();
+            those.peek().is_some() && those.all(|thread| thread[1..] == ["10", BATCH])
+        };
+        let workers = broker.tree().is_2_1().then_some("doorman-work");
+        for name in ["doorman-watch", "doorman-control"]
+            .into_iter()
+            .chain(workers)
+        {
+            // It says so itself, a moment after it was started.
+            assert!(eventually(PATIENCE, || gives_way(name)), "{:?}", all());
+        }
+        let [_, niceness, policy] = of_thread(&fs::read_to_string("/proc/self/stat").unwrap());
+        let main = fs::read_to_string(format!("{tasks}/{}/stat", broker.pid())).unwrap();
+        assert_eq!(
+            of_thread(&main)[1..],
+            [niceness, policy],
+            "as it was started"
+        );
+    });
+}
+
+/// Name, niceness and policy of `/proc/PID/stat`.
+fn of_thread(stat: &str) -> [String; 3] {
+    let (before, after) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = after.split_whitespace().collect();
+    let (_, name) = before.split_once('(').unwrap();
+    // The nineteenth and the forty-first, of which the third comes first.
+    [name, fields[16], fields[38]].map(str::to_owned)
+}
+
+const BATCH: &str = "3";
+
 /// In a process with threads, the kernel has whoever opens the 256th, 512th … descriptor wait.
 #[test]
 fn the_table_of_descriptors_is_as_large_as_it_may_get() {
