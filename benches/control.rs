@@ -2,8 +2,8 @@
 //! many take, and what a pair that has nothing to do with them feels; doorman beside dynamic-security.
 //!
 //! Must not: let a contender run in a quieter moment than the other: they take turns. Questions (write
-//! bulk start list) and versions may be given: `cargo bench --bench control -- write 2.0.21`; without a
-//! version it is 2.1.2.
+//! bulk start list), versions and numbers of clients may be given: `cargo bench --bench control -- write
+//! 2.0.21 10000`; without a version it is 2.1.2.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -51,7 +51,17 @@ use std::time::Instant;
 use self::bars::Bars;
 use self::support::Tree;
 
-type Ask = fn(&Tree, &mut Bars);
+type Ask = fn(&Tree, Sizes<'_>, &mut Bars);
+
+/// The numbers of clients that are asked about; none is all.
+#[derive(Clone, Copy)]
+pub struct Sizes<'a>(&'a [usize]);
+
+impl Sizes<'_> {
+    pub fn has(self, size: usize) -> bool {
+        self.0.is_empty() || self.0.contains(&size)
+    }
+}
 
 const QUESTIONS: [(&str, Ask); 4] = [
     ("write", write::ask),
@@ -69,6 +79,7 @@ fn main() -> ExitCode {
     let named = |names: &[&str]| wanted.iter().any(|wanted| names.contains(&&**wanted));
     let all_questions = !named(&QUESTIONS.map(|(name, _)| name));
     let newest = !named(&support::tree::SUPPORTED);
+    let sizes: Vec<usize> = wanted.iter().filter_map(|word| word.parse().ok()).collect();
     let mut bars = Bars::default();
     for (name, ask) in QUESTIONS {
         if !all_questions && !named(&[name]) {
@@ -77,7 +88,7 @@ fn main() -> ExitCode {
         let began = Instant::now();
         for version in support::tree::SUPPORTED.into_iter().rev() {
             if named(&[version]) || newest && version == "2.1.2" {
-                ask(&Tree::find(version), &mut bars);
+                ask(&Tree::find(version), Sizes(&sizes), &mut bars);
             }
         }
         println!("({name}: {:.0} s)\n", began.elapsed().as_secs_f64());

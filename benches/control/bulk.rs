@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::Sizes;
 use crate::accounts::{A_SITE, Accounts};
 use crate::admin::{Admin, Exchange, message};
 use crate::bars::Bars;
@@ -23,7 +24,7 @@ const FLEET: usize = 100_000;
 /// Of those with dynamic-security, which takes longer for each.
 const FLEET_OF_STOCK: usize = 2_000;
 
-pub fn ask(tree: &Tree, bars: &mut Bars) {
+pub fn ask(tree: &Tree, _: Sizes<'_>, bars: &mut Bars) {
     one_message(tree, bars);
     fleet(tree, bars);
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::Sizes;
 use crate::accounts::{A_SITE, Accounts};
 use crate::admin::{Admin, Exchange, message};
 use crate::bars::Bars;
@@ -16,7 +17,7 @@ const CLIENTS: usize = 500_000;
 const PAGE: usize = 1_000;
 const MOMENT: Duration = Duration::from_secs(3);
 
-pub fn ask(tree: &Tree, bars: &mut Bars) {
+pub fn ask(tree: &Tree, _: Sizes<'_>, bars: &mut Bars) {
     let version = tree.version();
     println!(
         "list, {version}: listClients with everything about each, {PAGE} on a page, all of {CLIENTS}; ms for a page"

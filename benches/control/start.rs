@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::Sizes;
 use crate::accounts::{A_SITE, Accounts};
 use crate::bars::Bars;
 use crate::contender::{Contender, PATIENCE, iterations};
@@ -12,14 +13,14 @@ use crate::support::Tree;
 const SIZES: [(usize, usize); 3] = [(10_000, 10_000), (100_000, A_SITE), (500_000, A_SITE)];
 const TURNS: usize = 3;
 
-pub fn ask(tree: &Tree, bars: &mut Bars) {
+pub fn ask(tree: &Tree, sizes: Sizes<'_>, bars: &mut Bars) {
     let version = tree.version();
     println!("start, {version}: until it answers, and the memory resident then; {TURNS} turns");
     println!(
         "{:>8} {:>16} {:17} {:>24} {:>24}",
         "clients", "holders of a role", "contender", "start, ms", "memory, MiB"
     );
-    for (count, site) in SIZES {
+    for (count, site) in SIZES.into_iter().filter(|(count, _)| sizes.has(*count)) {
         let dir = tempfile::tempdir().expect("a directory");
         let accounts = Accounts::at(dir.path(), count, site);
         let mut figures = Contender::ALL.map(|_| (Vec::new(), Vec::new()));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::Sizes;
 use crate::accounts::{A_SITE, Accounts, RARE};
 use crate::admin::{Admin, message};
 use crate::bars::Bars;
@@ -50,7 +51,7 @@ struct Figures {
     felt: Vec<Felt>,
 }
 
-pub fn ask(tree: &Tree, bars: &mut Bars) {
+pub fn ask(tree: &Tree, sizes: Sizes<'_>, bars: &mut Bars) {
     let version = tree.version();
     println!("write, {version}: ms from an order to its answer, and the pair's; {TURNS} turns");
     println!(
@@ -68,7 +69,7 @@ pub fn ask(tree: &Tree, bars: &mut Bars) {
         "p99 quiet",
         "ratio"
     );
-    for count in SIZES {
+    for count in SIZES.into_iter().filter(|count| sizes.has(*count)) {
         let dir = tempfile::tempdir().expect("a directory");
         let accounts = Accounts::at(dir.path(), count, A_SITE);
         let mut sides = Contender::ALL.map(|contender| Side::of(contender, tree, &accounts));
