@@ -5,7 +5,6 @@
 //! itself would never end. Such lines, and those of other threads, wait in a short queue until the
 //! broker's thread comes by; when it overflows, the lost lines are counted.
 
-use std::collections::VecDeque;
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +23,8 @@ static LOGGER: Logger = Logger {
     own_thread: OnceLock::new(),
     keeping: AtomicBool::new(false),
     queue: Mutex::new(Queue {
-        lines: VecDeque::new(),
+        lines: Vec::new(),
+        written: Vec::new(),
         lost: 0,
     }),
 };
@@ -46,7 +46,10 @@ pub(super) struct Kept {
 struct Line(String);
 
 struct Queue {
-    lines: VecDeque<(c_int, Line)>,
+    lines: Vec<(c_int, Line)>,
+    /// Left to another thread to free: an allocator has whoever frees what a thread allocated wait for that
+    /// thread, and the broker's waits for nobody.
+    written: Vec<(c_int, Line)>,
     lost: u32,
 }
 
@@ -96,14 +99,31 @@ pub(super) fn flush(broker: Broker) {
             std::mem::take(&mut queue.lost),
         )
     };
-    for (level, line) in lines {
-        broker.log(level, line.text());
+    for (level, line) in &lines {
+        broker.log(*level, line.text());
     }
+    leave(lines);
     if lost > 0
         && let Some(line) = Line::of(format_args!("{lost} log lines were lost"))
     {
         broker.log(abi::MOSQ_LOG_WARNING, line.text());
     }
+}
+
+/// Leaves lines to be freed, if nobody has left too many.
+fn leave(mut lines: Vec<(c_int, Line)>) {
+    let mut queue = LOGGER.queue();
+    if queue.written.is_empty() {
+        queue.written = lines;
+    } else if queue.written.len() < MOST_LINES {
+        queue.written.append(&mut lines);
+    }
+}
+
+/// Frees the lines that were written. For another thread than the broker's.
+pub(super) fn clear() {
+    let written = std::mem::take(&mut LOGGER.queue().written);
+    drop(written);
 }
 
 /// Whether lines of other threads wait.
@@ -141,7 +161,7 @@ impl Log for Logger {
             Some(_) | None => {
                 let mut queue = self.queue();
                 if queue.lines.len() < MOST_LINES {
-                    queue.lines.push_back((level, line));
+                    queue.lines.push((level, line));
                 } else {
                     queue.lost = queue.lost.saturating_add(1);
                 }

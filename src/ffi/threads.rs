@@ -185,6 +185,7 @@ impl Plugin {
             trouble: Box::new(move |why| trouble.source_failed(why, clock::now().wall)),
             beat: Box::new(move || {
                 beat.beat(clock::now());
+                logger::clear();
                 if beat.is_to_be_ticked() || logger::waits() {
                     wake();
                 }
