@@ -16,6 +16,8 @@ pub struct Jwt {
     pub secret_files: Vec<PathBuf>,
     /// Where public keys are fetched from.
     pub url: Option<KeyUrl>,
+    /// The certificates of those who may vouch for that server; the system's where none is named.
+    pub ca: Option<PathBuf>,
     /// How often.
     pub interval: Duration,
     /// Which algorithms are taken; none for each that a key is for.
@@ -180,6 +182,7 @@ impl Jwt {
             key_files: Vec::new(),
             secret_files: Vec::new(),
             url: None,
+            ca: None,
             interval: Duration::from_mins(5),
             algorithms: Vec::new(),
             issuer: None,

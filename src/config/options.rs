@@ -365,8 +365,16 @@ pub const OPTIONS: &[Opt] = &[
         value: "URL",
         default: None,
         repeats: false,
-        help: "The same for public keys that an issuer publishes (JWKS), fetched by a thread of its own at the pace of jwt_jwks_interval: https, verified with the system's certificates, or http from this machine. Until it was first fetched, such tokens are refused; when it cannot be, the last good keys stay.",
+        help: "The same for public keys that an issuer publishes (JWKS), fetched by a thread of its own at the pace of jwt_jwks_interval: https, verified with jwt_jwks_cafile or the system's certificates, or http from this machine. Until it was first fetched, such tokens are refused; when it cannot be, the last good keys stay.",
         set: |draft, value| KeyUrl::parse(value).map(|url| draft.config.jwt.url = Some(url)),
+    },
+    Opt {
+        key: "jwt_jwks_cafile",
+        value: "PATH",
+        default: None,
+        repeats: false,
+        help: "The certificates, in PEM, of those who may vouch for the server of jwt_jwks_url, in place of the system's. It is read at the start, which it ends if there is none in it, and for each fetch.",
+        set: |draft, value| path(value).map(|path| draft.config.jwt.ca = Some(path)),
     },
     Opt {
         key: "jwt_jwks_interval",

@@ -254,6 +254,13 @@ fn files_that_hold_no_key_end_the_start_and_options_without_keys_do() {
             (
                 vec![
                     format!("jwt_key_file {dir}/issuer/rsa.pem"),
+                    format!("jwt_jwks_cafile {dir}/rubbish"),
+                ],
+                "rubbish: there is no certificate in it",
+            ),
+            (
+                vec![
+                    format!("jwt_key_file {dir}/issuer/rsa.pem"),
                     "jwt_roles_claim roles".to_owned(),
                 ],
                 "plugin_opt_database_roles true is missing",

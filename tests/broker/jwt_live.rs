@@ -2,16 +2,12 @@
 //! go, accounts, reloads. Beside each allow stands a deny.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::json;
 
 use mosquitto_doorman::admin::{Change, Command};
 
-use super::accounts::{account, change, database, lines, name, set};
+use super::accounts::{account, change, database, name, set};
 use super::conf::patient;
 use super::control_compared::Admin;
 use super::jwt::{REFUSED, show, with_issuer};
@@ -348,80 +344,5 @@ fn keys_in_a_file_come_and_go_and_a_broken_file_changes_nothing() {
         broker.wait_for_log("ending reason=token_key_withdrawn", PATIENCE);
         assert_eq!(show(&broker, "ann", &old), REFUSED);
         assert_eq!(show(&broker, "ann", &new), Answer::Accepted);
-    });
-}
-
-/// An issuer's web server on this machine, which answers what it is told to.
-struct Published {
-    port: u16,
-    answer: Arc<Mutex<String>>,
-}
-
-impl Published {
-    fn new() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let answer = Arc::new(Mutex::new(String::new()));
-        let its = Arc::clone(&answer);
-        // Ends with the test's process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut request = [0; 4096];
-                let length = stream.read(&mut request).unwrap_or(0);
-                assert!(request[..length].starts_with(b"GET /keys HTTP/1.1\r\n"));
-                let answer = its.lock().unwrap().clone();
-                stream.write_all(answer.as_bytes()).ok();
-            }
-        });
-        Self { port, answer }
-    }
-
-    fn answers(&self, status: &str, body: &str) {
-        let length = body.len();
-        *self.answer.lock().unwrap() = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        );
-    }
-}
-
-#[test]
-fn published_keys_are_fetched_and_the_last_good_ones_stay() {
-    for_each_broker(|startup| {
-        let published = Published::new();
-        let issuer = Issuer::in_dir(startup.dir());
-        published.answers("503 Busy", "");
-        let url = format!("jwt_jwks_url http://127.0.0.1:{}/keys", published.port);
-        let options = ["password_file {dir}/users", &url, "jwt_jwks_interval 6s"];
-        let broker = startup
-            .file("users", lines(&[("ann", "pw")]))
-            .start(&patient(&options));
-        let [old, new] =
-            ["rsa", "rsa_new"].map(|key| issuer.token(Token::of("ann", key, "RS256").named()));
-        assert_eq!(show(&broker, "ann", &old), REFUSED, "nothing is known yet");
-        assert_eq!(show(&broker, "ann", "pw"), Answer::Accepted);
-        broker.wait_for_log("it answers 503", PATIENCE);
-        published.answers("200 OK", &issuer.jwks(&["rsa"]));
-        let soon = Duration::from_secs(30);
-        assert!(eventually(soon, || show(&broker, "ann", &old) == Answer::Accepted));
-        assert_eq!(show(&broker, "ann", &new), REFUSED);
-        let elsewhere = format!(
-            "302 Found\r\nLocation: http://127.0.0.1:{}/other",
-            published.port
-        );
-        for (status, body) in [
-            ("200 OK", "rubbish".to_owned()),
-            ("200 OK", "{\"keys\": []}".to_owned()),
-            ("200 OK", "x".repeat(300 * 1024)),
-            (&*elsewhere, String::new()),
-        ] {
-            let mark = broker.log_end();
-            published.answers(status, &body);
-            broker.wait_for_log_after(mark, "the last good state stays in force", soon);
-            assert_eq!(show(&broker, "ann", &old), Answer::Accepted, "{status}");
-        }
-        published.answers("200 OK", &issuer.jwks(&["rsa_new"]));
-        assert!(eventually(soon, || show(&broker, "ann", &new) == Answer::Accepted));
-        assert_eq!(show(&broker, "ann", &old), REFUSED);
     });
 }

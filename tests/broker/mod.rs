@@ -22,6 +22,7 @@ mod first_start;
 mod guessing;
 mod harness;
 mod identified;
+mod jwks;
 mod jwt;
 mod jwt_live;
 mod listeners;

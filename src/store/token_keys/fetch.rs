@@ -5,13 +5,16 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
+use super::trust::authorities;
 use crate::config::KeyUrl;
 
 /// What was fetched, or why nothing was.
@@ -20,6 +23,8 @@ pub(super) type Fetched = Result<Vec<u8>, String>;
 /// What the thread, the watcher and the engine say to each other.
 pub(super) struct Fetching {
     url: KeyUrl,
+    /// Who may vouch for that server, if it is not the system's to say.
+    ca: Option<PathBuf>,
     interval: Duration,
     state: Mutex<State>,
     changed: Condvar,
@@ -40,9 +45,10 @@ pub(super) struct Fetcher {
 }
 
 impl Fetching {
-    pub(super) fn new(url: KeyUrl, interval: Duration) -> Self {
+    pub(super) fn new(url: KeyUrl, ca: Option<PathBuf>, interval: Duration) -> Self {
         Self {
             url,
+            ca,
             interval,
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -65,10 +71,10 @@ impl Fetching {
         self.changed.notify_all();
     }
 
-    fn run(&self, fetch: impl Fn(&KeyUrl) -> Fetched) {
+    fn run(&self, fetch: impl Fn(&Self) -> Fetched) {
         loop {
             self.state().is_hastened = false;
-            let fetched = fetch(&self.url);
+            let fetched = fetch(self);
             let next = match fetched {
                 Ok(_) => self.interval,
                 Err(_) => self.interval.min(AFTER_TROUBLE),
@@ -139,8 +145,13 @@ impl Drop for Fetcher {
     }
 }
 
-fn fetch(url: &KeyUrl) -> Fetched {
-    let mut response = agent()?
+fn fetch(from: &Fetching) -> Fetched {
+    let url = &from.url;
+    let authorities = match &from.ca {
+        Some(path) => authorities(path).map_err(|error| error.to_string())?,
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    let mut response = agent(&authorities)
         .get(url.as_str())
         .call()
         .map_err(|error| told(url, &error))?;
@@ -152,9 +163,8 @@ fn fetch(url: &KeyUrl) -> Fetched {
     body.read_to_vec().map_err(|error| told(url, &error))
 }
 
-fn agent() -> Result<Agent, String> {
-    let system = rustls_native_certs::load_native_certs();
-    let certificates = system.certs.iter();
+fn agent(authorities: &[CertificateDer<'_>]) -> Agent {
+    let certificates = authorities.iter();
     let certificates = certificates.map(|one| Certificate::from_der(one).to_owned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
@@ -170,7 +180,7 @@ fn agent() -> Result<Agent, String> {
         .proxy(None)
         .user_agent("mosquitto-doorman")
         .build();
-    Ok(config.into())
+    config.into()
 }
 
 /// An error may have the whole URL in it.
@@ -202,7 +212,7 @@ mod tests {
 
     fn fetching() -> Arc<Fetching> {
         let url = KeyUrl::parse("http://127.0.0.1:1/keys").unwrap();
-        Arc::new(Fetching::new(url, Duration::from_hours(1)))
+        Arc::new(Fetching::new(url, None, Duration::from_hours(1)))
     }
 
     #[test]
@@ -235,7 +245,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = KeyUrl::parse(&format!("http://127.0.0.1:{port}/keys")).unwrap();
-        let fetching = Arc::new(Fetching::new(url, Duration::from_hours(1)));
+        let fetching = Arc::new(Fetching::new(url, None, Duration::from_hours(1)));
         let fetcher = Fetcher::start(fetching).unwrap();
         // It is connected, and hears nothing.
         let _silent = listener.accept().unwrap();

@@ -8,6 +8,7 @@
 mod fetch;
 mod file;
 mod published;
+mod trust;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use self::fetch::Fetching;
+pub use self::trust::authorities;
 use super::{Error, Watched};
 use crate::config::Jwt;
 use crate::token::{Key, KeyId, KeysError, public_keys, secret_key};
@@ -45,8 +47,8 @@ pub struct Opened {
 /// Opens what a configuration names; none where that is nothing. Nothing is fetched yet.
 ///
 /// # Errors
-/// For the first file that cannot be read, or holds no key; and where something is said of tokens and
-/// nothing of keys.
+/// For the first file that cannot be read, or holds nothing of its kind; and where something is said of
+/// tokens and nothing of keys.
 pub fn open(jwt: &Jwt) -> Result<Option<Opened>, Error> {
     if !jwt.has_keys() {
         return match *jwt == Jwt::standard() {
@@ -81,9 +83,12 @@ pub fn open(jwt: &Jwt) -> Result<Option<Opened>, Error> {
         opened.keys.sets.push(set);
         opened.watched.push(watched);
     }
+    if let Some(path) = &jwt.ca {
+        authorities(path)?;
+    }
     if let Some(url) = &jwt.url {
         let set = Arc::new(KeySet::new(Vec::new(), &changes));
-        let fetching = Arc::new(Fetching::new(url.clone(), jwt.interval));
+        let fetching = Arc::new(Fetching::new(url.clone(), jwt.ca.clone(), jwt.interval));
         opened.keys.sets.push(Arc::clone(&set));
         opened.keys.fetching = Some(Arc::clone(&fetching));
         opened.watched.push(published::watched(set, fetching));
