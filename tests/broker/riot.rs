@@ -4,40 +4,43 @@
 use std::collections::HashMap;
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use mosquitto_doorman::admin::{Change, Command, Rotation};
-use mosquitto_doorman::mechanism::Mechanism;
-use mosquitto_doorman::model::Account;
+use mosquitto_doorman::certificate;
+use mosquitto_doorman::model::{Account, CertificateName, PskIdentity};
 use mosquitto_doorman::store::sqlite::Database;
-use sha2::Sha256;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
+use self::way::{Doors, LISTENERS, SECRET, STRANGER, Shown, Way, identity, is_device, login};
 use super::accounts::{change, database, name, set, stored};
 use super::conf::patient;
-use crate::support::{
-    Answer, Broker, Client, Connect, Protocol, Scram, eventually, for_each_broker,
-};
+use super::psk::psk;
+use crate::support::certificates::{certificates, signed};
+use crate::support::{Answer, Broker, Client, Startup, Tree, eventually, for_each_broker};
+
+mod way;
 
 /// What an account's end may take to be felt, on a machine that does other things as well.
 const SOON: Duration = Duration::from_secs(5);
 const NAMES: u64 = 8;
+const DEVICES: u64 = 3;
 const IDS: u64 = 12;
 const EARLY_IDS: u64 = 3;
-const OPTIONS: [&str; 6] = [
+const OPTIONS: [&str; 9] = [
     "database {dir}/db",
+    "acl_file {dir}/acl",
     "unknown_user deny",
     "hashing worker",
     "scram both",
     "scram_hashes true",
     "jwt_secret_file {dir}/secret",
+    "certificate instead-of-password",
+    "psk true",
 ];
-/// Of the issuer, and of somebody who would like to be one.
-const SECRET: &str = "a secret that nobody but the issuer has";
-const NO_SECRET: &str = "a secret that somebody else has, and no issuer";
 
 /// What the oracle knows of an account.
 #[derive(Clone, Default)]
@@ -45,18 +48,22 @@ struct Known {
     /// None: there is no such account.
     password: Option<String>,
     disabled: bool,
+    /// What its certificate is known by.
+    certificate: Option<String>,
+    key: Option<String>,
 }
 
-/// A connection that stands, and as whom it was made.
+/// A connection that stands, as whom it was made, and by what.
 struct Guest {
     client: Client,
     account: String,
-    password: String,
     way: Way,
+    by: String,
 }
 
 struct Riot {
     broker: Broker,
+    doors: Doors,
     database: Database,
     accounts: HashMap<String, Known>,
     guests: HashMap<String, Guest>,
@@ -67,75 +74,143 @@ struct Riot {
 }
 
 impl Riot {
+    /// With all doors, and nobody who may enter.
+    fn at(startup: Startup, seed: u64) -> Self {
+        let database = database(&startup.dir().join("db"), &[]);
+        with_certificates(startup.dir());
+        let startup = startup.file("secret", SECRET);
+        let startup = startup.file("acl", "pattern readwrite #\n");
+        let broker = startup.start(&(patient(&OPTIONS) + LISTENERS));
+        let names = (0..NAMES).map(|n| format!("u{n}"));
+        let names = names.chain((0..DEVICES).map(|n| format!("k{n}")));
+        Self {
+            doors: Doors::of(&broker),
+            broker,
+            database,
+            accounts: names.map(|name| (name, Known::default())).collect(),
+            guests: HashMap::new(),
+            leaving: Vec::new(),
+            seed,
+            passwords: 0,
+        }
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         below(&mut self.seed, bound)
     }
 
     fn step(&mut self) {
-        let account = format!("u{}", self.below(NAMES));
+        let account = match self.below(NAMES + DEVICES) {
+            n @ ..NAMES => format!("u{n}"),
+            n => format!("k{}", n - NAMES),
+        };
         let id = format!("c{}", self.below(IDS));
+        let way = Way::any(&mut self.seed, &account);
         match self.below(100) {
-            0..45 => self.enters(&account, &id),
-            45..65 => self.is_refused(&account, &id),
-            65..72 => self.leaves_early(&account),
-            72..82 => drop(self.guests.remove(&id)),
-            82..87 => self.gets_a_password(&account),
-            87..91 => self.is_switched(&account),
-            91..95 => self.is_added_or_deleted(&account),
+            0..43 => self.enters(way, &account, &id),
+            43..60 => self.is_refused(way, &account, &id),
+            60..66 => self.leaves_early(way, &account),
+            66..74 => drop(self.guests.remove(&id)),
+            74..79 => self.gets_a_password(&account),
+            79..84 => self.gets_or_loses_its_certificate(&account),
+            84..89 => self.gets_or_loses_its_key(&account),
+            89..92 => self.is_switched(&account),
+            92..95 => self.is_added_or_deleted(&account),
             95..97 => self.broker.sighup(),
             _ => self.looks_round(),
         }
     }
 
-    fn enters(&mut self, account: &str, id: &str) {
+    fn enters(&mut self, way: Way, account: &str, id: &str) {
         let known = self.accounts[account].clone();
-        let Some(password) = known.password else {
-            return self.is_refused(account, id);
+        let Some(by) = way.needs(&known).filter(|_| !known.disabled) else {
+            return self.is_refused(way, account, id);
         };
-        if known.disabled {
-            return self.is_refused(account, id);
-        }
-        let way = Way::any(&mut self.seed);
+        let shown = self.right(account);
         // An id that somebody else waits under is taken until that is answered.
         let mut client = None;
         let entered = eventually(SOON, || {
-            let (here, answer) = way.come(self.broker.port(), id, account, &password);
+            let (here, answer) = way.come(&self.doors, id, account, &shown);
             client = Some(here);
             answer == Answer::Accepted
         });
-        assert!(entered, "{account} is not let in as {id}");
+        assert!(entered, "{account} is not let in as {id} by {way:?}");
         let guest = Guest {
             client: client.unwrap(),
             account: account.to_owned(),
-            password,
             way,
+            by,
         };
         if let Some(before) = self.guests.insert(id.to_owned(), guest) {
             self.leaving.push(before.client);
         }
     }
 
-    fn is_refused(&mut self, account: &str, id: &str) {
+    fn is_refused(&mut self, way: Way, account: &str, id: &str) {
         let known = &self.accounts[account];
-        let password = match (&known.password, known.disabled) {
-            (Some(password), true) => password.clone(),
-            _ => format!("never {}", self.below(1_000)),
+        let shown = match way.needs(known).is_none() || known.disabled {
+            true => self.right(account),
+            false => self.half_right(way, account),
         };
-        let way = Way::any(&mut self.seed);
-        let (_, answer) = way.come(self.broker.port(), id, account, &password);
-        assert_ne!(answer, Answer::Accepted, "{account} {password:?} {way:?}");
+        let (_, answer) = way.come(&self.doors, id, account, &shown);
+        assert_ne!(answer, Answer::Accepted, "{account} {shown:?} {way:?}");
         assert_ne!(answer, Answer::Silent);
     }
 
-    /// With the right password or a wrong one; under an id that no guest has, whom it would take over.
-    fn leaves_early(&mut self, account: &str) {
+    /// With what is right or with what is wrong; under an id that no guest has, whom it would take over.
+    fn leaves_early(&mut self, way: Way, account: &str) {
+        // 2.0 would end by name whoever it does not tell of, and the guests of that name.
+        if is_device(account) && !self.broker.tree().is_2_1() {
+            return;
+        }
         let id = format!("e{}", self.below(EARLY_IDS));
-        let right = self.accounts[account].password.clone();
-        let password = right.filter(|_| self.seed & 4 == 0);
-        let password = password.unwrap_or_else(|| "early".to_owned());
-        let way = Way::any(&mut self.seed);
-        way.begin(self.broker.port(), &id, account, &password)
-            .vanish();
+        let shown = match self.below(2) {
+            0 => self.right(account),
+            _ => self.wrong(account),
+        };
+        way.begin(&self.doors, &id, account, &shown).vanish();
+    }
+
+    /// All that lets in as an account, and what never does in place of what it has not got.
+    fn right(&mut self, account: &str) -> Shown {
+        let known = self.accounts[account].clone();
+        let wrong = self.wrong(account);
+        Shown {
+            password: known.password.unwrap_or(wrong.password),
+            key: known.key.unwrap_or(wrong.key),
+            file: account.to_owned(),
+        }
+    }
+
+    /// What does not do, even if half of it is right.
+    fn half_right(&mut self, way: Way, account: &str) -> Shown {
+        let (right, wrong) = (self.right(account), self.wrong(account));
+        match (way, self.below(2)) {
+            (Way::KeyAndPassword, 0) => Shown {
+                key: right.key,
+                ..wrong
+            },
+            (Way::KeyAndPassword, _) => Shown {
+                password: right.password,
+                ..wrong
+            },
+            _ => wrong,
+        }
+    }
+
+    /// Somebody else's certificate, and what nobody has.
+    fn wrong(&mut self, account: &str) -> Shown {
+        let others = (0..NAMES).map(|n| format!("u{n}"));
+        let others: Vec<_> = others.filter(|other| other != account).collect();
+        let file = match self.below(NAMES) {
+            0 => STRANGER.to_owned(),
+            n => others[(n - 1) as usize].clone(),
+        };
+        Shown {
+            password: format!("never {}", self.below(1_000)),
+            key: format!("{:032x}", self.below(1_000)),
+            file,
+        }
     }
 
     fn gets_a_password(&mut self, account: &str) {
@@ -151,6 +226,46 @@ impl Riot {
         };
         change(&mut self.database, &[command]);
         self.accounts.get_mut(account).unwrap().password = Some(password);
+        self.turn_out();
+    }
+
+    fn gets_or_loses_its_certificate(&mut self, account: &str) {
+        if is_device(account) || self.accounts[account].password.is_none() {
+            return;
+        }
+        let names = names(&self.doors, account);
+        let any = names[self.below(names.len() as u64) as usize].clone();
+        let known = self.accounts.get_mut(account).unwrap();
+        let command = match known.certificate.take() {
+            Some(was) => {
+                let was = CertificateName::new(&was).unwrap();
+                Command::RemoveCertificate(name(account), was)
+            }
+            None => {
+                known.certificate = Some(any.as_str().to_owned());
+                Command::AddCertificate(name(account), any)
+            }
+        };
+        change(&mut self.database, &[command]);
+        self.turn_out();
+    }
+
+    fn gets_or_loses_its_key(&mut self, account: &str) {
+        if self.accounts[account].password.is_none() {
+            return;
+        }
+        let another = self.new_key();
+        let known = self.accounts.get_mut(account).unwrap();
+        let identity = identity(account);
+        let command = match known.key.take() {
+            Some(_) => Command::DeletePsk(PskIdentity::new(&identity).unwrap()),
+            None => {
+                let command = psk(&identity, account, &another);
+                known.key = Some(another);
+                command
+            }
+        };
+        change(&mut self.database, &[command]);
         self.turn_out();
     }
 
@@ -179,14 +294,16 @@ impl Riot {
                 credential,
                 ..Account::named(name(account))
             };
-            change(&mut self.database, &[Command::Add(added)]);
-            self.accounts.insert(
-                account.to_owned(),
-                Known {
-                    password: Some(password),
-                    disabled: false,
-                },
-            );
+            let known = Known {
+                password: Some(password),
+                key: is_device(account).then(|| self.new_key()),
+                ..Known::default()
+            };
+            let key = known.key.as_ref();
+            let key = key.map(|key| psk(&identity(account), account, key));
+            let commands: Vec<_> = [Command::Add(added)].into_iter().chain(key).collect();
+            change(&mut self.database, &commands);
+            self.accounts.insert(account.to_owned(), known);
         }
         self.turn_out();
     }
@@ -196,12 +313,7 @@ impl Riot {
         let accounts = &self.accounts;
         let over = |guest: &Guest| {
             let known = &accounts[&guest.account];
-            let is_another = match guest.way {
-                // A token asks for an account and not for its password.
-                Way::Token => known.password.is_none(),
-                Way::Password | Way::Scram => known.password.as_ref() != Some(&guest.password),
-            };
-            known.disabled || is_another
+            known.disabled || guest.way.needs(known).as_ref() != Some(&guest.by)
         };
         for (_, guest) in self.guests.extract_if(|_, guest| over(guest)) {
             self.leaving.push(guest.client);
@@ -221,13 +333,20 @@ impl Riot {
         self.sees_off();
         for (id, guest) in &mut self.guests {
             let account = &guest.account;
-            assert!(guest.client.is_connected(), "{account} is out, as {id}");
+            let way = guest.way;
+            let is_in = guest.client.is_connected();
+            assert!(is_in, "{account} is out, as {id} by {way:?}");
         }
     }
 
     fn new_password(&mut self) -> String {
         self.passwords += 1;
         format!("password {}", self.passwords)
+    }
+
+    fn new_key(&mut self) -> String {
+        self.passwords += 1;
+        format!("{:064x}", u128::MAX - u128::from(self.passwords))
     }
 
     fn iterations(&mut self) -> u32 {
@@ -240,78 +359,19 @@ fn below(seed: &mut u64, bound: u64) -> u64 {
     (*seed >> 33) % bound
 }
 
-/// How somebody shows who it is.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Password,
-    Scram,
-    Token,
+/// What the certificate may be known by that was made for an account.
+fn names(doors: &Doors, account: &str) -> Vec<CertificateName> {
+    let file = doors.dir().join(format!("{account}.crt"));
+    let der = CertificateDer::from_pem_file(file).unwrap();
+    certificate::names(&der).unwrap()
 }
 
-impl Way {
-    fn any(seed: &mut u64) -> Self {
-        match below(seed, 4) {
-            0 => Self::Scram,
-            1 => Self::Token,
-            _ => Self::Password,
-        }
-    }
-
-    /// All of a login.
-    fn come(self, port: u16, id: &str, username: &str, password: &str) -> (Client, Answer) {
-        match self {
-            Self::Password => login(id, username, password).open(port),
-            Self::Token => login(id, username, &token(username, password)).open(port),
-            Self::Scram => {
-                let scram = Scram::new(Mechanism::Sha512, username, password);
-                scram.open(&scram.connect().client_id(id).keepalive(0), port)
-            }
-        }
-    }
-
-    /// The first message of one.
-    fn begin(self, port: u16, id: &str, username: &str, password: &str) -> Client {
-        let (protocol, connect) = match self {
-            Self::Password => (Protocol::V311, login(id, username, password)),
-            Self::Token => (
-                Protocol::V311,
-                login(id, username, &token(username, password)),
-            ),
-            Self::Scram => {
-                let scram = Scram::new(Mechanism::Sha512, username, password);
-                (Protocol::V5, scram.connect().client_id(id).keepalive(0))
-            }
-        };
-        let mut client = Client::tcp(port, protocol);
-        client.send(&connect.encode());
-        client
-    }
-}
-
-/// A token for whoever knows a password that was given out, and somebody else's for whoever guesses.
-fn token(username: &str, password: &str) -> String {
-    let secret = match password.starts_with("password ") {
-        true => SECRET,
-        false => NO_SECRET,
-    };
-    let claims = format!(r#"{{"sub":"{username}","exp":4000000000}}"#);
-    let parts = [r#"{"alg":"HS256"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-    let signed = parts.join(".");
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(signed.as_bytes());
-    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
-    format!("{signed}.{signature}")
-}
-
-/// Without a keepalive: where a waiting client goes in the moment of a SIGHUP, 2.1 crashes over the
-/// keepalive it had (docs/broker.md).
-fn login(id: &str, username: &str, password: &str) -> Connect {
-    let connect = Connect::new(Protocol::V311).client_id(id).keepalive(0);
-    connect.credentials(username, password)
-}
-
-/// Somebody who knows no password tries under everybody's name and id, and often leaves at once.
-fn intrude(port: u16, mut seed: u64, over: &AtomicBool, old: bool) -> u64 {
+/// Somebody who knows no password and no key, and has a certificate of nobody's, tries under everybody's name
+/// and id, and often leaves at once.
+fn intrude(doors: &Doors, mut seed: u64, over: &AtomicBool, tree: &Tree) -> u64 {
+    let old = tree.version() == "2.0.11";
+    // As above: there it names devices that nobody has.
+    let first = if tree.is_2_1() { 0 } else { DEVICES };
     let mut tries = 0;
     while !over.load(Ordering::Acquire) {
         tries += 1;
@@ -319,16 +379,26 @@ fn intrude(port: u16, mut seed: u64, over: &AtomicBool, old: bool) -> u64 {
             n @ ..IDS => format!("c{n}"),
             n => format!("e{}", n - IDS),
         };
-        let account = format!("u{}", below(&mut seed, NAMES + 1));
-        let way = Way::any(&mut seed);
-        let guess = format!("guess {}", below(&mut seed, 10_000));
+        let account = match below(&mut seed, NAMES + 2) {
+            n @ ..=NAMES => format!("u{n}"),
+            _ => format!("k{}", first + below(&mut seed, DEVICES)),
+        };
+        let way = Way::any(&mut seed, &account);
+        let shown = Shown {
+            password: format!("guess {}", below(&mut seed, 10_000)),
+            key: format!("{:032x}", below(&mut seed, 10_000)),
+            file: STRANGER.to_owned(),
+        };
         if below(&mut seed, 3) == 0 {
             // 2.0.11 would lose the guest under whose id an exchange is broken off.
-            let way = if old { Way::Password } else { way };
-            way.begin(port, &id, &account, &guess).vanish();
+            let way = match way {
+                Way::Scram if old => Way::Password,
+                way => way,
+            };
+            way.begin(doors, &id, &account, &shown).vanish();
         } else {
-            let (_, answer) = way.come(port, &id, &account, &guess);
-            assert_ne!(answer, Answer::Accepted, "{account} under {id}");
+            let (_, answer) = way.come(doors, &id, &account, &shown);
+            assert_ne!(answer, Answer::Accepted, "{account} under {id} by {way:?}");
         }
     }
     tries
@@ -348,6 +418,14 @@ fn number(variable: &str, usual: u64) -> u64 {
     given.map_or(usual, |text| text.parse().expect("a number"))
 }
 
+fn with_certificates(dir: &Path) {
+    certificates(dir, &[STRANGER]);
+    for n in 0..NAMES {
+        let (file, host) = (format!("u{n}"), format!("subjectAltName=DNS:u{n}.example"));
+        signed(dir, &file, &file, &[&host]);
+    }
+}
+
 #[test]
 fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
     let seconds = Duration::from_secs(number("DOORMAN_RIOT_SECONDS", 15));
@@ -355,27 +433,16 @@ fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
     for_each_broker(|startup| {
         let seed = number("DOORMAN_RIOT_SEED", u64::from(std::process::id()));
         println!("DOORMAN_RIOT_SEED={seed}");
-        let database = database(&startup.dir().join("db"), &[]);
-        let broker = startup.file("secret", SECRET).start(&patient(&OPTIONS));
+        let mut riot = Riot::at(startup, seed);
         // Two connections open the database's files once.
-        login("first", "u0", "x").answer(broker.port());
-        let before = held(&broker);
-        let names = (0..NAMES).map(|n| (format!("u{n}"), Known::default()));
-        let mut riot = Riot {
-            broker,
-            database,
-            accounts: names.collect(),
-            guests: HashMap::new(),
-            leaving: Vec::new(),
-            seed,
-            passwords: 0,
-        };
+        login("first", "u0", "x").answer(riot.broker.port());
+        let before = held(&riot.broker);
+        let doors = riot.doors.clone();
         let over = AtomicBool::new(false);
-        let port = riot.broker.port();
-        let old = riot.broker.tree().version() == "2.0.11";
+        let tree = riot.broker.tree().clone();
         let (mut early, mut steps) = (None, 0_u64);
         let tries = std::thread::scope(|scope| {
-            let intruder = scope.spawn(|| intrude(port, seed ^ 0x5555, &over, old));
+            let intruder = scope.spawn(|| intrude(&doors, seed ^ 0x5555, &over, &tree));
             // The intruder ends even where an assertion here fails.
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 while clock.elapsed() < seconds {

@@ -21,7 +21,7 @@ pub mod wait;
 
 pub use broker::Broker;
 pub use conf::plugin_conf;
-pub use mqtt::{Answer, Auth, Client, Connect, Event, Protocol, Scram};
+pub use mqtt::{Answer, Auth, Client, Connect, Event, Protocol, Scram, Stream};
 pub use program::{Finished, doorman, finish, finish_with_input, node, python};
 pub use startup::{Startup, for_each_broker};
 pub use tokens::{Issuer, Token};

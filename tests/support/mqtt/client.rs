@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::packet::{self, Connect, Protocol};
+use super::stream::Stream;
 use crate::support::wait::PATIENCE;
 
 /// How a broker answered a CONNECT.
@@ -45,7 +45,7 @@ pub enum Event {
 /// One connection to a broker.
 #[derive(Debug)]
 pub struct Client {
-    stream: TcpStream,
+    stream: Stream,
     protocol: Protocol,
     unparsed: Vec<u8>,
     unasked: VecDeque<Event>,
@@ -65,10 +65,16 @@ impl Connect {
     /// As [`Self::open`], [`Answer::Silent`] after `deadline`.
     #[track_caller]
     pub fn open_within(&self, port: u16, deadline: Duration) -> (Client, Answer) {
-        let mut client = Client::tcp(port, self.protocol);
-        client.send(&self.encode());
+        let mut client = self.begin(Stream::tcp(port));
         let answer = client.answer(deadline);
         (client, answer)
+    }
+
+    /// Sends it over this, and waits for nothing.
+    pub fn begin(&self, stream: Stream) -> Client {
+        let mut client = Client::over(stream, self.protocol);
+        client.send(&self.encode());
+        client
     }
 
     /// Only the answer; the connection ends.
@@ -90,9 +96,10 @@ impl Client {
     /// A connection on which nothing has been said yet.
     #[track_caller]
     pub fn tcp(port: u16, protocol: Protocol) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the broker listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        Self::over(Stream::tcp(port), protocol)
+    }
+
+    pub fn over(stream: Stream, protocol: Protocol) -> Self {
         Self {
             stream,
             protocol,
@@ -236,8 +243,7 @@ impl Client {
 
     /// Ends the connection without a word: the broker sends the will.
     pub fn vanish(self) {
-        // It may be closed already.
-        self.stream.shutdown(Shutdown::Both).ok();
+        self.stream.vanish();
     }
 
     #[track_caller]
@@ -285,9 +291,7 @@ impl Client {
         let mut buffer = [0; 4096];
         // A timeout of zero would mean "for ever".
         let timeout = deadline.max(Duration::from_millis(1));
-        self.stream
-            .set_read_timeout(Some(timeout))
-            .expect("a timeout");
+        self.stream.set_read_timeout(timeout).expect("a timeout");
         match self.stream.read(&mut buffer) {
             Ok(0) => self.closed = true,
             Ok(length) => self.unparsed.extend(&buffer[..length]),

@@ -12,7 +12,9 @@
 mod client;
 pub mod packet;
 mod scram;
+mod stream;
 
 pub use client::{Answer, Client, Event};
 pub use packet::{Connect, Protocol, Will, bytes_field};
 pub use scram::{Auth, Scram};
+pub use stream::Stream;

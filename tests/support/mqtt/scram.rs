@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use mosquitto_doorman::mechanism::Mechanism;
 
 use super::packet::{self, authentication_data as data};
-use super::{Answer, Client, Connect, Event, Protocol};
+use super::{Answer, Client, Connect, Event, Protocol, Stream};
 use crate::support::wait::PATIENCE;
 
 /// A SCRAM client: `mosquitto_doorman` lends it its HMAC and nothing else.
@@ -94,8 +94,7 @@ impl Scram {
     /// A whole login by this CONNECT, which has the first message.
     #[track_caller]
     pub fn open(&self, connect: &Connect, port: u16) -> (Client, Answer) {
-        let mut client = Client::tcp(port, Protocol::V5);
-        client.send(&connect.encode());
+        let mut client = connect.begin(Stream::tcp(port));
         let answer = self.go_on(&mut client);
         (client, answer)
     }

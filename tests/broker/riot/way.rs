@@ -1,0 +1,184 @@
+//! The ways in: what each of them needs of an account, and what a client does that comes by it.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use mosquitto_doorman::mechanism::Mechanism;
+use sha2::Sha256;
+
+use super::{Known, below};
+use crate::support::certificates::files;
+use crate::support::{Answer, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Stream};
+
+/// Of the issuer, and of somebody who would like to be one.
+pub const SECRET: &str = "a secret that nobody but the issuer has";
+const NO_SECRET: &str = "a secret that somebody else has, and no issuer";
+
+/// A certificate of the authority that is nobody's.
+pub const STRANGER: &str = "stranger";
+
+/// Listeners behind the first: for certificates, for a key and a password, for a key alone.
+pub const LISTENERS: &str = "listener {port2} 127.0.0.1\ncafile {dir}/ca.crt\n\
+    certfile {dir}/localhost.crt\nkeyfile {dir}/localhost.key\nrequire_certificate true\n\
+    listener {port3} 127.0.0.1\npsk_hint here\n\
+    listener {port4} 127.0.0.1\npsk_hint here\nuse_identity_as_username true\n";
+
+/// How somebody shows who it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    Password,
+    Scram,
+    Token,
+    Certificate,
+    /// Of an identity that is no name, and the password behind it.
+    KeyAndPassword,
+    /// Of the identity that is the account's name.
+    Key,
+}
+
+/// Where the listeners are, and the files of the certificates.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    ports: [u16; 4],
+    dir: PathBuf,
+}
+
+/// What somebody shows, of which each way takes what it needs.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub password: String,
+    pub key: String,
+    /// Whose certificate.
+    pub file: String,
+}
+
+impl Doors {
+    pub fn of(broker: &Broker) -> Self {
+        Self {
+            ports: [1, 2, 3, 4].map(|number| broker.nth_port(number)),
+            dir: broker.dir().to_owned(),
+        }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// Whether an account's way in is its key alone. 2.0 tells of nobody who has just come so, and whom it does
+/// not tell of it can end by name only: nobody of that name comes in another way.
+pub fn is_device(account: &str) -> bool {
+    account.starts_with('k')
+}
+
+/// What an account's key is called.
+pub fn identity(account: &str) -> String {
+    match is_device(account) {
+        true => account.to_owned(),
+        false => format!("key of {account}"),
+    }
+}
+
+impl Way {
+    /// One of those that an account has.
+    pub fn any(seed: &mut u64, account: &str) -> Self {
+        if is_device(account) {
+            return Self::Key;
+        }
+        match below(seed, 8) {
+            0..3 => Self::Password,
+            3 => Self::Scram,
+            4 => Self::Token,
+            5 => Self::KeyAndPassword,
+            _ => Self::Certificate,
+        }
+    }
+
+    /// What lets in so, as long as it stays the same; none where nothing does.
+    pub fn needs(self, known: &Known) -> Option<String> {
+        let password = known.password.clone()?;
+        match self {
+            Self::Password | Self::Scram => Some(password),
+            // A token asks for an account and not for its password.
+            Self::Token => Some(String::new()),
+            Self::Certificate => known.certificate.clone(),
+            Self::KeyAndPassword => Some(known.key.clone()? + &password),
+            Self::Key => known.key.clone(),
+        }
+    }
+
+    /// All of a login.
+    pub fn come(self, doors: &Doors, id: &str, account: &str, shown: &Shown) -> (Client, Answer) {
+        let mut client = self.begin(doors, id, account, shown);
+        let answer = match self {
+            Self::Scram => scram(account, shown).go_on(&mut client),
+            _ => client.answer(PATIENCE),
+        };
+        match (self, answer) {
+            // Whoever it is, it may do nothing: 2.0 asks about it only now.
+            (Self::Key, Answer::Accepted) => match client.publish_acknowledged("t", "m") {
+                Event::Puback(_) => (client, Answer::Accepted),
+                _ => (client, Answer::Closed),
+            },
+            _ => (client, answer),
+        }
+    }
+
+    /// The first message of one.
+    pub fn begin(self, doors: &Doors, id: &str, account: &str, shown: &Shown) -> Client {
+        let Doors { ports, dir } = doors;
+        let password = &*shown.password;
+        let key = |port| Stream::psk(port, &identity(account), &shown.key);
+        match self {
+            Self::Password => login(id, account, password).begin(Stream::tcp(ports[0])),
+            Self::Token => {
+                let token = token(account, password);
+                login(id, account, &token).begin(Stream::tcp(ports[0]))
+            }
+            Self::Scram => {
+                let connect = scram(account, shown).connect();
+                connect
+                    .client_id(id)
+                    .keepalive(0)
+                    .begin(Stream::tcp(ports[0]))
+            }
+            Self::Certificate => {
+                let stream = Stream::tls(ports[1], &files(dir, &shown.file));
+                login(id, account, "never a password").begin(stream)
+            }
+            Self::KeyAndPassword => login(id, account, password).begin(key(ports[2])),
+            Self::Key => bare(id).begin(key(ports[3])),
+        }
+    }
+}
+
+fn scram(account: &str, shown: &Shown) -> Scram {
+    Scram::new(Mechanism::Sha512, account, &shown.password)
+}
+
+/// A token for whoever knows a password that was given out, and somebody else's for whoever guesses.
+fn token(username: &str, password: &str) -> String {
+    let secret = match password.starts_with("password ") {
+        true => SECRET,
+        false => NO_SECRET,
+    };
+    let claims = format!(r#"{{"sub":"{username}","exp":4000000000}}"#);
+    let parts = [r#"{"alg":"HS256"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let signed = parts.join(".");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    format!("{signed}.{signature}")
+}
+
+pub fn login(id: &str, username: &str, password: &str) -> Connect {
+    bare(id).credentials(username, password)
+}
+
+/// Without a keepalive: where a waiting client goes in the moment of a SIGHUP, 2.1 crashes over the
+/// keepalive it had (docs/broker.md).
+fn bare(id: &str) -> Connect {
+    Connect::new(Protocol::V311).client_id(id).keepalive(0)
+}
