@@ -281,6 +281,18 @@ impl<'a> Batch<'a> {
         Ok(self.change.trail()?)
     }
 
+    /// The identities of TLS-PSK of an account, as the batch has them so far.
+    ///
+    /// # Errors
+    /// When the place holds none or cannot be read.
+    pub fn psks_of(&mut self, name: &AccountName) -> Result<Vec<SeenPsk>, Error> {
+        let mut all = self.change.psks()?.of(name)?;
+        if let Scope::Limited(limit) = &self.scope {
+            all.retain(|seen| limits::covers(limit, seen));
+        }
+        Ok(all)
+    }
+
     /// Shows identities of TLS-PSK as [`Psks::psks`](crate::store::psk::Psks::psks) does.
     ///
     /// # Errors

@@ -258,6 +258,9 @@ pub struct Change {
     /// The only networks; empty for everywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks: Option<Vec<IpNet>>,
+    /// The certificates that it may be used with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<CertificateName>>,
     /// The name for people.
     #[serde(
         deserialize_with = "wire::said",
@@ -293,6 +296,9 @@ impl Change {
         }
         if let Some(networks) = &self.networks {
             account.networks.clone_from(networks);
+        }
+        if let Some(certificates) = &self.certificates {
+            account.certificates.clone_from(certificates);
         }
         if let Some(textname) = &self.textname {
             account.textname.clone_from(textname);

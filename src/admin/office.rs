@@ -37,6 +37,12 @@ pub trait Office {
     /// When it holds none.
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, store::Error>;
 
+    /// The identities of TLS-PSK of an account, by name.
+    ///
+    /// # Errors
+    /// When the place holds none or cannot be read.
+    fn psks_of(&mut self, name: &AccountName) -> Result<Vec<SeenPsk>, store::Error>;
+
     /// Shows every identity of TLS-PSK, in the place's own order, until the visitor fails.
     ///
     /// # Errors
@@ -160,6 +166,10 @@ impl Office for Local {
 
     fn roles(&mut self) -> Result<Box<dyn Roles + '_>, store::Error> {
         self.store.roles()
+    }
+
+    fn psks_of(&mut self, name: &AccountName) -> Result<Vec<SeenPsk>, store::Error> {
+        self.store.psks()?.of(name)
     }
 
     fn psks(

@@ -53,6 +53,8 @@ pub enum Question {
     Defaults,
     /// The group of clients without a username, or null.
     AnonymousGroup,
+    /// The identities of TLS-PSK of an account.
+    PsksOf(AccountName),
     /// The identities of TLS-PSK behind a place: a [`Pile`].
     Psks(i64),
     /// What the oldest record continues.
@@ -105,6 +107,7 @@ impl Question {
             Self::RoleNames(page) => json(&batch.roles()?.role_names(*page)?),
             Self::Defaults => json(&batch.roles()?.defaults()?),
             Self::AnonymousGroup => json(&batch.roles()?.anonymous_group()?),
+            Self::PsksOf(name) => json(&batch.psks_of(name)?),
             Self::Psks(behind) => json(&psks(batch, *behind)?),
             Self::Anchor => json(&batch.trail()?.anchor()?),
             Self::Records(search) => json(&records(batch, search)?),

@@ -66,6 +66,7 @@ impl Details {
             } else {
                 self.networks.clone()
             },
+            certificates: None,
             textname,
             textdescription,
             notes: self.notes.as_deref().map(Into::into),

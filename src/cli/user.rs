@@ -53,7 +53,8 @@ enum Verb {
     Delete(NamesArg),
     /// List all accounts
     List,
-    /// Show one account, its roles and groups; of its credential only the kind and cost
+    /// Show one account, its roles, groups, certificates and PSK identities; of its credential only the
+    /// kind and cost
     Show(NameArg),
     /// Switch accounts on
     Enable(NamesArg),
@@ -349,7 +350,8 @@ fn show(place: &PlaceArgs, printer: &mut Printer, name: &AccountName) -> Result<
     let mut view = AccountView::new(&seen, clock::now());
     // A password file holds accounts and nothing else.
     if place.has_roles()? {
-        view = view.holding(&office.roles()?.holdings(name)?);
+        let holdings = office.roles()?.holdings(name)?;
+        view = view.holding(&holdings, &office.psks_of(name)?);
     }
     printer.answer(&view)?;
     Ok(Exit::Done)

@@ -14,6 +14,7 @@ use super::role_view::RankedView;
 use crate::admin::Seen;
 use crate::credential::Known;
 use crate::policy::Holdings;
+use crate::store::psk::SeenPsk;
 
 /// One account with all its fields.
 #[derive(Serialize)]
@@ -26,6 +27,8 @@ pub(super) struct AccountView {
     networks: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     certificates: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    psk_identities: Vec<String>,
     textname: Option<Box<str>>,
     textdescription: Option<Box<str>>,
     notes: String,
@@ -57,6 +60,7 @@ impl AccountView {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            psk_identities: Vec::new(),
             textname: account.textname.clone(),
             textdescription: account.textdescription.clone(),
             notes: account.notes.to_string(),
@@ -69,9 +73,11 @@ impl AccountView {
         }
     }
 
-    /// The same with its roles and groups, where the place keeps such.
-    pub(super) fn holding(self, holdings: &Holdings) -> Self {
+    /// The same with its roles and groups and its identities of TLS-PSK, where the place keeps such.
+    pub(super) fn holding(self, holdings: &Holdings, psks: &[SeenPsk]) -> Self {
+        let identities = psks.iter().map(|psk| psk.identity.as_str().to_owned());
         Self {
+            psk_identities: identities.collect(),
             roles: Some(holdings.roles.iter().map(RankedView::new).collect()),
             groups: Some(holdings.groups.iter().map(RankedView::new).collect()),
             ..self
@@ -128,6 +134,9 @@ impl Answer for AccountView {
         }
         for certificate in &self.certificates {
             line("certificate", &plain(certificate))?;
+        }
+        for identity in &self.psk_identities {
+            line("PSK identity", &plain(identity))?;
         }
         for (label, held) in [("roles", &self.roles), ("groups", &self.groups)] {
             if let Some(held) = held.as_deref().filter(|held| !held.is_empty()) {

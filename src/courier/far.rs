@@ -54,6 +54,10 @@ impl Office for Courier {
         Ok(Box::new(Far(self)))
     }
 
+    fn psks_of(&mut self, name: &AccountName) -> Result<Vec<SeenPsk>, Error> {
+        self.ask(&Question::PsksOf(name.clone()))
+    }
+
     fn psks(&mut self, visit: &mut dyn FnMut(SeenPsk) -> Result<(), Error>) -> Result<(), Error> {
         self.each(i64::MIN, Question::Psks, visit)
     }

@@ -108,6 +108,12 @@ pub trait Psks {
     /// When the place cannot be read.
     fn psk(&mut self, identity: &PskIdentity) -> Result<Option<SeenPsk>, Error>;
 
+    /// Those of an account, by name.
+    ///
+    /// # Errors
+    /// When the place cannot be read, or one of them.
+    fn of(&mut self, name: &AccountName) -> Result<Vec<SeenPsk>, Error>;
+
     /// Shows those behind a place in their order, each with its place, until the visitor fails; also those
     /// that cannot be read, as why.
     ///

@@ -335,6 +335,35 @@ fn where_one_client_cannot_be_imported_none_is_and_each_is_named() {
 }
 
 #[test]
+fn a_client_is_shown_with_its_certificates_and_identities_and_no_key() {
+    for_each_broker(|startup| {
+        let broker = ours(startup, &beginning());
+        let mut admin = Admin::at(&broker);
+        let key = "00112233445566778899aabbccddeeff";
+        let before = admin.order(json!({"command": "getClient", "username": "ann"}));
+        let psk = json!({"addPsk": {"identity": "device-7", "name": "ann", "key": key}});
+        let certificate = |name: &str| json!({"addCertificate": ["ann", name]});
+        let changes = [
+            certificate("uri:urn:dev:7"),
+            certificate("dns:ann.example"),
+            psk,
+        ];
+        let done = admin.order(json!({"command": "applyCommands", "changes": changes}));
+        assert_eq!(done["data"], json!(["changed", "changed", "added"]));
+        let mut shown = admin.order(json!({"command": "getClient", "username": "ann"}));
+        assert!(!shown.to_string().contains(key));
+        let client = shown["data"]["client"].as_object_mut().unwrap();
+        let certificates = client.remove("certificates").unwrap();
+        assert_eq!(certificates, json!(["dns:ann.example", "uri:urn:dev:7"]));
+        assert_eq!(client.remove("pskidentities").unwrap(), json!(["device-7"]));
+        // Nothing else is new, and who has neither is shown as ever.
+        assert_eq!(shown, before);
+        let bob = admin.order(json!({"command": "getClient", "username": "bob"}));
+        assert!(!bob.to_string().contains("certificates") && !bob.to_string().contains("psk"));
+    });
+}
+
+#[test]
 fn an_import_without_a_list_or_with_too_much_in_it_is_refused() {
     for_each_broker(|startup| {
         let broker = ours(startup, &beginning());

@@ -125,6 +125,42 @@ fn a_certificate_belongs_to_one_account_and_what_is_none_is_refused() {
 }
 
 #[test]
+fn a_table_sets_the_certificates_of_accounts_and_leaves_them_where_it_has_no_such_column() {
+    let desk = desk();
+    let listed = || desk.on(&["user", "certificate", "list"]).code(0).out;
+    desk.on(&["user", "certificate", "add", "ann", "dns:old.example"])
+        .code(0);
+    desk.write(
+        "in.csv",
+        "username,certificates\nann,uri:urn:a;b  dns:Ann.example\neve,uri:urn:e\n",
+    );
+    desk.on(&["import", "in.csv"])
+        .code(0)
+        .tells("1 added, 1 changed");
+    let all = "ann: dns:ann.example\nann: uri:urn:a;b\neve: uri:urn:e\n";
+    assert_eq!(listed(), all);
+    desk.write("in.csv", "username,notes\nann,kept\n");
+    desk.on(&["import", "in.csv"]).code(0).tells("1 changed");
+    assert_eq!(listed(), all);
+    // Another account's, and what is none.
+    desk.write(
+        "in.csv",
+        "username,certificates\nbob,uri:urn:e\nbob,urn:e\neve,\nbob,uri:urn:b\n",
+    );
+    let ran = desk.on(&["import", "in.csv"]).code(1);
+    ran.says("in.csv:2: the certificate uri:urn:e belongs to another account")
+        .says("in.csv:3: certificates: accepted are")
+        .tells("0 added, 2 changed, 0 unchanged, 2 refused");
+    let all = "ann: dns:ann.example\nann: uri:urn:a;b\nbob: uri:urn:b\n";
+    assert_eq!(listed(), all);
+    let file = Desk::file();
+    file.add("ann", "tulip-garden").code(0);
+    file.write("in.csv", "username,certificates\nann,uri:urn:a\n");
+    let refused = file.on(&["import", "in.csv"]).code(1);
+    refused.says("in.csv:2: ").says("use a database");
+}
+
+#[test]
 fn an_account_with_certificates_is_not_exported_without_them() {
     let desk = desk();
     desk.on(&["user", "certificate", "add", "ann", "uri:urn:dev:7"])

@@ -41,6 +41,15 @@ fn a_key_is_told_once_and_shown_by_nothing() {
         serde_json::json!({"identity": "ann", "name": "ann", "bits": 256, "sealed": false})
     );
     desk.on(&["audit", "list"]).code(0).tells("addPsk");
+    let show = desk.on(&["user", "show", "ann"]).code(0);
+    show.tells("PSK identity      ann\n")
+        .tells("PSK identity      short\n");
+    let show = desk.on(&["user", "show", "ann", "--json"]).code(0).json();
+    let identities = serde_json::json!(["ann", "short"]);
+    assert_eq!(show[0]["psk_identities"], identities);
+    desk.add("bob", "rose-garden").code(0);
+    let show = desk.on(&["user", "show", "bob"]).code(0);
+    assert!(!show.out.contains("PSK"), "{}", show.out);
 }
 
 #[test]

@@ -64,8 +64,8 @@ pub(super) enum Format {
     Mosquitto,
     /// Passwords in clear: user:password
     Plain,
-    /// A table with a header: username, password or credential, client_id, networks, disabled,
-    /// valid_from, valid_until, notes
+    /// A table with a header: username, password or credential, client_id, networks, certificates,
+    /// disabled, valid_from, valid_until, notes
     Csv,
     /// Mosquitto's acl_file: roles for the accounts of a database; nothing is changed unless the
     /// database answers every question as the file does
@@ -265,6 +265,7 @@ fn told(result: Option<Result<Outcome, admin::Error>>) -> Result<Result<Outcome,
         Some(Err(admin::Error::Exists { .. })) => {
             Ok(Err("there is such an account already".to_owned()))
         }
+        Some(Err(error @ admin::Error::CertificateTaken { .. })) => Ok(Err(error.to_string())),
         Some(Err(error)) => Err(error.into()),
         None => Err(Failure::new(Exit::Place, "a line was not answered")),
     }

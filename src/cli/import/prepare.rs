@@ -16,7 +16,7 @@ use crate::cli::{clock, details};
 use crate::config::CostLimits;
 use crate::credential::{Credential, ParseError, Recipe};
 use crate::founding;
-use crate::model::{Account, AccountName, StoredCredential};
+use crate::model::{Account, AccountName, CertificateName, StoredCredential};
 use crate::secret::Secret;
 
 /// One line as it was written.
@@ -31,6 +31,7 @@ pub(super) struct Fields {
     pub(super) credentials: Credentials,
     pub(super) client_id: Option<Box<str>>,
     pub(super) networks: Option<Box<str>>,
+    pub(super) certificates: Option<Box<str>>,
     pub(super) disabled: Option<Box<str>>,
     pub(super) valid_from: Option<Box<str>>,
     pub(super) valid_until: Option<Box<str>>,
@@ -55,6 +56,7 @@ impl Fields {
             credentials,
             client_id: None,
             networks: None,
+            certificates: None,
             disabled: None,
             valid_from: None,
             valid_until: None,
@@ -183,6 +185,7 @@ fn extras(fields: &Fields) -> Result<Option<Box<Change>>, String> {
         credentials: _,
         client_id,
         networks,
+        certificates,
         disabled,
         valid_from,
         valid_until,
@@ -191,6 +194,7 @@ fn extras(fields: &Fields) -> Result<Option<Box<Change>>, String> {
     let columns = [
         client_id,
         networks,
+        certificates,
         disabled,
         valid_from,
         valid_until,
@@ -214,6 +218,7 @@ fn extras(fields: &Fields) -> Result<Option<Box<Change>>, String> {
             .as_deref()
             .map(|id| (!id.is_empty()).then(|| id.into())),
         networks: networks.as_deref().map(network_list).transpose()?,
+        certificates: certificates.as_deref().map(certificate_list).transpose()?,
         disabled: disabled.as_deref().map(truth).transpose()?,
         valid_from: moment("valid_from", valid_from)?,
         valid_until: moment("valid_until", valid_until)?,
@@ -226,6 +231,13 @@ fn network_list(text: &str) -> Result<Vec<IpNet>, String> {
     text.split([',', ';', ' '])
         .filter(|part| !part.is_empty())
         .map(|part| details::network(part).map_err(|why| format!("networks: {why}")))
+        .collect()
+}
+
+/// An URI may have commas and semicolons in it.
+fn certificate_list(text: &str) -> Result<Vec<CertificateName>, String> {
+    text.split_whitespace()
+        .map(|part| CertificateName::new(part).map_err(|why| format!("certificates: {why}")))
         .collect()
 }
 

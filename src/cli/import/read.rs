@@ -57,6 +57,7 @@ enum Column {
     Credential,
     ClientId,
     Networks,
+    Certificates,
     Disabled,
     ValidFrom,
     ValidUntil,
@@ -64,12 +65,13 @@ enum Column {
 }
 
 impl Column {
-    const ALL: [(&'static str, Self); 9] = [
+    const ALL: [(&'static str, Self); 10] = [
         ("username", Self::Name),
         ("password", Self::Password),
         ("credential", Self::Credential),
         ("client_id", Self::ClientId),
         ("networks", Self::Networks),
+        ("certificates", Self::Certificates),
         ("disabled", Self::Disabled),
         ("valid_from", Self::ValidFrom),
         ("valid_until", Self::ValidUntil),
@@ -312,6 +314,7 @@ fn cells(row: &csv::ByteRecord, columns: &[Column]) -> Result<Fields, String> {
             Column::Credential => fields.credentials = Credentials::Hashed(shown()?.into()),
             Column::ClientId => fields.client_id = Some(shown()?.into()),
             Column::Networks => fields.networks = Some(shown()?.into()),
+            Column::Certificates => fields.certificates = Some(shown()?.into()),
             Column::Disabled => fields.disabled = Some(shown()?.into()),
             Column::ValidFrom => fields.valid_from = Some(shown()?.into()),
             Column::ValidUntil => fields.valid_until = Some(shown()?.into()),

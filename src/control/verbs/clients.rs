@@ -14,7 +14,7 @@ use super::members::{grant, replace_roles};
 use crate::admin::{Change, Command, Error, Rotation};
 use crate::dynsec::Json;
 use crate::engine::{End, Engine};
-use crate::model::{Account, AccountName, GroupName, RoleName};
+use crate::model::{Account, AccountName, CertificateName, GroupName, RoleName};
 use crate::policy::{Grantee, Priority, Ranked};
 use crate::store::Listed;
 
@@ -54,7 +54,30 @@ pub(super) fn delete(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
 
 pub(super) fn get(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let name = order.username()?;
-    let client = shown(hand, &name)?;
+    let account = hand.batch.account(&name)?;
+    let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
+    let listed = Listed {
+        name: account.name,
+        client_id: account.client_id,
+        textname: account.textname,
+        textdescription: account.textdescription,
+        disabled: account.disabled,
+        holdings: hand.roles()?.holdings(&name).map_err(Error::from)?,
+    };
+    let mut client = shown(hand.engine, &listed);
+    // The original knows neither.
+    let psks = hand.batch.psks_of(&name)?;
+    let identities: Vec<_> = psks.iter().map(|psk| psk.identity.as_str()).collect();
+    let certificates = account.certificates.iter();
+    let certificates: Vec<_> = certificates.map(CertificateName::as_str).collect();
+    for (field, names) in [
+        ("certificates", certificates),
+        ("pskidentities", identities),
+    ] {
+        if !names.is_empty() {
+            client.insert(field.to_owned(), json!(names));
+        }
+    }
     Ok(Some(json!({ "client": client })))
 }
 
@@ -143,23 +166,7 @@ pub(super) fn modify(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
 const MOST_CONNECTIONS: usize = 1_000;
 
 /// What a client is, for whoever asks.
-pub(super) fn shown(hand: &mut Hand<'_, '_>, name: &AccountName) -> Result<Value, Refusal> {
-    let account = hand.batch.account(name)?;
-    let account = account.ok_or_else(|| Refusal::new("Client not found"))?;
-    let holdings = hand.roles()?.holdings(name).map_err(Error::from)?;
-    let listed = Listed {
-        name: account.name,
-        client_id: account.client_id,
-        textname: account.textname,
-        textdescription: account.textdescription,
-        disabled: account.disabled,
-        holdings,
-    };
-    Ok(listed_as(hand.engine, &listed))
-}
-
-/// The same of one that was read with others.
-pub(super) fn listed_as(engine: &Engine, account: &Listed) -> Value {
+pub(super) fn shown(engine: &Engine, account: &Listed) -> Map<String, Value> {
     let mut client = Map::new();
     client.insert("username".to_owned(), json!(account.name.as_str()));
     if let Some(text) = &account.client_id {
@@ -180,7 +187,7 @@ pub(super) fn listed_as(engine: &Engine, account: &Listed) -> Value {
         None => json!({}),
     });
     client.insert("connections".to_owned(), connections.collect());
-    Value::Object(client)
+    client
 }
 
 fn set(hand: &mut Hand<'_, '_>, name: AccountName, change: Change) -> Done {

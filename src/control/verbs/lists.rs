@@ -31,7 +31,7 @@ pub(super) fn clients(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         let listed = hand.roles()?.listed(page(order)).map_err(Error::from)?;
         let listed = listed.iter();
         listed
-            .map(|one| clients::listed_as(hand.engine, one))
+            .map(|one| Value::Object(clients::shown(hand.engine, one)))
             .collect()
     } else {
         let names = hand.roles()?.account_names(page(order));

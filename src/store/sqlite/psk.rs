@@ -154,6 +154,11 @@ impl Psks for Keys<'_> {
         row.map(|row| seen(self.path, row)).transpose()
     }
 
+    fn of(&mut self, name: &AccountName) -> Result<Vec<SeenPsk>, Error> {
+        let rows = self.ask(psk::of(self.connection, name.as_str()))?;
+        rows.into_iter().map(|row| seen(self.path, row)).collect()
+    }
+
     fn psks(
         &mut self,
         mut behind: i64,

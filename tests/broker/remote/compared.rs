@@ -14,6 +14,8 @@ type Step = (&'static str, &'static str);
 
 const ADD: &str = "--password-stdin --iterations 101";
 
+const KEY: &str = "00112233445566778899aabbccddeeff";
+
 const ACCOUNTS: &[Step] = &[
     (
         "user add dave ADD --client-id d1 --networks 10.0.0.0/8,::1 --notes kept --textname D",
@@ -38,6 +40,14 @@ const ACCOUNTS: &[Step] = &[
         "user set dave --any-client-id --any-network --textdescription what --valid-from always",
         "",
     ),
+    (
+        "user certificate add dave dns:Dave.example uri:urn:dev:7",
+        "",
+    ),
+    ("user certificate add ann uri:urn:dev:7", ""),
+    ("psk add dave --psk-stdin", KEY),
+    ("psk add dave --identity d1 --psk-stdin", KEY),
+    ("user show dave", ""),
     ("user set nobody --notes x", ""),
     ("user set dave", ""),
     ("user show dave --json", ""),
@@ -199,7 +209,9 @@ fn a_command_says_the_same_to_a_broker_as_to_its_database() {
         }
         let log = pair.broker.log();
         assert!(log.contains("command=\"applyCommands\"") && log.contains("\"importCommands\""));
-        assert!(!log.contains(SECRET) && !log.contains("$7$"));
+        for secret in [SECRET, "$7$", KEY] {
+            assert!(!log.contains(secret));
+        }
     });
 }
 
@@ -211,8 +223,10 @@ fn write_imports(pair: &Pair) {
     let some = format!("kim:{credential}\nfresh:{credential}\nlee:{credential}\n");
     fs::write(pair.dir().join("some"), some).unwrap();
     let table = format!(
-        "username,credential,client_id,networks,disabled,notes\n\
-         kim,{credential},k1,10.0.0.0/8,no,told\nnew,{credential},,,yes,\nbad,no hash,,,,\n"
+        "username,credential,client_id,networks,certificates,disabled,notes\n\
+         kim,{credential},k1,10.0.0.0/8,dns:kim.example uri:urn:k,no,told\n\
+         new,{credential},,,,yes,\nbad,no hash,,,,,\nodd,{credential},,,kim.example,,\n\
+         lee,{credential},,,uri:urn:k,,\n"
     );
     fs::write(pair.dir().join("table.csv"), table).unwrap();
     let questions = "allow bob publish a/b\ndeny bob publish a/b\ndeny nobody publish a\n";

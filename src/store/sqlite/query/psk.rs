@@ -28,6 +28,17 @@ pub(in crate::store::sqlite) fn one(
         .optional()
 }
 
+/// The rows of an account, by identity.
+pub(in crate::store::sqlite) fn of(connection: &Connection, username: &str) -> Result<Vec<Raw>> {
+    connection
+        .prepare_cached(
+            "SELECT psk.id, identity, username, key, sealed FROM psk
+             JOIN account ON account.id = account_id WHERE username = ?1 ORDER BY identity",
+        )?
+        .query_map([username], raw)?
+        .collect()
+}
+
 /// Some rows behind an id, by id.
 pub(in crate::store::sqlite) fn some(
     connection: &Connection,
