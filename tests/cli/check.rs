@@ -255,7 +255,7 @@ fn files_are_seen_with_the_eyes_of_the_brokers_user() {
     conf("root").code(0);
 }
 
-fn chmod(path: &Path, mode: u32) {
+pub(super) fn chmod(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     let permissions = std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(path, permissions).unwrap();

@@ -6,6 +6,7 @@
 mod audit;
 mod certificate;
 mod check;
+mod check_tokens;
 mod explain;
 mod export;
 mod export_acl;

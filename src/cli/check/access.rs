@@ -13,7 +13,7 @@ use std::path::Path;
 
 use nix::unistd::{User, getgrouplist};
 
-use super::conf::{At, Conf, Plugin};
+use super::conf::{At, Conf, Plugin, PluginOption};
 use super::finding::{Finding, Level};
 use super::plugin;
 use crate::config::SourceConfig;
@@ -35,6 +35,8 @@ pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
             found.extend(user.source(&ours.line.at, ours, &source));
         }
         found.extend(user.acl_file(ours));
+        let keys = ours.options.iter();
+        found.extend(keys.filter_map(|option| user.keys(option)));
     }
     found
 }
@@ -115,13 +117,35 @@ impl BrokerUser {
     /// Rules are no secret: it is enough that the broker can read them.
     fn acl_file(&self, ours: &Plugin) -> Option<Finding> {
         let path = plugin::config(ours).acl_file?;
-        match self.reach(&path) {
+        self.legible(&ours.line.at, &path).err()
+    }
+
+    /// Nor are public keys of tokens; a secret is.
+    fn keys(&self, option: &PluginOption) -> Option<Finding> {
+        let is_secret = match option.key.as_str() {
+            "jwt_key_file" | "jwt_jwks_cafile" => false,
+            "jwt_secret_file" => true,
+            _ => return None,
+        };
+        let path = Path::new(option.value.trim_end());
+        let metadata = match self.legible(&option.at, path) {
+            Ok(metadata) => metadata?,
+            Err(finding) => return Some(finding),
+        };
+        let is_open = is_secret && metadata.mode() & 0o004 != 0;
+        is_open.then(|| Finding::warning(&option.at, open(path)))
+    }
+
+    /// What the user sees of a file that it has to read; nothing of one that this process cannot see, which
+    /// is told by the look into it.
+    fn legible(&self, at: &At, path: &Path) -> Result<Option<Metadata>, Finding> {
+        match self.reach(path) {
             Ok(metadata) if !self.may(Want::Read, &metadata) => {
-                Some(Finding::problem(&ours.line.at, self.cannot("read", &path)))
+                Err(Finding::problem(at, self.cannot("read", path)))
             }
-            Err(Obstacle::Told(why)) => Some(Finding::problem(&ours.line.at, why)),
-            // A file that cannot be seen is told by the look at its lines.
-            Ok(_) | Err(Obstacle::Unseen(_)) => None,
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(Obstacle::Told(why)) => Err(Finding::problem(at, why)),
+            Err(Obstacle::Unseen(_)) => Ok(None),
         }
     }
 
@@ -154,13 +178,7 @@ impl BrokerUser {
                     }
                 }
                 if metadata.mode() & 0o004 != 0 {
-                    found.push(Finding::warning(
-                        at,
-                        format!(
-                            "everybody on this machine can read {}; chmod 600",
-                            path.display()
-                        ),
-                    ));
+                    found.push(Finding::warning(at, open(path)));
                 }
             }
             Err(Obstacle::Unseen(error))
@@ -203,6 +221,11 @@ impl BrokerUser {
     fn cannot(&self, verb: &str, path: &Path) -> String {
         format!("{} cannot {verb} {}", self.name, path.display())
     }
+}
+
+fn open(path: &Path) -> String {
+    let path = path.display();
+    format!("everybody on this machine can read {path}; chmod 600")
 }
 
 impl Want {

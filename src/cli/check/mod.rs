@@ -14,6 +14,7 @@ mod odd;
 mod passwords;
 mod plugin;
 mod roles;
+mod tokens;
 
 use std::path::PathBuf;
 
@@ -72,6 +73,7 @@ fn configuration(args: &CheckArgs) -> Result<(Vec<Finding>, Vec<costs::CostRow>)
     found.extend(access::lint(&conf));
     found.extend(acl::lint(&conf));
     found.extend(passwords::lint(&conf));
+    found.extend(tokens::lint(&conf));
     let (rows, unusable) = if args.no_costs {
         Default::default()
     } else {
