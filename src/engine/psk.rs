@@ -296,19 +296,17 @@ impl Engine {
         self.something_to_do.store(true, Ordering::Release);
     }
 
-    /// Somebody is in who was given a key, and was asked for nothing else: whether its name is the identity
-    /// that it named, so that the key is its login.
+    /// Somebody is in who was given a key, and was asked for nothing else. Where its name is the identity that
+    /// it named, the key is its login: whether that is good.
     pub fn entered_by_key(
         &self,
         connection: ConnectionId,
         entrant: &Entrant<'_>,
         now: Now,
-    ) -> bool {
-        let Some((given, is_over)) = lock(&self.keyed).find(connection) else {
-            return false;
-        };
+    ) -> Option<Result<(), Reason>> {
+        let (given, is_over) = lock(&self.keyed).find(connection)?;
         if given.identity.as_str() != entrant.username {
-            return false;
+            return None;
         }
         self.heard_of(connection, Stage::Entered);
         let connect = Connect {
@@ -329,13 +327,17 @@ impl Engine {
             true => Verdict::Deny(Reason::UnknownIdentity),
             false => self.judge_keyed(&connect, &given, now),
         };
-        match self.settle(&connect, verdict, now) {
-            Verdict::Allow => self.figures.keyed(),
-            Verdict::Deny(_) | Verdict::Defer(_) | Verdict::Pending => {
-                self.end_keyed(connection);
+        let reason = match self.settle(&connect, verdict, now) {
+            Verdict::Allow => {
+                self.figures.keyed();
+                return Some(Ok(()));
             }
-        }
-        true
+            Verdict::Deny(reason) => reason,
+            // A key is not left to others, and no key waits.
+            Verdict::Defer(_) | Verdict::Pending => Reason::UnusableKey,
+        };
+        self.end_keyed(connection);
+        Some(Err(reason))
     }
 
     fn judge_keyed(&self, connect: &Connect<'_>, given: &Given, now: Now) -> Verdict {

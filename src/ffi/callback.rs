@@ -10,7 +10,7 @@ use super::broker::Callback;
 use super::event;
 use super::guard::{
     ACL_CHECK, BASIC_AUTH, CLIENT_OFFLINE, CONNECT, CONTROL, DISCONNECT, EXT_AUTH_CONTINUE,
-    EXT_AUTH_START, PSK_KEY, RELOAD, Rule, TICK, guard,
+    EXT_AUTH_START, MESSAGE_IN, PSK_KEY, RELOAD, Rule, SUBSCRIBE, TICK, guard,
 };
 use super::plugin::{Main, Plugin};
 
@@ -37,12 +37,14 @@ pub(super) enum Purpose {
     Access,
     /// Either.
     Both,
+    /// Holding up those who are in and may not be, where nothing is decided about access.
+    Unwelcome,
     /// Taking orders.
     Control,
 }
 
 /// Every event we want. BASIC_AUTH comes first: where it is refused there is nothing to undo.
-pub(super) const REGISTRATIONS: [Registration; 12] = [
+pub(super) const REGISTRATIONS: [Registration; 14] = [
     registration::<BasicAuth>(Purpose::Entry),
     registration::<ExchangeBegins>(Purpose::Exchange),
     registration::<ExchangeGoesOn>(Purpose::Exchange),
@@ -53,6 +55,8 @@ pub(super) const REGISTRATIONS: [Registration; 12] = [
     registration::<Connected>(Purpose::Entry),
     registration::<Disconnect>(Purpose::Both),
     registration::<ClientOffline>(Purpose::Both),
+    registration::<MessageIn>(Purpose::Unwelcome),
+    registration::<Subscribe>(Purpose::Unwelcome),
     Registration {
         topic: Some(CONTROL_TOPIC),
         ..registration::<Control>(Purpose::Control)
@@ -189,6 +193,30 @@ impl Event for Connected {
 
     fn answer(plugin: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
         main.map(|main| plugin.connected(main, data.client))
+    }
+}
+
+/// Its struct begins like that of [`Connected`].
+struct MessageIn;
+
+impl Event for MessageIn {
+    type Data = abi::mosquitto_evt_connect;
+    const RULE: &'static Rule = &MESSAGE_IN;
+
+    fn answer(_: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| main.entrance.held_up(data.client))
+    }
+}
+
+/// Its struct begins like that of [`Connected`].
+struct Subscribe;
+
+impl Event for Subscribe {
+    type Data = abi::mosquitto_evt_connect;
+    const RULE: &'static Rule = &SUBSCRIBE;
+
+    fn answer(_: &Plugin, main: Option<&Main>, data: &mut Self::Data) -> Option<c_int> {
+        main.map(|main| main.entrance.held_up(data.client))
     }
 }
 

@@ -9,6 +9,7 @@ use std::ffi::{CString, c_int};
 use hashbrown::HashMap;
 
 use super::broker::{Api, ClientPtr};
+use super::callback::Purpose;
 use super::certificate::{self, Shows};
 use super::event::{self, BasicAuth};
 use super::plugin::{Main, Plugin};
@@ -26,6 +27,8 @@ pub(super) struct Entrance {
     gone: RefCell<HashMap<ClientPtr, Gone>>,
     /// 2.0.11 with per_listener_settings never comes to the end of a round.
     has_rounds: Cell<bool>,
+    /// The broker tells what they want meanwhile.
+    is_watched: Cell<bool>,
 }
 
 /// Whoever has gone, by its names: its memory may be another's by now.
@@ -61,6 +64,19 @@ impl Entrance {
     /// The client has gone, or is another one.
     pub(super) fn forget(&self, client: ClientPtr) {
         self.turned_out.borrow_mut().remove(&client);
+    }
+
+    /// Whether the broker was asked to tell what they want meanwhile.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched.get()
+    }
+
+    /// Somebody wants something, and nothing is decided about access: not whoever may not be in.
+    pub(super) fn held_up(&self, client: *mut abi::mosquitto) -> c_int {
+        match ClientPtr::new(client).and_then(|client| self.reason(client)) {
+            Some(_) => abi::MOSQ_ERR_ACL_DENIED,
+            None => abi::MOSQ_ERR_SUCCESS,
+        }
     }
 
     fn reason(&self, client: ClientPtr) -> Option<Reason> {
@@ -119,7 +135,7 @@ impl Plugin {
             return abi::MOSQ_ERR_SUCCESS;
         };
         let known = match self.waiting_by_key(main, client) {
-            Some(connection) if self.met(connection, client) => return abi::MOSQ_ERR_SUCCESS,
+            Some(connection) if self.met(main, connection, client) => return abi::MOSQ_ERR_SUCCESS,
             // Its memory was another one's, which never came so far.
             Some(_) => None,
             None => main.connections.borrow().number(client),
@@ -175,8 +191,21 @@ impl Plugin {
             self.engine.disconnected(before);
         }
         if let Err(reason) = self.engine.entered(connection, &entrant, clock::now()) {
-            let mut turned_out = main.entrance.turned_out.borrow_mut();
-            turned_out.insert(client, reason);
+            self.turn_out(main, client, reason);
+        }
+    }
+
+    /// The client is in and may not be. Where the broker asks nobody about access it tells what clients want
+    /// from the first of them on; 2.0 told of none there.
+    pub(super) fn turn_out(&self, main: &Main, client: ClientPtr, reason: Reason) {
+        let Entrance {
+            turned_out,
+            is_watched,
+            ..
+        } = &main.entrance;
+        turned_out.borrow_mut().insert(client, reason);
+        if self.api.since_2_1() && !self.engine.has_acl() && !is_watched.replace(true) {
+            super::register_later(self, main, Purpose::Unwelcome);
         }
     }
 }

@@ -179,6 +179,26 @@ pub(super) const DISCONNECT: Rule = Rule {
     lines: Lines::Written,
 };
 
+/// MESSAGE_IN: the message goes to nobody.
+pub(super) const MESSAGE_IN: Rule = Rule {
+    event: abi::MOSQ_EVT_MESSAGE,
+    name: "MESSAGE_IN",
+    denied: Denied::always(abi::MOSQ_ERR_ACL_DENIED),
+    nested: Nested::Refuse,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
+/// SUBSCRIBE: not subscribed to. Anything but 0 ends the connection.
+pub(super) const SUBSCRIBE: Rule = Rule {
+    event: abi::MOSQ_EVT_SUBSCRIBE,
+    name: "SUBSCRIBE",
+    denied: Denied::always(abi::MOSQ_ERR_ACL_DENIED),
+    nested: Nested::Refuse,
+    elsewhere: Elsewhere::Refuse,
+    lines: Lines::Written,
+};
+
 /// CLIENT_OFFLINE reports and asks nothing. 2.1 sends it instead of DISCONNECT for a session that
 /// outlives its connection.
 pub(super) const CLIENT_OFFLINE: Rule = Rule {

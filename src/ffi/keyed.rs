@@ -66,17 +66,21 @@ impl Plugin {
         if let Some(client) = ClientPtr::new(client)
             && let Some(connection) = self.waiting_by_key(main, client)
         {
-            self.met(connection, client);
+            self.met(main, connection, client);
         }
     }
 
     /// Somebody may be in by a key alone; whether it is.
-    pub(super) fn met(&self, connection: ConnectionId, client: ClientPtr) -> bool {
+    pub(super) fn met(&self, main: &Main, connection: ConnectionId, client: ClientPtr) -> bool {
         let entrant = event::entrant(self.api, &client, Certificate::None);
-        entrant.is_some_and(|entrant| {
+        let entered = entrant.and_then(|entrant| {
             self.engine
                 .entered_by_key(connection, &entrant, clock::now())
-        })
+        });
+        if let Some(Err(reason)) = entered {
+            self.turn_out(main, client, reason);
+        }
+        entered.is_some()
     }
 
     /// Ends a connection that was given a key and was heard of: its end will be told.

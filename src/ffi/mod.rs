@@ -32,7 +32,7 @@ use std::ffi::{c_int, c_void};
 use self::broker::{Api, Broker, Refused};
 use self::callback::{Purpose, REGISTRATIONS, Registration};
 use self::guard::catching;
-use self::plugin::Plugin;
+use self::plugin::{Main, Plugin};
 use crate::config::Config;
 
 /// Which plugin interface we speak: 5, if the broker does.
@@ -154,19 +154,11 @@ fn register(plugin: &Plugin) -> Result<(), String> {
     let Some(main) = plugin.main() else {
         return Ok(());
     };
-    let user_data = std::ptr::from_ref(plugin).cast_mut().cast::<c_void>();
     for (index, registration) in REGISTRATIONS.iter().enumerate() {
         if !plugin.serves(registration.purpose) {
             continue;
         }
-        let event = registration.rule.event;
-        let answer = main.broker().register(
-            main.identifier(),
-            event,
-            registration.topic,
-            registration.callback,
-            user_data,
-        );
+        let answer = register_one(plugin, main, registration);
         let line = match (answer, registration.topic) {
             // CONNECT and CLIENT_OFFLINE are not known to 2.0.
             (Ok(()) | Err(Refused::Unknown), _) => continue,
@@ -187,6 +179,27 @@ fn register(plugin: &Plugin) -> Result<(), String> {
         return Err(line);
     }
     Ok(())
+}
+
+fn register_one(plugin: &Plugin, main: &Main, registration: &Registration) -> Result<(), Refused> {
+    main.broker().register(
+        main.identifier(),
+        registration.rule.event,
+        registration.topic,
+        registration.callback,
+        std::ptr::from_ref(plugin).cast_mut().cast::<c_void>(),
+    )
+}
+
+/// Has the broker call us for one more thing, which it does at the cost of a call for each message, once
+/// there is need of it.
+fn register_later(plugin: &Plugin, main: &Main, purpose: Purpose) {
+    let wanted = REGISTRATIONS.iter();
+    for registration in wanted.filter(|registration| registration.purpose == purpose) {
+        if let Err(refused) = register_one(plugin, main, registration) {
+            log::error!("{}: {refused}", registration.rule.name);
+        }
+    }
 }
 
 fn unregister(plugin: &Plugin, registrations: &[Registration]) {

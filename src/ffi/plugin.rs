@@ -145,6 +145,7 @@ impl Plugin {
             Purpose::Key => self.has_sources() && self.engine.gives_keys(),
             Purpose::Access => self.engine.has_acl(),
             Purpose::Both => self.has_sources() || self.engine.has_acl(),
+            Purpose::Unwelcome => self.main().is_some_and(|main| main.entrance.is_watched()),
             Purpose::Control => self.main().is_some_and(|main| main.control != Control::Off),
         }
     }

@@ -8,9 +8,14 @@ use mosquitto_doorman::store::sqlite::Database;
 use super::accounts::{account, database, set};
 use super::conf::conf;
 use super::elsewhere::by_certificate;
+use super::psk::{KEY, psk};
 use super::roles::{NAMES, ROLES, change, heard, until, v5};
 use crate::support::certificates::{certificates, files, signed};
-use crate::support::{Broker, PATIENCE, Startup, doorman, finish, for_each_broker};
+use crate::support::mqtt::packet;
+use crate::support::{
+    Broker, Client, Connect, Event, PATIENCE, Protocol, Startup, Stream, doorman, finish,
+    for_each_broker,
+};
 
 /// Each bound that stands in the way of a client of this machine with an id of its own name, and the
 /// reason that is told.
@@ -323,5 +328,68 @@ fn a_second_factor_cannot_be_left_out_at_a_listener_that_asks_for_none() {
         heard(&mut root);
         publish(&broker, "ann", "ann", "to/ann/a");
         assert!(heard(&mut root).is_empty());
+    });
+}
+
+/// A login, a message, a subscription and a farewell in one piece, which the broker is through with before it
+/// comes round; what is heard of it.
+fn all_at_once(stream: Stream, id: &str) -> Vec<Event> {
+    let protocol = Protocol::V311;
+    let connect = Connect::new(protocol).client_id(id).keepalive(0);
+    let message = packet::publish(protocol, 1, "said", id.as_bytes(), 1);
+    let subscription = packet::subscribe(protocol, 2, "kept", 0);
+    let mut client = Client::over(stream, protocol);
+    client.send(&[&connect.encode(), &message, &subscription, &[0xe0, 0][..]].concat());
+    let events = std::iter::repeat_with(|| client.receive(PATIENCE));
+    let events = events.take_while(|event| !matches!(event, Event::Closed | Event::Silence));
+    events.collect()
+}
+
+/// 2.0 tells of nobody there.
+#[test]
+fn who_has_to_go_says_and_hears_nothing_also_where_nobody_decides_about_access() {
+    for_each_broker(|startup| {
+        if !startup.tree().is_2_1() {
+            return;
+        }
+        let dir = startup.dir().to_owned();
+        certificates(&dir, &["ann", "bob"]);
+        let mut accounts = database(&dir.join("db"), &NAMES.map(|name| account(name, "pw")));
+        let bound = Change {
+            client_id: Some(Some("hers".into())),
+            ..Change::default()
+        };
+        let keys = ["ann", "bob"].map(|name| psk(name, name, KEY));
+        super::accounts::change(&mut accounts, &keys);
+        super::accounts::change(&mut accounts, &[set("ann", bound)]);
+        let listeners = "listener {port2} 127.0.0.1\ncafile {dir}/ca.crt\n\
+                         certfile {dir}/localhost.crt\nkeyfile {dir}/localhost.key\n\
+                         require_certificate true\nuse_identity_as_username true\n\
+                         listener {port3} 127.0.0.1\npsk_hint here\nuse_identity_as_username true\n";
+        let options = ["database {dir}/db", "psk true", "log_logins all"];
+        let broker = startup.start(&(conf(&options) + listeners));
+        let mut root = v5(&broker, "root");
+        root.publish_retained("kept", "k");
+        assert_eq!(root.subscribe("said", 0), 0);
+        let by_certificate = |who: &str| Stream::tls(broker.nth_port(2), &files(&dir, who));
+        let by_key = |who: &str| Stream::psk(broker.nth_port(3), who, KEY);
+        let is_kept = |event: &Event| matches!(event, Event::Publish { .. });
+        for (way, door) in [
+            ("certificate", &by_certificate as &dyn Fn(&str) -> Stream),
+            ("PSK", &by_key),
+        ] {
+            for id in ["first", "second"] {
+                let events = all_at_once(door("ann"), id);
+                assert!(!events.iter().any(is_kept), "{way}: {events:?}");
+                let told = format!("username=\"ann\" client_id=\"{id}\" method={way}");
+                broker.wait_for_log(&told, PATIENCE);
+                assert!(heard(&mut root).is_empty(), "{way}");
+                let events = all_at_once(door("bob"), id);
+                assert!(events.iter().any(is_kept), "{way}: {events:?}");
+                assert_eq!(heard(&mut root), [id], "{way}");
+            }
+        }
+        let refused = "refused reason=wrong_client_id";
+        assert_eq!(broker.log().matches(refused).count(), 4);
     });
 }

@@ -114,7 +114,7 @@ fn given(engine: &Engine, connection: u64, identity: &str) -> bool {
     )
 }
 
-fn entered(engine: &Engine, connection: u64, username: &str) -> bool {
+fn entered(engine: &Engine, connection: u64, username: &str) -> Option<Result<(), Reason>> {
     let entrant = Entrant {
         username,
         client_id: "c",
@@ -212,7 +212,7 @@ fn a_change_of_the_key_ends_its_connections_and_no_others() {
         assert!(given(&engine, connection, identity));
     }
     assert_eq!(ask(&engine, 1, "ann", Some("pw")), Verdict::Allow);
-    assert!(entered(&engine, 2, "ann"));
+    assert_eq!(entered(&engine, 2, "ann"), Some(Ok(())));
     let ann = || vec![AccountName::new("ann").unwrap()];
     engine.review(&changed(ann()), now().wall);
     assert_eq!(over(&engine), [0; 0]);
@@ -232,7 +232,8 @@ fn a_change_of_the_key_ends_its_connections_and_no_others() {
         ask(&engine, 4, "ann", Some("pw")),
         Verdict::Deny(Reason::UnknownIdentity)
     );
-    assert!(entered(&engine, 3, "device"));
+    let refused = Some(Err(Reason::UnknownIdentity));
+    assert_eq!(entered(&engine, 3, "device"), refused);
     assert_eq!(over(&engine), [3, 4]);
 }
 
@@ -240,13 +241,18 @@ fn a_change_of_the_key_ends_its_connections_and_no_others() {
 fn the_key_alone_is_a_login_where_the_username_is_the_identity_and_the_accounts_name() {
     let (engine, keyring) = ring(UnknownUser::Deny);
     assert!(given(&engine, 1, "ann"));
-    assert!(!entered(&engine, 1, "bob"), "its name is not the identity");
-    assert!(entered(&engine, 1, "ann"));
+    assert_eq!(
+        entered(&engine, 1, "bob"),
+        None,
+        "its name is not the identity"
+    );
+    assert_eq!(entered(&engine, 1, "ann"), Some(Ok(())));
     assert!(engine.is_in(ConnectionId(1)));
     let (_, sessions) = engine.connected(None, None, 0, 10);
     assert_eq!(sessions[0].by, Proof::Psk);
     assert!(given(&engine, 2, "device"));
-    assert!(entered(&engine, 2, "device"));
+    let refused = Some(Err(Reason::WrongUsername));
+    assert_eq!(entered(&engine, 2, "device"), refused);
     assert!(!engine.is_in(ConnectionId(2)));
     assert_eq!(over(&engine), [2]);
     assert!(given(&engine, 3, "ann"));
@@ -255,7 +261,8 @@ fn the_key_alone_is_a_login_where_the_username_is_the_identity_and_the_accounts_
         ..account("ann", "pw")
     };
     keyring.accounts.hold(Ok(vec![bound]));
-    assert!(entered(&engine, 3, "ann"));
+    let refused = Some(Err(Reason::WrongClientId));
+    assert_eq!(entered(&engine, 3, "ann"), refused);
     assert_eq!(over(&engine), [2, 3]);
 }
 
@@ -352,7 +359,8 @@ fn the_key_alone_is_too_little_where_a_certificate_is_needed() {
             ..account("ann", "pw")
         }]));
         assert!(given(&engine, 1, "ann"));
-        assert!(entered(&engine, 1, "ann"));
+        let entered = entered(&engine, 1, "ann");
+        assert_eq!(entered.is_some_and(|it| it.is_err()), ends, "{used:?}");
         assert_eq!(over(&engine) == [1], ends, "{used:?}");
     }
 }
