@@ -21,7 +21,7 @@ use serde::Serialize;
 use super::clock;
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
-use super::print::{self, Answer, Printer};
+use super::print::{self, Answer, Printer, Trouble};
 use crate::model::{Account, AccountName, Scheme};
 use crate::store;
 use crate::store::password_file::can_hold;
@@ -218,17 +218,11 @@ fn write_all(
 ) -> Result<u64, Failure> {
     let now = clock::now();
     let mut exported = 0_u64;
-    let mut trouble = None;
+    let mut trouble = Trouble::default();
     let visited = store.accounts(&mut |account| {
         match line(&account, args, now) {
             Ok(credential) => {
-                let written = writeln!(out, "{}:{credential}", account.name);
-                if let Err(error) = written {
-                    let why = error.to_string();
-                    trouble = Some(error);
-                    let path = "output".into();
-                    return Err(store::Error::Unavailable { path, why });
-                }
+                trouble.keep(writeln!(out, "{}:{credential}", account.name))?;
                 exported = exported.saturating_add(1);
             }
             Err(why) => left_out.push(LeftOut {
@@ -238,10 +232,7 @@ fn write_all(
         }
         Ok(())
     });
-    match trouble {
-        Some(error) => Err(error.into()),
-        None => visited.map(|()| exported).map_err(Into::into),
-    }
+    trouble.end(visited).map(|()| exported)
 }
 
 /// Replaces a file whole: readers see the old one or the new one.

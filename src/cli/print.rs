@@ -35,11 +35,37 @@ pub(super) struct Printer {
     out: BufWriter<Stdout>,
 }
 
-/// A list that a store tells one by one: it knows its own errors only, and those of printing are kept for
-/// the end.
+/// A list that a store tells one by one.
 pub(super) struct Listing<'a> {
     printer: &'a mut Printer,
-    trouble: Option<io::Error>,
+    trouble: Trouble,
+}
+
+/// What goes wrong with writing while a store tells one by one: it knows its own errors only, and this is
+/// kept for the end.
+#[derive(Default)]
+pub(super) struct Trouble(Option<io::Error>);
+
+impl Trouble {
+    /// Has the store stop where something was not written.
+    pub(super) fn keep(&mut self, written: io::Result<()>) -> Result<(), store::Error> {
+        written.map_err(|error| {
+            let why = error.to_string();
+            self.0 = Some(error);
+            store::Error::Unavailable {
+                path: "output".into(),
+                why,
+            }
+        })
+    }
+
+    /// What became of all.
+    pub(super) fn end(self, listed: Result<(), impl Into<Failure>>) -> Result<(), Failure> {
+        match self.0 {
+            Some(error) => Err(error.into()),
+            None => listed.map_err(Into::into),
+        }
+    }
 }
 
 impl<'a> Listing<'a> {
@@ -47,28 +73,18 @@ impl<'a> Listing<'a> {
     pub(super) fn to(printer: &'a mut Printer) -> Self {
         Self {
             printer,
-            trouble: None,
+            trouble: Trouble::default(),
         }
     }
 
     /// Prints one.
     pub(super) fn tell(&mut self, answer: &impl Answer) -> Result<(), store::Error> {
-        self.printer.answer(answer).map_err(|error| {
-            let why = error.to_string();
-            self.trouble = Some(error);
-            store::Error::Unavailable {
-                path: "standard output".into(),
-                why,
-            }
-        })
+        self.trouble.keep(self.printer.answer(answer))
     }
 
     /// What became of all.
     pub(super) fn end(self, listed: Result<(), impl Into<Failure>>) -> Result<Exit, Failure> {
-        match self.trouble {
-            Some(error) => Err(error.into()),
-            None => listed.map(|()| Exit::Done).map_err(Into::into),
-        }
+        self.trouble.end(listed).map(|()| Exit::Done)
     }
 }
 
