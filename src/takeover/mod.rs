@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use self::plan::{Counts, Imported, Laid, Plan, Wanted, Written, in_order, ranked};
 pub use self::proving::{Differing, Prover, Who, templates};
-pub use self::rights::Compiled;
+pub use self::rights::{Compiled, roles_and_groups};
 use crate::admin::{self, Actor, Batch};
 use crate::policy::TooMany;
 use crate::store::{self, Roles, Store};

@@ -14,7 +14,26 @@ use crate::policy::{
     Assignment, Compiler, Defaults, Holder, Holdings, Membership, Priority, Ranked, Rights, Role,
     StoredGroup, StoredRole, TooMany,
 };
-use crate::store::Roles;
+use crate::store::{self, Roles};
+
+/// All roles and groups of a place.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn roles_and_groups(
+    place: &mut dyn Roles,
+) -> Result<(Vec<StoredRole>, Vec<StoredGroup>), store::Error> {
+    let (mut roles, mut groups) = (Vec::new(), Vec::new());
+    place.roles(&mut |role| {
+        roles.push(role);
+        Ok(())
+    })?;
+    place.groups(&mut |group| {
+        groups.push(group);
+        Ok(())
+    })?;
+    Ok((roles, groups))
+}
 
 /// The roles and groups of a place, compiled.
 pub struct Compiled {
@@ -29,15 +48,7 @@ pub struct Compiled {
 impl Compiled {
     /// Reads and compiles all there is, for this moment.
     pub fn read(place: &mut dyn Roles, now: Timestamp) -> Result<Self, Error> {
-        let (mut roles, mut groups) = (Vec::new(), Vec::new());
-        place.roles(&mut |role| {
-            roles.push(role);
-            Ok(())
-        })?;
-        place.groups(&mut |group| {
-            groups.push(group);
-            Ok(())
-        })?;
+        let (roles, groups) = roles_and_groups(place)?;
         let (defaults, anonymous) = (place.defaults()?, place.anonymous_group()?);
         let mut compiler = Compiler::thorough();
         let compile = |role: StoredRole| Ok((role.name.clone(), compiler.role(role.definition())?));

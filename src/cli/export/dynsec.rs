@@ -18,10 +18,10 @@ use crate::cli::print::Plain;
 use crate::dynsec::{Account, Document, Group, Holding, Member, Role, Texts};
 use crate::model::{self, AccountName, RoleName, Scheme, StoredCredential};
 use crate::policy::{
-    Conditions, Holdings, Permission, Ranked, Rule, StoredGroup, StoredRole, WildcardSubscriptions,
-    Window,
+    Conditions, Holdings, Permission, Ranked, Rule, StoredRole, WildcardSubscriptions, Window,
 };
-use crate::store::{self, Roles, Store};
+use crate::store::Store;
+use crate::takeover::roles_and_groups;
 
 /// The file, and what it does not say as the database does.
 pub(super) struct Made {
@@ -44,7 +44,7 @@ pub(super) fn read(store: &mut dyn Store, args: &ExportArgs) -> Result<Made, Fai
         Ok(())
     })?;
     let mut place = store.roles()?;
-    let (roles, groups) = all(place.as_mut())?;
+    let (roles, groups) = roles_and_groups(place.as_mut())?;
     let roles: Vec<Role> = roles.into_iter().map(|role| maker.role(role)).collect();
     let groups = groups.into_iter().map(|group| Group {
         name: group.name.as_str().into(),
@@ -85,19 +85,6 @@ pub(super) fn read(store: &mut dyn Store, args: &ExportArgs) -> Result<Made, Fai
         },
         told: maker.told,
     })
-}
-
-fn all(place: &mut dyn Roles) -> Result<(Vec<StoredRole>, Vec<StoredGroup>), store::Error> {
-    let (mut roles, mut groups) = (Vec::new(), Vec::new());
-    place.roles(&mut |role| {
-        roles.push(role);
-        Ok(())
-    })?;
-    place.groups(&mut |group| {
-        groups.push(group);
-        Ok(())
-    })?;
-    Ok((roles, groups))
 }
 
 struct Maker<'a> {
