@@ -9,8 +9,8 @@ fn people() -> Desk {
     for name in ["ann", "bob", "mia"] {
         desk.add(name, "tulip-garden").code(0);
     }
-    for args in [
-        &["default", "set", "publishClientReceive=deny"][..],
+    desk.furnish(&[
+        &["default", "set", "publishClientReceive=deny"],
         &["user", "set", "bob", "--client-id", "b1"],
         &["user", "disable", "mia"],
         &["role", "add", "reader"],
@@ -35,9 +35,7 @@ fn people() -> Desk {
         &["group", "grant", "staff", "reader"],
         &["group", "join", "staff", "ann", "bob", "mia"],
         &["user", "grant", "bob", "device"],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     // The denial shall be asked first.
     desk.on(&[
         "role",
@@ -82,8 +80,8 @@ fn roles_become_lines_and_what_no_line_says_is_told() {
 #[test]
 fn an_answer_that_no_order_of_lines_gives_is_told() {
     let desk = people();
-    for args in [
-        &["user", "delete", "mia"][..],
+    desk.furnish(&[
+        &["user", "delete", "mia"],
         &["role", "add", "odd"],
         &[
             "role",
@@ -93,9 +91,7 @@ fn an_answer_that_no_order_of_lines_gives_is_told() {
             "plant/+/open",
         ],
         &["user", "grant", "ann", "odd", "--priority", "5"],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     // A file denies before it allows, and the role allows first.
     desk.on(&["export", "--format", "acl-file", "-o", "acl"])
         .code(1)
@@ -210,14 +206,12 @@ fn a_limit_of_administrators_becomes_no_line_that_lets_anybody_give_orders() {
     let desk = Desk::database();
     desk.add("ann", "tulip-garden").code(0);
     let topic = "$CONTROL/dynamic-security/v1";
-    for args in [
-        &["role", "add", "limited", "--admin-prefix", "a-"][..],
+    desk.furnish(&[
+        &["role", "add", "limited", "--admin-prefix", "a-"],
         &["role", "allow", "limited", "publishClientSend", topic],
         &["role", "allow", "limited", "publishClientSend", "a/#"],
         &["user", "grant", "ann", "limited"],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     let ran = desk.on(&["export", "--format", "acl-file"]).code(1);
     assert!(ran.out.contains("topic write a/#"), "{}", ran.out);
     assert!(!ran.out.contains("topic write $CONTROL"), "{}", ran.out);

@@ -92,8 +92,8 @@ fn beyond_words() -> Desk {
         .code(0);
     desk.on(&["user", "set", "twice", "--notes", "by the door"])
         .code(0);
-    for args in [
-        &["role", "add", "r"][..],
+    desk.furnish(&[
+        &["role", "add", "r"],
         &[
             "role",
             "allow",
@@ -107,9 +107,7 @@ fn beyond_words() -> Desk {
         &["role", "add", "timed", "--valid-until", "2100-01-01"],
         &["role", "allow", "timed", "publishClientSend", "t"],
         &["role", "deny", "timed", "publishClientSend", "never"],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     desk
 }
 
@@ -152,8 +150,8 @@ fn what_dynamic_security_cannot_say_is_told_and_allows_nothing() {
 #[test]
 fn a_limit_of_administrators_goes_out_as_no_right_to_administer() {
     let desk = Desk::database();
-    for args in [
-        &["role", "add", "limited", "--admin-prefix", "a-"][..],
+    desk.furnish(&[
+        &["role", "add", "limited", "--admin-prefix", "a-"],
         &[
             "role",
             "allow",
@@ -170,9 +168,7 @@ fn a_limit_of_administrators_goes_out_as_no_right_to_administer() {
             "publishClientSend",
             "$CONTROL/dynamic-security/v1",
         ],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     let topics = |file: &Value, role: &str| -> Vec<Value> {
         let mut roles = file["roles"].as_array().unwrap().iter();
         let role = roles.find(|entry| entry["rolename"] == role).unwrap();
@@ -208,14 +204,12 @@ fn the_stock_plugin_starts_with_an_exported_file_and_lets_its_accounts_in() {
     let desk = Desk::database();
     desk.add("ann", "tulip-garden").code(0);
     desk.add("bob", "tulip-garden").code(0);
-    for args in [
-        &["user", "disable", "bob"][..],
+    desk.furnish(&[
+        &["user", "disable", "bob"],
         &["role", "add", "r"],
         &["role", "allow", "r", "subscribePattern", "a/#"],
         &["user", "grant", "ann", "r"],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     let exported = desk.on(&["export", "--format", "dynsec"]).code(0).out;
     for_each_broker(|startup| {
         let plugin = startup.tree().plugin("mosquitto_dynamic_security.so");

@@ -151,13 +151,11 @@ fn other_roles_are_in_the_way_unless_they_are_to_be_replaced() {
 #[test]
 fn an_account_that_may_more_than_the_file_says_stops_the_import() {
     let desk = people(&["ann", "bob"]);
-    for args in [
-        &["role", "add", "admin"][..],
+    desk.furnish(&[
+        &["role", "add", "admin"],
         &["role", "allow", "admin", "publishClientSend", "admin/#"],
         &["user", "grant", "bob", "admin"],
-    ] {
-        desk.on(args).code(0);
-    }
+    ]);
     let before = all(&desk);
     let ran = acl(&desk, ACL, &["--replace", "--json"]).code(1);
     let told = &ran.json()[0];

@@ -105,6 +105,14 @@ impl Desk {
         run(command, input)
     }
 
+    /// Runs commands on the place, each of which must succeed.
+    #[track_caller]
+    fn furnish(&self, commands: &[&[&str]]) {
+        for args in commands {
+            self.on(args).code(0);
+        }
+    }
+
     /// Runs a command on nothing.
     fn run(&self, args: &[&str]) -> Ran {
         run(self.command(args), "")
