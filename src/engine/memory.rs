@@ -69,17 +69,29 @@ impl Engine {
     pub fn may_again(&self, passage: Passage, seat: &mut Seat, memory: &mut Memory) -> Permit {
         // Before anything is found out: what is replaced from now on counts from here.
         let replaced = self.replaced();
+        if seat.stand.as_of == replaced
+            && let Some(part) = seat.stand.part
+            && memory.has_granted(part, passage)
+        {
+            return Permit::Allow;
+        }
+        self.may_anew(passage, seat, memory, replaced)
+    }
+
+    /// What is not remembered. By itself: what is remembered is told without what this needs.
+    #[inline(never)]
+    fn may_anew(
+        &self,
+        passage: Passage,
+        seat: &mut Seat,
+        memory: &mut Memory,
+        replaced: u64,
+    ) -> Permit {
         let Seat {
             client_id,
             username,
             stand,
         } = seat;
-        if stand.as_of == replaced
-            && let Some(part) = stand.part
-            && memory.has_granted(part, passage)
-        {
-            return Permit::Allow;
-        }
         let asker = Asker {
             client_id: client_id.as_deref(),
             username: username.as_deref(),

@@ -33,10 +33,9 @@ impl Recall {
         to: Passing,
         meet: impl FnOnce(ClientPtr) -> Option<Reason>,
     ) -> Option<Permit> {
-        let Self { seats, memory } = self;
         let client = ClientPtr::new(event.client)?;
         let topic = event::bytes(event, Some(event.topic))?;
-        memory.turn_to(topic).ok()?;
+        self.memory.turn_to(topic).ok()?;
         let client_id = event::bytes(event, Some(event::client_id(api, client)));
         let username = event::bytes(event, Some(event::username(api, client)));
         let passage = Passage {
@@ -45,26 +44,40 @@ impl Recall {
             retain: event.retain,
             payload: event.payloadlen,
         };
-        if let Some(seat) = seats.get_mut(&client)
+        if let Some(seat) = self.seats.get_mut(&client)
             && seat.is_of(client_id, username)
         {
-            return Some(engine.may_again(passage, seat, memory));
+            return Some(engine.may_again(passage, seat, &mut self.memory));
         }
+        self.meet(api, engine, (event, client), passage, meet)
+    }
+
+    /// The same of whoever is not remembered.
+    #[cold]
+    fn meet(
+        &mut self,
+        api: &Api,
+        engine: &Engine,
+        (event, client): (&abi::mosquitto_evt_acl_check, ClientPtr),
+        passage: Passage,
+        meet: impl FnOnce(ClientPtr) -> Option<Reason>,
+    ) -> Option<Permit> {
+        let access = event::acl_check(api, event)?;
         if let Some(reason) = meet(client) {
-            return Some(engine.turned_out(&event::acl_check(api, event)?, reason));
+            return Some(engine.turned_out(&access, reason));
         }
         let mut seat = Seat::of(Asker {
-            client_id: client_id.map(str::from_utf8).transpose().ok()?,
-            username: username.map(str::from_utf8).transpose().ok()?,
+            client_id: access.client_id,
+            username: access.username,
         });
-        let permit = engine.may_again(passage, &mut seat, memory);
+        let permit = engine.may_again(passage, &mut seat, &mut self.memory);
         // The broker does not tell of every session's end.
-        if seats.len() >= MOST
-            && let Some(some) = seats.keys().next().copied()
+        if self.seats.len() >= MOST
+            && let Some(some) = self.seats.keys().next().copied()
         {
-            seats.remove(&some);
+            self.seats.remove(&some);
         }
-        seats.insert(client, seat);
+        self.seats.insert(client, seat);
         Some(permit)
     }
 

@@ -25,7 +25,7 @@ mod tests;
 
 pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
-use self::flat::{Flat, Levels};
+use self::flat::{Flat, Levels, Open};
 use self::lines::Kept;
 use super::question::{Asker, Message};
 use super::rule::{Conditions, Permission, Retain};
@@ -138,21 +138,34 @@ impl Trie {
             if form.kinds & wanted == 0 {
                 continue;
             }
-            let Some(open) = form.open() else {
-                if let Some(line) = self.flat.text(number, plain) {
-                    self.take_line(line, Path::Literal, search);
-                }
-                continue;
-            };
-            let levels = levels.get_or_insert_with(|| Levels::of(plain));
-            for line in self.flat.open(number, open, levels) {
-                let text = self.flat.text_of(line);
-                if open.covers(text, levels, search.asker, &mut search.is_personal) {
-                    self.take_line(line, Path::Covering, search);
+            match form.open() {
+                None => self.text_form(number, plain, search),
+                Some(open) => {
+                    let levels = levels.get_or_insert_with(|| Levels::of(plain));
+                    self.open_form((number, open), levels, search);
                 }
             }
         }
         self.walk(node, plain, search);
+    }
+
+    /// The template that is the question's text. By itself: what only the other forms need is not made ready for it.
+    #[inline(never)]
+    fn text_form(&self, number: u32, plain: &str, search: &mut Search<'_>) {
+        if let Some(line) = self.flat.text(number, plain) {
+            self.take_line(line, Path::Literal, search);
+        }
+    }
+
+    /// The templates of another form.
+    #[inline(never)]
+    fn open_form(&self, (number, open): (u32, Open), levels: &Levels<'_>, search: &mut Search<'_>) {
+        for line in self.flat.open(number, open, levels) {
+            let text = self.flat.text_of(line);
+            if open.covers(text, levels, search.asker, &mut search.is_personal) {
+                self.take_line(line, Path::Covering, search);
+            }
+        }
     }
 
     /// The same among the templates without a form.
