@@ -38,6 +38,12 @@ fn newer() -> &'static Api {
     }))
 }
 
+/// A client of this test's thread alone: who waits is known by its client id, at all plugin lines of a process, and
+/// whoever comes by the same one ends the wait.
+fn client(name: &str) -> FakeClient {
+    super::client(&format!("{name} {:?}", std::thread::current().id()))
+}
+
 fn ann(loaded: &Loaded, client: &FakeClient, password: &[u8]) -> c_int {
     login(loaded, client, Some(b"ann"), Some(password), 0)
 }
