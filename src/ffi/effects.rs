@@ -12,7 +12,17 @@ use crate::show::Shown;
 use crate::verdict::{Effect, Verdict};
 
 impl Plugin {
-    pub(super) fn perform(&self, main: &Main, effect: &Effect) {
+    /// Carries out effects, and leaves them to be freed elsewhere.
+    pub(super) fn perform_all(&self, main: &Main, effects: Vec<Effect>) {
+        for effect in &effects {
+            self.perform(main, effect);
+        }
+        if !effects.is_empty() {
+            self.engine.leave(effects);
+        }
+    }
+
+    fn perform(&self, main: &Main, effect: &Effect) {
         // Checked on the way in: no name and no id holds a NUL.
         let in_c = |text: &str| CString::new(text.as_bytes()).ok();
         let pointer = |connection| main.connections.borrow().pointer(connection);

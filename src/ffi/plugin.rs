@@ -403,9 +403,7 @@ impl Plugin {
     pub(super) fn control(&self, main: &Main, event: &abi::mosquitto_evt_control) -> c_int {
         let heard = abi::MOSQ_ERR_SUCCESS;
         // 2.0.11 with per_listener_settings never ticks.
-        for answer in self.engine.take_answers() {
-            self.perform(main, &answer);
-        }
+        self.perform_all(main, self.engine.take_answers());
         let Some((client, order)) = event::control(self.api, event) else {
             return heard;
         };
@@ -473,11 +471,11 @@ impl Plugin {
         main.reloading.set(false);
         main.entrance.round();
         logger::flush(main.broker);
-        let mut published = false;
-        for effect in self.engine.tick(clock::now) {
-            published |= matches!(effect, Effect::Publish { .. } | Effect::Tell { .. });
-            self.perform(main, &effect);
-        }
+        let effects = self.engine.tick(clock::now);
+        let mut all = effects.iter();
+        let published =
+            all.any(|effect| matches!(effect, Effect::Publish { .. } | Effect::Tell { .. }));
+        self.perform_all(main, effects);
         // Ignored by 2.0, which comes round ten times a second.
         if published {
             // What follows an answer does so in the next round.
