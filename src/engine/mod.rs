@@ -15,7 +15,6 @@ mod decoy;
 mod exchange;
 mod exchanges;
 mod keyed;
-mod leavings;
 mod memory;
 mod offline;
 mod own;
@@ -48,7 +47,6 @@ pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::exchanges::Exchanges;
 use self::keyed::Keyed;
-use self::leavings::Leavings;
 pub use self::memory::{Memory, Seat};
 pub use self::own::Proven;
 use self::pending::Pending;
@@ -138,8 +136,6 @@ pub struct Engine {
     sessions: Mutex<Sessions>,
     logins: Mutex<Vec<Login>>,
     completions: Mutex<Vec<Effect>>,
-    /// What has been done to it.
-    leavings: Leavings,
     /// Counts what the watcher reported, so that a login that began before is looked at again.
     revision: AtomicU64,
     /// Whether a tick has anything to do but to look whether a worker is ready.
@@ -277,7 +273,6 @@ impl Engine {
             sessions: Mutex::new(Sessions::default()),
             logins: Mutex::new(Vec::new()),
             completions: Mutex::new(Vec::new()),
-            leavings: Leavings::default(),
             revision: AtomicU64::new(0),
             something_to_do: AtomicBool::new(false),
             held: AtomicUsize::new(0),
@@ -509,11 +504,6 @@ impl Engine {
             self.something_to_do.store(true, Ordering::Release);
         }
         effects
-    }
-
-    /// Leaves what was carried out to be freed by another thread.
-    pub fn leave(&self, effects: Vec<Effect>) {
-        self.leavings.leave(effects);
     }
 
     /// The connections to be ended now. The broker keeps what it is told to publish until it comes round

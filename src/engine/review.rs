@@ -69,7 +69,6 @@ impl Engine {
     /// Looks after what changes without news: validities that end, and logins that were under way
     /// while a source changed. For the watcher's thread, a few times a second.
     pub fn beat(&self, now: Now) {
-        self.leavings.clear();
         self.audit.sum_up(now.mono);
         self.end_late_exchanges(now);
         self.forget_heirs(now.mono);

@@ -15,6 +15,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::abi;
 use super::broker::{Api, Broker};
+use super::leavings::Leavings;
 
 /// Lines that wait; the broker's thread comes by several times a second.
 const MOST_LINES: usize = 1_000;
@@ -24,9 +25,9 @@ static LOGGER: Logger = Logger {
     keeping: AtomicBool::new(false),
     queue: Mutex::new(Queue {
         lines: Vec::new(),
-        written: Vec::new(),
         lost: 0,
     }),
+    written: Leavings::up_to(MOST_LINES, usize::MAX),
 };
 
 struct Logger {
@@ -35,6 +36,7 @@ struct Logger {
     /// Whether the broker's thread keeps its lines too; nobody else looks at it.
     keeping: AtomicBool,
     queue: Mutex<Queue>,
+    written: Leavings<(c_int, Line)>,
 }
 
 /// The lines of the broker's thread are kept while this lives.
@@ -47,9 +49,6 @@ struct Line(String);
 
 struct Queue {
     lines: Vec<(c_int, Line)>,
-    /// Left to another thread to free: an allocator has whoever frees what a thread allocated wait for that
-    /// thread, and the broker's waits for nobody.
-    written: Vec<(c_int, Line)>,
     lost: u32,
 }
 
@@ -102,7 +101,7 @@ pub(super) fn flush(broker: Broker) {
     for (level, line) in &lines {
         broker.log(*level, line.text());
     }
-    leave(lines);
+    LOGGER.written.leave(lines, 0);
     if lost > 0
         && let Some(line) = Line::of(format_args!("{lost} log lines were lost"))
     {
@@ -110,20 +109,9 @@ pub(super) fn flush(broker: Broker) {
     }
 }
 
-/// Leaves lines to be freed, if nobody has left too many.
-fn leave(mut lines: Vec<(c_int, Line)>) {
-    let mut queue = LOGGER.queue();
-    if queue.written.is_empty() {
-        queue.written = lines;
-    } else if queue.written.len() < MOST_LINES {
-        queue.written.append(&mut lines);
-    }
-}
-
 /// Frees the lines that were written. For another thread than the broker's.
 pub(super) fn clear() {
-    let written = std::mem::take(&mut LOGGER.queue().written);
-    drop(written);
+    LOGGER.written.clear();
 }
 
 /// Whether lines of other threads wait.

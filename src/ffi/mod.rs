@@ -18,6 +18,7 @@ mod event;
 mod first;
 mod guard;
 mod keyed;
+mod leavings;
 mod logger;
 mod plugin;
 mod recall;

@@ -6,6 +6,7 @@ use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
 use super::clock;
+use super::effects;
 use super::logger;
 use super::plugin::Plugin;
 use super::signal;
@@ -186,6 +187,7 @@ impl Plugin {
             beat: Box::new(move || {
                 beat.beat(clock::now());
                 logger::clear();
+                effects::clear();
                 if beat.is_to_be_ticked() || logger::waits() {
                     wake();
                 }
