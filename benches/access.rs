@@ -46,13 +46,15 @@ mod revocation;
 mod rules;
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[path = "measure/wanted.rs"]
+mod wanted;
 
-use std::env;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use self::bars::Bars;
 use self::support::Tree;
+use self::support::tree::SUPPORTED;
+use self::wanted::Wanted;
 
 type Ask = fn(&Tree, &mut Bars);
 
@@ -64,26 +66,8 @@ const QUESTIONS: [(&str, Ask); 4] = [
 ];
 
 fn main() -> ExitCode {
-    // `cargo bench` adds an option of its own.
-    let wanted: Vec<String> = env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
-    let named = |names: &[&str]| wanted.iter().any(|wanted| names.contains(&&**wanted));
-    let all_questions = !named(&QUESTIONS.map(|(name, _)| name));
-    let all_versions = !named(&support::tree::SUPPORTED);
     let mut bars = Bars::default();
-    for (name, ask) in QUESTIONS {
-        if !all_questions && !named(&[name]) {
-            continue;
-        }
-        let began = Instant::now();
-        for version in support::tree::SUPPORTED.into_iter().rev() {
-            if all_versions || named(&[version]) {
-                ask(&Tree::find(version), &mut bars);
-            }
-        }
-        println!("({name}: {:.0} s)\n", began.elapsed().as_secs_f64());
-    }
+    let wanted = Wanted::of_command_line();
+    wanted.ask(QUESTIONS, &SUPPORTED, |ask, tree| ask(&tree, &mut bars));
     bars.verdict()
 }

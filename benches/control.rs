@@ -41,15 +41,16 @@ mod measure;
 mod start;
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[path = "measure/wanted.rs"]
+mod wanted;
 #[path = "control/write.rs"]
 mod write;
 
-use std::env;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use self::bars::Bars;
 use self::support::Tree;
+use self::wanted::Wanted;
 
 type Ask = fn(&Tree, Sizes<'_>, &mut Bars);
 
@@ -71,27 +72,14 @@ const QUESTIONS: [(&str, Ask); 4] = [
 ];
 
 fn main() -> ExitCode {
-    // `cargo bench` adds an option of its own.
-    let wanted: Vec<String> = env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
-    let named = |names: &[&str]| wanted.iter().any(|wanted| names.contains(&&**wanted));
-    let all_questions = !named(&QUESTIONS.map(|(name, _)| name));
-    let newest = !named(&support::tree::SUPPORTED);
-    let sizes: Vec<usize> = wanted.iter().filter_map(|word| word.parse().ok()).collect();
     let mut bars = Bars::default();
-    for (name, ask) in QUESTIONS {
-        if !all_questions && !named(&[name]) {
-            continue;
-        }
-        let began = Instant::now();
-        for version in support::tree::SUPPORTED.into_iter().rev() {
-            if named(&[version]) || newest && version == "2.1.2" {
-                ask(&Tree::find(version), Sizes(&sizes), &mut bars);
-            }
-        }
-        println!("({name}: {:.0} s)\n", began.elapsed().as_secs_f64());
-    }
+    let wanted = Wanted::of_command_line();
+    let sizes: Vec<usize> = wanted
+        .words()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    wanted.ask(QUESTIONS, &["2.1.2"], |ask, tree| {
+        ask(&tree, Sizes(&sizes), &mut bars);
+    });
     bars.verdict()
 }

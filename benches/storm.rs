@@ -32,42 +32,30 @@ mod processor;
 mod questions;
 #[path = "../tests/support/mod.rs"]
 mod support;
+#[path = "measure/wanted.rs"]
+mod wanted;
 
-use std::env;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::bars::Bars;
 use self::questions::{Asked, QUESTIONS};
-use self::support::Tree;
+use self::support::tree::SUPPORTED;
+use self::wanted::Wanted;
 
 fn main() -> ExitCode {
-    // `cargo bench` adds an option of its own.
-    let wanted: Vec<String> = env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
-    let seconds = wanted.iter().find_map(|a| a.strip_prefix("seconds="));
+    let wanted = Wanted::of_command_line();
+    let seconds = wanted
+        .words()
+        .find_map(|word| word.strip_prefix("seconds="));
     let seconds = seconds.map_or(20, |s| s.parse().expect("seconds=NUMBER"));
-    let named = |names: &[&str]| wanted.iter().any(|wanted| names.contains(&&**wanted));
-    let all_questions = !named(&QUESTIONS.map(|(name, _)| name));
-    let all_versions = !named(&support::tree::SUPPORTED);
     let mut bars = Bars::default();
-    for (name, ask) in QUESTIONS {
-        if !all_questions && !named(&[name]) {
-            continue;
-        }
-        let began = Instant::now();
-        for version in support::tree::SUPPORTED.into_iter().rev() {
-            if all_versions || named(&[version]) {
-                let asked = Asked {
-                    tree: Tree::find(version),
-                    flood: Duration::from_secs(seconds),
-                };
-                ask(&asked, &mut bars);
-            }
-        }
-        println!("({name}: {:.0} s)\n", began.elapsed().as_secs_f64());
-    }
+    wanted.ask(QUESTIONS, &SUPPORTED, |ask, tree| {
+        let asked = Asked {
+            tree,
+            flood: Duration::from_secs(seconds),
+        };
+        ask(&asked, &mut bars);
+    });
     bars.verdict()
 }

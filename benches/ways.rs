@@ -44,11 +44,14 @@ mod support;
 mod token;
 #[path = "ways/turns.rs"]
 mod turns;
+#[path = "measure/wanted.rs"]
+mod wanted;
 
-use std::env;
 use std::time::Instant;
 
 use self::support::Tree;
+use self::support::tree::SUPPORTED;
+use self::wanted::Wanted;
 
 type Ask = fn(&Tree);
 
@@ -59,29 +62,15 @@ const QUESTIONS: [(&str, Ask); 3] = [
 ];
 
 fn main() {
-    // `cargo bench` adds an option of its own.
-    let wanted: Vec<String> = env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
-    let named = |names: &[&str]| wanted.iter().any(|wanted| names.contains(&&**wanted));
-    let all_questions = !named(&["callback"]) && !named(&QUESTIONS.map(|(name, _)| name));
-    let all_versions = !named(&support::tree::SUPPORTED);
-    if all_questions || named(&["callback"]) {
+    let wanted = Wanted::of_command_line();
+    let names = QUESTIONS.map(|(name, _)| name);
+    let has_callback = wanted.names(&["callback"]);
+    if has_callback || !wanted.names(&names) {
         let began = Instant::now();
         callback::ask();
         println!("(callback: {:.0} s)\n", began.elapsed().as_secs_f64());
     }
-    for (name, ask) in QUESTIONS {
-        if !all_questions && !named(&[name]) {
-            continue;
-        }
-        let began = Instant::now();
-        for version in support::tree::SUPPORTED.into_iter().rev() {
-            if all_versions || named(&[version]) {
-                ask(&Tree::find(version));
-            }
-        }
-        println!("({name}: {:.0} s)\n", began.elapsed().as_secs_f64());
+    if wanted.names(&names) || !has_callback {
+        wanted.ask(QUESTIONS, &SUPPORTED, |ask, tree| ask(&tree));
     }
 }
