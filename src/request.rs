@@ -226,6 +226,17 @@ pub enum Action {
     Unsubscribe,
 }
 
+impl Passing {
+    /// The other way.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::FromClient => Self::ToClient,
+            Self::ToClient => Self::FromClient,
+        }
+    }
+}
+
 impl Passage {
     /// Whether a message can be delivered like that.
     #[must_use]

@@ -18,7 +18,7 @@ use crate::config::UnknownUser;
 use crate::model::Account;
 use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{
-    Asker, Because, Decision, Filter, Message, PartId, Permission, Qos, Question, Rights, Topic,
+    Again, Asker, Because, Decision, Filter, Message, Permission, Qos, Question, Rights, Topic,
 };
 use crate::request::{Access, Action};
 use crate::store::acl_file::AclSource;
@@ -58,15 +58,14 @@ impl Engine {
         }
     }
 
-    /// The answer, and of which rules it is one to whoever asks about the topic; none where it depends
-    /// on more.
+    /// The answer, and what of it may be told again.
     pub(super) fn judge_access(
         &self,
         standing: &Standing,
         access: &Access<'_>,
         asker: Asker<'_>,
         question: &Question<'_>,
-    ) -> (Permit, Option<PartId>) {
+    ) -> (Permit, Option<Again>) {
         self.judge_by(&standing.says, access, asker, question)
     }
 
@@ -76,7 +75,7 @@ impl Engine {
         access: &Access<'_>,
         asker: Asker<'_>,
         question: &Question<'_>,
-    ) -> (Permit, Option<PartId>) {
+    ) -> (Permit, Option<Again>) {
         let permit = match says {
             Says::ByToken(token) => {
                 if let (Some(reason), Action::Publish | Action::Receive) =
@@ -91,12 +90,12 @@ impl Engine {
                 permit.unwrap_or_else(|| self.judge_by(&token.then, access, asker, question).0)
             }
             Says::Granted { granted, .. } => {
-                let (decision, part) = granted.rights.decide(asker, question);
+                let (decision, again) = granted.rights.decide(asker, question);
                 let permit = match decision.permission {
                     Permission::Allow => Permit::Allow,
                     Permission::Deny => self.deny(access, by_role(&granted.rights, decision)),
                 };
-                return (permit, part);
+                return (permit, again);
             }
             Says::File => match self.authorities.file() {
                 Some(file) => return self.by_file(file, access, asker, question),
@@ -119,14 +118,14 @@ impl Engine {
         access: &Access<'_>,
         asker: Asker<'_>,
         question: &Question<'_>,
-    ) -> (Permit, Option<PartId>) {
+    ) -> (Permit, Option<Again>) {
         let rules = file.in_force();
-        let (decision, part) = rules.decide(asker, question);
+        let (decision, again) = rules.decide(asker, question);
         let permit = match decision.permission {
             Permission::Allow => Permit::Allow,
             Permission::Deny => self.deny(access, by_line(&rules, decision)),
         };
-        (permit, part)
+        (permit, again)
     }
 
     pub(super) fn deny(&self, access: &Access<'_>, why: Denial<'_>) -> Permit {

@@ -14,7 +14,7 @@ use hashbrown::DefaultHashBuilder;
 
 use super::Engine;
 use super::standing::{Says, Standing};
-use crate::policy::{Asker, HeardTopic, PartId, Topic};
+use crate::policy::{Again, Asker, HeardTopic, PartId, Topic};
 use crate::request::{Access, Passage, Passing};
 use crate::verdict::{Denial, Permit};
 
@@ -101,9 +101,9 @@ impl Engine {
         };
         let access = passage.of(asker.client_id, asker.username, heard.topic.as_str());
         let topic = heard.topic.topic();
-        let (permit, part) = self.find_out(&access, asker, topic, stand, replaced);
-        if let (Permit::Allow, Some(part)) = (permit, part) {
-            memory.remember(part, passage.to);
+        let (permit, again) = self.find_out(&access, asker, topic, stand, replaced);
+        if let (Permit::Allow, Some(again)) = (permit, again) {
+            memory.remember(again, passage.to);
         }
         permit
     }
@@ -123,7 +123,7 @@ impl Engine {
         topic: Option<Topic<'_>>,
         stand: &mut Stand,
         replaced: u64,
-    ) -> (Permit, Option<PartId>) {
+    ) -> (Permit, Option<Again>) {
         if !self.has_acl() {
             return (self.deny(access, Denial::NoRule), None);
         }
@@ -207,7 +207,14 @@ impl Memory {
         passage.is_possible() && self.granted.0.get(grant.place()) == Some(&grant)
     }
 
-    fn remember(&mut self, part: PartId, to: Passing) {
+    fn remember(&mut self, again: Again, to: Passing) {
+        self.note(again.part, to);
+        if again.both_ways {
+            self.note(again.part, to.other());
+        }
+    }
+
+    fn note(&mut self, part: PartId, to: Passing) {
         let grant = self.grant(part, to);
         if let Some(place) = self.granted.0.get_mut(grant.place()) {
             *place = grant;

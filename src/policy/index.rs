@@ -129,19 +129,26 @@ impl Index {
         asker: Asker<'_>,
         question: &Question<'_>,
     ) -> (Option<Finding>, Reach) {
-        let (kinds, literal_kinds) = match question {
-            Question::Send(..) => (bit(AclType::PublishClientSend), 0),
-            Question::Receive(..) => (bit(AclType::PublishClientReceive), 0),
+        let (send, receive) = (
+            bit(AclType::PublishClientSend),
+            bit(AclType::PublishClientReceive),
+        );
+        let (kinds, literal_kinds, other_kinds) = match question {
+            Question::Send(..) => (send, 0, receive),
+            Question::Receive(..) => (receive, 0, send),
             Question::Subscribe(..) => (
                 bit(AclType::SubscribePattern),
                 bit(AclType::SubscribeLiteral),
+                0,
             ),
             Question::Unsubscribe(..) => (
                 bit(AclType::UnsubscribePattern),
                 bit(AclType::UnsubscribeLiteral),
+                0,
             ),
         };
-        let mut search = Search::new(asker, question.message(), kinds, literal_kinds);
+        let search = Search::new(asker, question.message(), kinds, literal_kinds);
+        let mut search = search.and_other(other_kinds);
         let mut end = None;
         match question {
             Question::Send(topic, _) | Question::Receive(topic, _) => {

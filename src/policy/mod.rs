@@ -45,7 +45,7 @@ pub use self::difference::Loss;
 pub use self::explain::{Candidate, Explanation, Say};
 pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
 pub use self::index::WildcardSubscriptions;
-pub use self::part::PartId;
+pub use self::part::{Again, PartId};
 pub use self::question::{Asker, Message, Qos, Question};
 pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};
 pub use self::role::{Role, RoleDefinition, Window};

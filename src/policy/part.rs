@@ -11,6 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartId(NonZeroU64);
 
+/// What may be told again to whoever has the same rules and asks about the same topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Those rules.
+    pub part: PartId,
+    /// Not only the answer: a message may go the other way as well.
+    pub both_ways: bool,
+}
+
 impl PartId {
     /// A number that nothing has.
     pub(super) fn new() -> Self {

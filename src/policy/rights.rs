@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::grant::{Grant, Holder};
-use super::part::PartId;
+use super::part::{Again, PartId};
 use super::question::{Asker, Question};
 use super::role::{Role, RoleDefinition};
 use super::rule::{Permission, Rule};
@@ -129,15 +129,20 @@ impl Rights {
         self.decide(asker, question).0
     }
 
-    /// The same, and of what the same decision may be told again: whoever holds these rights and asks about
-    /// the same topic, or nothing, where it depends on a name or on the message.
-    pub fn decide(&self, asker: Asker<'_>, question: &Question<'_>) -> (Decision, Option<PartId>) {
-        let mut part = Some(self.part);
+    /// The same, and what of it may be told again to whoever holds these rights and asks about the same
+    /// topic; nothing where it depends on a name or on the message.
+    pub fn decide(&self, asker: Asker<'_>, question: &Question<'_>) -> (Decision, Option<Again>) {
+        let mut again = Some(Again {
+            part: self.part,
+            both_ways: false,
+        });
         for segment in &self.segments {
             let (place, reach) = segment.ask(asker, question);
-            if reach == Reach::One {
-                part = None;
-            }
+            again = again.filter(|_| reach != Reach::One).map(|again| Again {
+                // One before might have an answer to the other way.
+                both_ways: reach == Reach::BothWays && segment.first == 0,
+                ..again
+            });
             let decision = match place {
                 None => continue,
                 Some(Place::WildcardSubscription { grant }) => Decision {
@@ -153,9 +158,9 @@ impl Rights {
                     because: Because::Rule { grant, rule },
                 },
             };
-            return (decision, part);
+            return (decision, again);
         }
-        (self.defaults.decide(question), part)
+        (self.defaults.decide(question), again)
     }
 
     /// The number of these rules.

@@ -38,7 +38,7 @@ pub use self::express::{
 };
 pub use self::line::Mistake;
 use self::line::read;
-use super::part::PartId;
+use super::part::{Again, PartId};
 use super::question::{Asker, Message, Question};
 use super::rule::{Conditions, Permission};
 use super::template::{Level, Template};
@@ -242,12 +242,12 @@ impl AclFile {
         self.decide(asker, question).0
     }
 
-    /// The same, and of what the same decision may be told again: whoever has this [`part`](Self::part) and
-    /// asks about the same topic, or nothing, where it depends on more.
-    pub fn decide(&self, asker: Asker<'_>, question: &Question<'_>) -> (Decision, Option<PartId>) {
+    /// The same, and what of it may be told again to whoever has this [`part`](Self::part) and asks about the
+    /// same topic; nothing where it depends on more.
+    pub fn decide(&self, asker: Asker<'_>, question: &Question<'_>) -> (Decision, Option<Again>) {
         let decision = match question {
-            Question::Send(topic, _) => return self.topic(asker, topic.as_str(), WRITE),
-            Question::Receive(topic, _) => return self.topic(asker, topic.as_str(), READ),
+            Question::Send(topic, _) => return self.topic(asker, topic.as_str(), (WRITE, READ)),
+            Question::Receive(topic, _) => return self.topic(asker, topic.as_str(), (READ, WRITE)),
             Question::Subscribe(filter, _) if self.subscriptions == Subscriptions::Enforce => {
                 self.subscription(asker, filter.plain())
             }
@@ -342,8 +342,14 @@ impl AclFile {
         last
     }
 
-    fn topic(&self, asker: Asker<'_>, topic: &str, kind: u8) -> (Decision, Option<PartId>) {
-        let mut search = Search::new(asker, Message::EMPTY, kind | DENY, 0);
+    fn topic(
+        &self,
+        asker: Asker<'_>,
+        topic: &str,
+        (kind, other): (u8, u8),
+    ) -> (Decision, Option<Again>) {
+        let search = Search::new(asker, Message::EMPTY, kind | DENY, 0);
+        let mut search = search.and_other(other | DENY);
         let own = self.own(asker);
         if let Some(own) = own {
             self.trie.search(own.node, topic, &mut search);
@@ -355,12 +361,13 @@ impl AclFile {
             self.trie.search(self.patterns.node, topic, &mut search);
         }
         let part = own.map_or(self.patterns.part, |own| own.part);
-        let part = match search.reach() {
-            Reach::Everybody => Some(part),
-            Reach::One => None,
-        };
+        let reach = search.reach();
+        let again = (reach != Reach::One).then_some(Again {
+            part,
+            both_ways: reach == Reach::BothWays,
+        });
         let found = search.found().map(Decision::by);
-        (found.unwrap_or(Decision::deny(Because::NoRule)), part)
+        (found.unwrap_or(Decision::deny(Because::NoRule)), again)
     }
 
     fn subscription(&self, asker: Asker<'_>, filter: &str) -> Decision {

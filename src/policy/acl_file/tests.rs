@@ -303,16 +303,22 @@ proptest! {
     ) {
         let file = file(&text);
         let Ok(topic) = Topic::new(&topic) else { return Ok(()) };
-        let question = Question::Receive(topic, Message::EMPTY);
+        let (read, write) = (Question::Receive(topic, Message::EMPTY), Question::Send(topic, Message::EMPTY));
         let askers = askers.iter().map(|(client_id, username)| Asker {
             client_id: client_id.as_deref(),
             username: username.as_deref(),
         });
         let askers: Vec<Asker<'_>> = askers.collect();
         for one in &askers {
-            let (decision, Some(told)) = file.decide(*one, &question) else { continue };
-            for other in askers.iter().filter(|other| file.part(**other) == Some(told)) {
-                prop_assert_eq!(file.check(*other, &question), decision, "{} {:?} {:?}", text, one, other);
+            for (question, other_way) in [(read, write), (write, read)] {
+                let (decision, Some(again)) = file.decide(*one, &question) else { continue };
+                for other in askers.iter().filter(|other| file.part(**other) == Some(again.part)) {
+                    prop_assert_eq!(file.check(*other, &question), decision, "{} {:?} {:?}", text, one, other);
+                    if again.both_ways {
+                        let permission = file.check(*other, &other_way).permission;
+                        prop_assert_eq!(permission, Permission::Allow, "{} {:?} {:?}", text, one, other);
+                    }
+                }
             }
         }
     }

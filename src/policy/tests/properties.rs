@@ -198,11 +198,37 @@ proptest! {
         });
         let answers: Vec<_> = answers.collect();
         for (one, other) in answers.iter().zip(answers.iter().skip(1)) {
-            for ((one, part), (other, _)) in one.iter().zip(other) {
-                if let Some(part) = part {
-                    prop_assert_eq!(*part, rights.part());
+            for ((one, again), (other, _)) in one.iter().zip(other) {
+                if let Some(again) = again {
+                    prop_assert_eq!(again.part, rights.part());
                     prop_assert_eq!(one, other, "{}", text);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn where_a_message_is_said_to_go_both_ways_everybody_may_have_it_go_the_other(
+        all in holding(9),
+        (asked, others) in ((message(), name(), name()), vec((message(), name(), name()), 1..8)),
+        text in text(LEVELS),
+        fresh in any::<bool>(),
+    ) {
+        let defaults = if fresh { Defaults::FRESH } else { Defaults::DENY };
+        let rights = Compiler::thorough().rights(&holder(&all), defaults, at(0));
+        let Ok(topic) = Topic::new(&text) else { return Ok(()) };
+        let ways = [Question::Send, Question::Receive];
+        for (way, other_way) in ways.iter().zip(ways.iter().rev()) {
+            let asker = Asker { client_id: asked.1.as_deref(), username: asked.2.as_deref() };
+            let (_, again) = rights.decide(asker, &way(topic, asked.0));
+            if !again.is_some_and(|again| again.both_ways) {
+                continue;
+            }
+            for (message, client_id, username) in &others {
+                let other = Asker { client_id: client_id.as_deref(), username: username.as_deref() };
+                let question = other_way(topic, *message);
+                let (permission, _) = naive::decide(&all, defaults, other, &question);
+                prop_assert_eq!(permission, Permission::Allow, "{:?} {:?}", other, question);
             }
         }
     }

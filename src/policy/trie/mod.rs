@@ -20,6 +20,7 @@ mod builder;
 mod edges;
 mod flat;
 mod lines;
+mod other;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub(super) use self::builder::Builder;
 use self::edges::{Edges, Mixed, Origin};
 use self::flat::{Flat, Levels, Open};
 use self::lines::Kept;
+use self::other::Other;
 use super::question::{Asker, Message};
 use super::rule::{Conditions, Permission, Retain};
 use super::template::is_filled;
@@ -67,6 +69,8 @@ pub struct TooMany;
 /// For whom an answer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
+    /// As for everybody; and a message may also go the other way.
+    BothWays,
     /// For whoever asks the same of the same rules, whatever the message: neither a name nor the message was
     /// looked at.
     Everybody,
@@ -88,6 +92,7 @@ pub(super) struct Search<'a> {
     permission: Permission,
     /// Whether a name or the message was looked at.
     is_personal: bool,
+    other: Other,
     #[cfg(test)]
     visited: usize,
 }
@@ -133,9 +138,11 @@ impl Trie {
         let mut levels = None;
         for (number, form) in self.flat.forms(forms) {
             if form.best >= search.best {
+                search.other.pass(form.best);
                 break;
             }
             if form.kinds & wanted == 0 {
+                search.other.pass_kinds(form.best, form.kinds);
                 continue;
             }
             match form.open() {
@@ -298,7 +305,11 @@ impl Trie {
             search.visited = search.visited.saturating_add(1);
         }
         let wanted = search.kinds | search.literal_kinds;
-        (node.best < search.best && node.kinds & wanted != 0).then_some(node)
+        let is_wanted = node.best < search.best && node.kinds & wanted != 0;
+        if !is_wanted {
+            search.other.pass_kinds(node.best, node.kinds);
+        }
+        is_wanted.then_some(node)
     }
 
     fn take_line(&self, line: Kept<'_>, path: Path, search: &mut Search<'_>) {
@@ -317,15 +328,17 @@ impl Trie {
 
 /// The best of a list, if it is better than what the search has; whether there is one, or the list went on
 /// to what is no better.
-fn take(entries: impl Iterator<Item = Entry>, path: Path, search: &mut Search<'_>) -> bool {
+fn take(mut entries: impl Iterator<Item = Entry>, path: Path, search: &mut Search<'_>) -> bool {
     let kinds = match path {
         Path::Literal => search.kinds | search.literal_kinds,
         Path::Covering => search.kinds,
     };
-    for entry in entries {
+    while let Some(entry) = entries.next() {
         if entry.rank >= search.best {
+            search.other.pass(entry.rank);
             return true;
         }
+        search.other.meet(entry);
         if entry.kinds & kinds == 0 {
             continue;
         }
@@ -333,6 +346,12 @@ fn take(entries: impl Iterator<Item = Entry>, path: Path, search: &mut Search<'_
         if entry.holds(search.message) {
             search.best = entry.rank;
             search.permission = entry.permission;
+            // Rules for both ways often stand side by side.
+            let last = entries.next().map_or(entry.rank, |next| {
+                search.other.meet(next);
+                next.rank
+            });
+            search.other.pass(last.saturating_add(1));
             return true;
         }
     }
@@ -402,8 +421,17 @@ impl<'a> Search<'a> {
             best: u32::MAX,
             permission: Permission::Deny,
             is_personal: false,
+            other: Other::of(0),
             #[cfg(test)]
             visited: 0,
+        }
+    }
+
+    /// By the way, what entries of these kinds say: of the same message the other way.
+    pub(super) fn and_other(self, kinds: u8) -> Self {
+        Self {
+            other: Other::of(kinds),
+            ..self
         }
     }
 
@@ -414,9 +442,10 @@ impl<'a> Search<'a> {
 
     /// For whom that holds.
     pub(super) fn reach(&self) -> Reach {
-        match self.is_personal {
-            true => Reach::One,
-            false => Reach::Everybody,
+        match (self.is_personal, self.other.is_allowed()) {
+            (true, _) => Reach::One,
+            (false, false) => Reach::Everybody,
+            (false, true) => Reach::BothWays,
         }
     }
 }

@@ -185,6 +185,65 @@ fn an_answer_is_everybodys_where_no_name_and_no_message_was_looked_at() {
 }
 
 #[test]
+fn the_other_way_is_allowed_where_nothing_better_was_passed_over() {
+    const ASKED: u8 = 1;
+    const OTHER: u8 = 2;
+    const BOTH: u8 = ASKED | OTHER;
+    let reach = |rules: &[(&str, u8, Permission)]| {
+        let mut builder = Builder::default();
+        let root = builder.root().unwrap();
+        for (rank, (filter, kinds, permission)) in (0..).zip(rules) {
+            let template =
+                Template::parse(filter, About::Topics, Substitution::WholeLevels).unwrap();
+            let entry = Entry::new(rank, *kinds, *permission, &Conditions::default());
+            builder.template(root, &template, false, entry).unwrap();
+        }
+        let trie = builder.finish().unwrap();
+        let mut search = Search::new(ANN, Message::EMPTY, ASKED, 0).and_other(OTHER);
+        trie.search(root, "a/b", &mut search);
+        search.reach()
+    };
+    use Permission::{Allow, Deny};
+    let allowed: [&[_]; 5] = [
+        &[("a/b", BOTH, Allow)],
+        &[("a/b", ASKED, Allow), ("a/b", OTHER, Allow)],
+        &[("a/b", OTHER, Allow), ("a/b", ASKED, Allow)],
+        // Met on the way, and better than what was passed over.
+        &[
+            ("a/b", OTHER, Allow),
+            ("a/b", ASKED, Allow),
+            ("+/b", OTHER, Deny),
+        ],
+        &[
+            ("a/c", BOTH, Deny),
+            ("#", ASKED, Allow),
+            ("#", OTHER, Allow),
+        ],
+    ];
+    for rules in allowed {
+        assert_eq!(reach(rules), Reach::BothWays, "{rules:?}");
+    }
+    let others: [&[_]; 8] = [
+        &[("a/b", ASKED, Allow)],
+        &[("a/b", OTHER, Deny), ("a/b", BOTH, Allow)],
+        &[("a/b", ASKED, Allow), ("a/b", OTHER, Deny)],
+        &[
+            ("+/b", OTHER, Deny),
+            ("a/b", ASKED, Allow),
+            ("a/b", OTHER, Allow),
+        ],
+        &[("+/+", OTHER, Deny), ("a/b", BOTH, Allow)],
+        &[("a/#", OTHER, Deny), ("a/b", BOTH, Allow)],
+        // Not looked for any further, nor among what cannot answer.
+        &[("#", OTHER, Allow), ("a/b", BOTH, Allow)],
+        &[("a/b", ASKED, Allow), ("+/b", OTHER, Allow)],
+    ];
+    for rules in others {
+        assert_eq!(reach(rules), Reach::Everybody, "{rules:?}");
+    }
+}
+
+#[test]
 fn a_search_enters_no_node_twice_however_long_the_topic() {
     // Every filter of twelve levels that are a or +, none of which covers the topic.
     let filters: Vec<String> = (0_u32..1 << 12)
