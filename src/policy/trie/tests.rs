@@ -82,6 +82,21 @@ fn templates_that_are_text_are_found_beside_those_that_are_more() {
     }
 }
 
+/// Rules for one way or both, which often cover `a/b`.
+fn ways() -> impl Strategy<Value = Vec<(&'static str, u8, Permission, Conditions)>> {
+    let filter = select(
+        &[
+            "a/b", "a/b", "a/b", "a/+", "#", "+/b", "a/#", "a/%u", "a/x%u",
+        ][..],
+    );
+    let permission = select(&[Permission::Allow, Permission::Allow, Permission::Deny][..]);
+    let conditions = select(&[None, None, Some(1)][..]).prop_map(|max_payload| Conditions {
+        max_payload,
+        ..Conditions::default()
+    });
+    vec((filter, 1_u8..4, permission, conditions), 1..7)
+}
+
 /// Levels of rules and of questions: alike, so that they meet.
 fn levels(most: usize) -> impl Strategy<Value = String> {
     let level = select(
@@ -108,7 +123,29 @@ fn levels(most: usize) -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_may_go_both_ways_may_go_the_other_whatever_the_message(rules in ways(), asked in 1_u8..3) {
+        let other = asked ^ 3;
+        let mut builder = Builder::default();
+        let root = builder.root().unwrap();
+        let mut first = None;
+        for (rank, (filter, kinds, permission, conditions)) in (0..).zip(&rules) {
+            let template = Template::parse(filter, About::Topics, Substitution::Anywhere).unwrap();
+            let entry = Entry::new(rank, *kinds, *permission, conditions);
+            builder.template(root, &template, false, entry).unwrap();
+            if kinds & other != 0 && template.covers("a/b", ANN) {
+                first.get_or_insert((*permission, conditions.max_payload));
+            }
+        }
+        let trie = builder.finish().unwrap();
+        let mut search = Search::new(ANN, Message::EMPTY, asked, 0).and_other(other);
+        trie.search(root, "a/b", &mut search);
+        if search.reach() == Reach::BothWays {
+            prop_assert_eq!(first, Some((Permission::Allow, None)));
+        }
+    }
 
     #[test]
     fn whatever_their_form_the_first_template_that_covers_a_question_is_found(
@@ -223,7 +260,7 @@ fn the_other_way_is_allowed_where_nothing_better_was_passed_over() {
     for rules in allowed {
         assert_eq!(reach(rules), Reach::BothWays, "{rules:?}");
     }
-    let others: [&[_]; 8] = [
+    let others: [&[_]; 9] = [
         &[("a/b", ASKED, Allow)],
         &[("a/b", OTHER, Deny), ("a/b", BOTH, Allow)],
         &[("a/b", ASKED, Allow), ("a/b", OTHER, Deny)],
@@ -236,6 +273,12 @@ fn the_other_way_is_allowed_where_nothing_better_was_passed_over() {
         &[("a/#", OTHER, Deny), ("a/b", BOTH, Allow)],
         // Not looked for any further, nor among what cannot answer.
         &[("#", OTHER, Allow), ("a/b", BOTH, Allow)],
+        // Between two that stand side by side.
+        &[
+            ("a/b", ASKED, Allow),
+            ("+/b", OTHER, Deny),
+            ("a/b", OTHER, Allow),
+        ],
         &[("a/b", ASKED, Allow), ("+/b", OTHER, Allow)],
     ];
     for rules in others {
