@@ -223,17 +223,22 @@ impl PskLine {
     /// When it is no such line.
     pub fn parse(line: &[u8]) -> Result<Self, BadPskLine> {
         let text = std::str::from_utf8(line).map_err(|_| BadPskLine::NoText)?;
-        if text.starts_with('#') || text.trim().is_empty() {
+        if text.starts_with('#') || trimmed(text).is_empty() {
             return Ok(Self::Blank);
         }
         let (identity, rest) = text.split_once(':').ok_or(BadPskLine::NoColon)?;
         let key = rest.split_once(':').map_or(rest, |(key, _)| key);
-        let identity = PskIdentity::new(identity.trim())?;
+        let identity = PskIdentity::new(trimmed(identity))?;
         Ok(Self::Entry(
             identity,
-            PskKey::from_hex(key.trim().as_bytes())?,
+            PskKey::from_hex(trimmed(key).as_bytes())?,
         ))
     }
+}
+
+/// Without the blanks around it, which are those of C's `isspace`: a no-break space is part of an identity.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c| matches!(c, ' ' | '\t'..='\r'))
 }
 
 fn digit(character: u8) -> Option<u8> {
@@ -291,6 +296,10 @@ mod tests {
         let one = ("one".to_owned(), "ab12".to_owned());
         for line in ["one:ab12", "one:AB12", " one : ab12 \r", "one:ab12:rest"] {
             assert_eq!(entry(line), one, "{line}");
+        }
+        for identity in ["#one", "\u{a0}one\u{3000}"] {
+            let line = format!("\t{identity}\u{b}:ab12");
+            assert_eq!(entry(&line).0, identity, "behind a blank");
         }
         for blank in ["", "  ", "# one:ab12"] {
             assert_eq!(PskLine::parse(blank.as_bytes()), Ok(PskLine::Blank));
