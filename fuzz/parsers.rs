@@ -76,8 +76,8 @@ pub fn credential(data: &[u8]) {
 /// understood the same, and nothing that anybody made up is opened.
 pub fn psk_line(data: &[u8]) {
     if let Ok(PskLine::Entry(identity, key)) = PskLine::parse(data) {
-        let again = PskLine::parse(format!("{identity}:{}", *key.to_hex()).as_bytes());
-        // An identity with a colon in it cannot stand in such a file.
+        // Behind a blank an identity may begin as a comment does.
+        let again = PskLine::parse(format!(" {identity}:{}", *key.to_hex()).as_bytes());
         assert_eq!(again, Ok(PskLine::Entry(identity, key)));
     }
     if let Ok(vault) = Vault::parse(data) {
