@@ -2,9 +2,12 @@
 # make test    everything the CI checks, from a fresh clone
 # make demo    what the plugin does, shown step by step
 # make bench   how fast it does it
+# make fuzz    looks for bytes that a parser does not bear: FUZZ_SECONDS=60 for each, with a nightly toolchain
 # make clean   removes what was built and downloaded
 
-.PHONY: run test demo bench clean
+.PHONY: run test demo bench fuzz clean
+
+FUZZ_SECONDS ?= 60
 
 run:
 	scripts/run
@@ -26,6 +29,9 @@ demo:
 bench:
 	scripts/bench
 
+fuzz:
+	scripts/fuzz $(FUZZ_SECONDS)
+
 clean:
 	cargo clean
-	rm -rf .cache
+	rm -rf .cache fuzz/target
