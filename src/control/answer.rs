@@ -133,6 +133,8 @@ pub fn overflow() -> Vec<u8> {
 
 /// The message for the answers to one message, in the order of its orders.
 pub(super) fn message(answers: Vec<Answer>) -> Vec<u8> {
-    let answers: Vec<Value> = answers.into_iter().map(Answer::into_json).collect();
-    json!({ "responses": answers }).to_string().into_bytes()
+    let answers: Value = answers.into_iter().map(Answer::into_json).collect();
+    // Moved there: `json!` would copy all of it.
+    let message = Map::from_iter([("responses".to_owned(), answers)]);
+    Value::Object(message).to_string().into_bytes()
 }

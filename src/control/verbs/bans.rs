@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::super::answer::{OUTSIDE, Refusal};
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
+use super::lists::page_of;
 use crate::engine::Pardon;
 use crate::throttle::{Ban, Place, Whom};
 
@@ -22,7 +23,7 @@ pub(super) fn list(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let (total, page) = hand.engine.bans(&whom, hand.prefixes(), offset, count);
     let now = hand.engine.now();
     let bans: Value = page.iter().map(|ban| shown(ban, now)).collect();
-    Ok(Some(json!({ "totalCount": total, "bans": bans })))
+    Ok(Some(page_of(total, "bans", bans)))
 }
 
 /// `clearBan`: of a `username`, of an `address`, or of the one at the other.

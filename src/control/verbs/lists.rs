@@ -38,7 +38,7 @@ pub(super) fn clients(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         let names = names.map_err(Error::from)?;
         names.iter().map(|name| json!(name.as_str())).collect()
     };
-    Ok(Some(json!({ "totalCount": total, "clients": items })))
+    Ok(Some(page_of(total, "clients", items)))
 }
 
 pub(super) fn groups(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
@@ -46,7 +46,7 @@ pub(super) fn groups(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let names = hand.roles()?.group_names(page(order));
     let names = names.map_err(Error::from)?;
     let items = items(hand, order, &names, GroupName::as_str, groups::shown)?;
-    Ok(Some(json!({ "totalCount": total, "groups": items })))
+    Ok(Some(page_of(total, "groups", items)))
 }
 
 pub(super) fn roles(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
@@ -54,7 +54,7 @@ pub(super) fn roles(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let names = hand.roles()?.role_names(page(order));
     let names = names.map_err(Error::from)?;
     let items = items(hand, order, &names, RoleName::as_str, roles::shown)?;
-    Ok(Some(json!({ "totalCount": total, "roles": items })))
+    Ok(Some(page_of(total, "roles", items)))
 }
 
 /// The names, or what is behind each where that is asked for.
@@ -69,6 +69,13 @@ fn items<T>(
         true => names.iter().map(|name| shown(hand, name)).collect(),
         false => Ok(names.iter().map(|name| json!(text(name))).collect()),
     }
+}
+
+/// A page, and how many there are. It is moved there: `json!` would copy all of it.
+pub(super) fn page_of(total: impl Into<Value>, what: &str, items: Value) -> Value {
+    let fields = [("totalCount", total.into()), (what, items)];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    Value::Object(fields.into_iter().collect())
 }
 
 fn is_verbose(order: &Order) -> bool {

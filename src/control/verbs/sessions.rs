@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::answer::Refusal;
 use super::super::hand::{Done, Hand};
 use super::super::letter::Order;
+use super::lists::page_of;
 use crate::engine::{Connected, End, Proof};
 
 /// `listSessions`: `username`, `count` and `offset` may be given.
@@ -23,7 +24,7 @@ pub(super) fn list(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         .engine
         .connected(name.as_ref(), hand.prefixes(), offset, count);
     let sessions: Value = page.iter().map(shown).collect();
-    Ok(Some(json!({ "totalCount": total, "sessions": sessions })))
+    Ok(Some(page_of(total, "sessions", sessions)))
 }
 
 /// `kickClient`: of a `clientid` or a `username`.
