@@ -153,12 +153,15 @@ impl Inbox {
                 return Some(Work::Orders(pile.portion()));
             }
             if !clerk.is_heard() && calls.next().is_some() {
-                let (woken, _) = self
+                let (woken, waited) = self
                     .bell
                     .wait_timeout(pile, BETWEEN_CALLS)
                     .unwrap_or_else(PoisonError::into_inner);
                 pile = woken;
-                clerk.call();
+                // Whoever rang for something new is the broker, and it is on its round.
+                if waited.timed_out() && !clerk.is_heard() {
+                    clerk.call();
+                }
                 continue;
             }
             let woken = self.bell.wait(pile);
