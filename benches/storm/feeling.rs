@@ -1,13 +1,10 @@
 //! What a connected pair feels of a storm of first logins.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use mosquitto_doorman::credential::Recipe;
 
-use super::bystander::{Bystander, Felt};
-use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
+use super::contender::{Accounts, Contender, PASSWORD, account, login};
 use super::crowd::Crowd;
+use super::turns::{Turns, hold};
 use super::{Asked, OPTIONS, TURNS};
 use crate::bars::Bars;
 use crate::measure::Spread;
@@ -16,17 +13,6 @@ const LOGINS: usize = 500;
 /// Where one login takes the whole broker as long as its hash: fewer do.
 const LOGINS_OF_OTHERS: usize = 50;
 const ARGON_TURNS: usize = 3;
-
-#[derive(Default)]
-struct Figures {
-    idle: Vec<f64>,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    max: Vec<f64>,
-    seconds: Vec<f64>,
-    accepted: usize,
-    refused: usize,
-}
 
 struct Storm<'a> {
     name: &'a str,
@@ -65,8 +51,8 @@ impl Storm<'_> {
     fn ask(&self, asked: &Asked, bars: &mut Bars) {
         let dir = tempfile::tempdir().expect("a directory");
         let accounts = Accounts::at(dir.path(), self.recipe, LOGINS);
-        let mut figures: Vec<Figures> = Vec::new();
-        figures.resize_with(self.contenders.len(), Figures::default);
+        let mut figures: Vec<Turns> = Vec::new();
+        figures.resize_with(self.contenders.len(), Turns::default);
         for _ in 0..self.turns {
             for (contender, figures) in self.contenders.iter().zip(&mut figures) {
                 self.turn(*contender, asked, &accounts, figures);
@@ -108,43 +94,19 @@ impl Storm<'_> {
             );
             if *contender == Contender::Doorman && asked.tree.is_2_1() {
                 let name = |what: &str| format!("bystander {version} {} {what}", self.name);
-                bars.at_most(&name("p99 / nobody"), p99.median / nobody, 3.0);
-                bars.at_most(&name("p99, ms"), p99.median, 10.0);
-                bars.at_most(&name("max, ms"), max.median, 50.0);
+                hold(bars, name, [p99.median, max.median], nobody);
             }
         }
         println!();
     }
 
-    fn turn(
-        &self,
-        contender: Contender,
-        asked: &Asked,
-        accounts: &Accounts,
-        figures: &mut Figures,
-    ) {
+    fn turn(&self, contender: Contender, asked: &Asked, accounts: &Accounts, turns: &mut Turns) {
         let broker = contender.start(&asked.tree, accounts, self.options);
-        let bystander = Bystander::start(broker.port(), &cheap());
-        let start = Instant::now();
-        thread::sleep(Duration::from_millis(600));
         let logins = match contender {
             Contender::Nobody | Contender::Doorman => LOGINS,
             Contender::Stock | Contender::Dynsec => LOGINS_OF_OTHERS,
         };
-        let packets: Vec<_> = (0..logins)
-            .map(|number| login(&account(number), self.password))
-            .collect();
-        let from = Instant::now();
-        let outcome = Crowd::to(broker.port(), logins).run(packets, true);
-        let to = Instant::now();
-        let deliveries = bystander.stop();
-        let Felt { p50, p99, max } = deliveries.between(from, to);
-        figures.idle.push(deliveries.between(start, from).p99);
-        figures.p50.push(p50);
-        figures.p99.push(p99);
-        figures.max.push(max);
-        figures.seconds.push(outcome.took.as_secs_f64());
-        figures.accepted += outcome.accepted.len();
-        figures.refused += outcome.refused;
+        let packets = (0..logins).map(|number| login(&account(number), self.password));
+        turns.add(&broker, Crowd::to(broker.port(), logins), packets.collect());
     }
 }

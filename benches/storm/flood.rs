@@ -9,6 +9,7 @@ use mosquitto_doorman::credential::Recipe;
 use super::bystander::{Bystander, Felt, percentile};
 use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
 use super::crowd::Crowd;
+use super::turns::hold;
 use super::{Asked, TURNS};
 use crate::bars::Bars;
 use crate::measure::Spread;
@@ -159,9 +160,7 @@ fn report(
             bars.at_most(&name("known clients shut out"), shut_out, 0.0);
             bars.at_most(&name("growth of memory, MiB"), after - before, 16.0);
             if asked.tree.is_2_1() {
-                bars.at_most(&name("p99 / nobody"), p99.median / nobody, 3.0);
-                bars.at_most(&name("p99, ms"), p99.median, 10.0);
-                bars.at_most(&name("max, ms"), max.median, 50.0);
+                hold(bars, name, [p99.median, max.median], nobody);
             }
         }
     }

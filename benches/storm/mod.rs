@@ -10,6 +10,7 @@ mod known;
 mod proof;
 mod reload;
 mod single;
+mod turns;
 
 use std::time::Duration;
 

@@ -2,19 +2,16 @@
 //! clients have done, and by tokens that an issuer has signed.
 
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use mosquitto_doorman::credential::Recipe;
 use mosquitto_doorman::mechanism::Mechanism;
 
-use super::bystander::{Bystander, Felt};
-use super::contender::{Accounts, Contender, PASSWORD, account, cheap, login};
+use super::contender::{Accounts, Contender, PASSWORD, account, login};
 use super::crowd::Crowd;
+use super::turns::{Turns, hold};
 use super::{Asked, OPTIONS, TURNS};
 use crate::bars::Bars;
 use crate::measure::Spread;
-use crate::processor;
 use crate::support::mqtt::packet;
 use crate::support::{Connect, Issuer, Protocol, Scram, Token};
 
@@ -34,17 +31,6 @@ struct Way<'a> {
     /// Whether it is held to what first logins by password are held to, on 2.1. A token's signature is the
     /// broker's to verify, as a proof is not.
     has_bars: bool,
-}
-
-#[derive(Default)]
-struct Figures {
-    idle: Vec<f64>,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    max: Vec<f64>,
-    seconds: Vec<f64>,
-    cost: Vec<f64>,
-    accepted: usize,
 }
 
 pub fn scram(asked: &Asked, bars: &mut Bars) {
@@ -98,7 +84,7 @@ fn ask(asked: &Asked, way: &Way<'_>, bars: &mut Bars) {
     let iterations = ITERATIONS;
     let accounts = Accounts::at(dir.path(), Recipe::Pbkdf2Sha512 { iterations }, LOGINS);
     let contenders = [Contender::Nobody, Contender::Doorman];
-    let mut figures: [Figures; 2] = Default::default();
+    let mut figures: [Turns; 2] = Default::default();
     for _ in 0..TURNS {
         for (contender, figures) in contenders.into_iter().zip(&mut figures) {
             turn(contender, asked, &accounts, way, figures);
@@ -128,9 +114,8 @@ fn ask(asked: &Asked, way: &Way<'_>, bars: &mut Bars) {
     assert_eq!(ours.accepted, LOGINS * TURNS, "all of them were right");
     if way.has_bars && asked.tree.is_2_1() {
         let name = |what: &str| format!("bystander {version} {name} {what}");
-        bars.at_most(&name("p99 / nobody"), of(&ours.p99).median / nobody, 3.0);
-        bars.at_most(&name("p99, ms"), of(&ours.p99).median, 10.0);
-        bars.at_most(&name("max, ms"), of(&ours.max).median, 50.0);
+        let felt = [of(&ours.p99).median, of(&ours.max).median];
+        hold(bars, name, felt, nobody);
     }
 }
 
@@ -139,35 +124,21 @@ fn turn(
     asked: &Asked,
     accounts: &Accounts,
     way: &Way<'_>,
-    figures: &mut Figures,
+    turns: &mut Turns,
 ) {
     let options = [&OPTIONS[..], &way.options].concat();
     let broker = contender.start(&asked.tree, accounts, &options);
-    let bystander = Bystander::start(broker.port(), &cheap());
-    let start = Instant::now();
-    thread::sleep(Duration::from_millis(600));
     let packets = match contender {
         Contender::Doorman => way.packets.clone(),
         Contender::Nobody | Contender::Stock | Contender::Dynsec => (0..LOGINS)
             .map(|number| login(&account(number), PASSWORD))
             .collect(),
     };
-    let (from, before) = (Instant::now(), processor::time(broker.pid()));
     let crowd = Crowd {
         reply: way.reply,
         ..Crowd::to(broker.port(), LOGINS)
     };
-    let outcome = crowd.run(packets, true);
-    let (to, after) = (Instant::now(), processor::time(broker.pid()));
-    let deliveries = bystander.stop();
-    let Felt { p50, p99, max } = deliveries.between(from, to);
-    figures.idle.push(deliveries.between(start, from).p99);
-    figures.p50.push(p50);
-    figures.p99.push(p99);
-    figures.max.push(max);
-    figures.seconds.push(outcome.took.as_secs_f64());
-    figures.cost.push((after - before) / LOGINS as f64);
-    figures.accepted += outcome.accepted.len();
+    turns.add(&broker, crowd, packets);
 }
 
 /// A client whose nonce is its name, by which its answer is found again.
