@@ -36,6 +36,7 @@ mod role_details;
 mod role_view;
 mod rule;
 mod status;
+mod tally;
 mod user;
 mod verify;
 mod view;

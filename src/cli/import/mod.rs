@@ -12,19 +12,18 @@ mod prepare;
 mod read;
 mod rules;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
 
 use self::prepare::Entry;
 use self::read::Reader;
 use super::cost::CostArgs;
 use super::exit::{Exit, Failure};
 use super::place::PlaceArgs;
-use super::print::{Answer, Printer};
+use super::print::Printer;
+use super::tally::Tally;
 use crate::admin::{self, Command, Import, Office, Outcome};
 use crate::store;
 
@@ -85,35 +84,6 @@ enum Existing {
     Refuse,
 }
 
-/// What was done, and which lines were not.
-#[derive(Default, Serialize)]
-struct Summary {
-    added: u64,
-    changed: u64,
-    unchanged: u64,
-    refused: u64,
-    /// Whether `--strict` undid everything.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    nothing_done: bool,
-}
-
-impl Answer for Summary {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.nothing_done {
-            return writeln!(
-                out,
-                "{} refused; nothing was changed, because of --strict",
-                self.refused
-            );
-        }
-        writeln!(
-            out,
-            "{} added, {} changed, {} unchanged, {} refused",
-            self.added, self.changed, self.unchanged, self.refused
-        )
-    }
-}
-
 /// One line after its preparation.
 struct Line {
     number: u64,
@@ -140,7 +110,7 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
     let mut job = Job {
         args,
         printer,
-        summary: Summary::default(),
+        tally: Tally::default(),
     };
 
     let plain = reader.brings_passwords();
@@ -165,18 +135,17 @@ pub(super) fn run(args: &ImportArgs, printer: &mut Printer) -> Result<Exit, Fail
             let lines = std::mem::take(&mut waiting);
             job.carry_out(office.as_mut(), lines)?;
         }
-        if last || job.summary.nothing_done {
+        if last {
             break;
         }
     }
     bar.finish_and_clear();
-    let Job { summary, .. } = job;
-    printer.answer(&summary)?;
-    Ok(if summary.refused == 0 {
-        Exit::Done
-    } else {
-        Exit::Refused
-    })
+    let Job { mut tally, .. } = job;
+    if args.strict {
+        tally.all_or_nothing();
+    }
+    printer.answer(&tally)?;
+    Ok(tally.exit())
 }
 
 /// The store that rules are imported into: they are proven by many questions before they count.
@@ -189,7 +158,7 @@ fn rules(args: &ImportArgs) -> Result<Box<dyn store::Store>, Failure> {
 struct Job<'a> {
     args: &'a ImportArgs,
     printer: &'a mut Printer,
-    summary: Summary,
+    tally: Tally,
 }
 
 impl Job<'_> {
@@ -201,7 +170,6 @@ impl Job<'_> {
                     self.refuse(line.number, &why);
                 }
             }
-            self.summary.nothing_done = self.args.strict;
             return Ok(());
         }
         let commands = lines.iter().filter_map(|line| line.entry.as_ref().ok());
@@ -217,21 +185,9 @@ impl Job<'_> {
                 Err(why) => Err(why),
             };
             match done {
-                Ok(Outcome::Added) => bump(&mut self.summary.added),
-                Ok(Outcome::Changed) => bump(&mut self.summary.changed),
-                Ok(Outcome::Unchanged | Outcome::Deleted) => bump(&mut self.summary.unchanged),
-                Err(why) => {
-                    self.refuse(number, &why);
-                    self.summary.nothing_done |= self.args.strict;
-                }
+                Ok(outcome) => self.tally.count(outcome),
+                Err(why) => self.refuse(number, &why),
             }
-        }
-        if self.summary.nothing_done {
-            self.summary = Summary {
-                refused: self.summary.refused,
-                nothing_done: true,
-                ..Summary::default()
-            };
         }
         Ok(())
     }
@@ -251,9 +207,8 @@ impl Job<'_> {
     }
 
     fn refuse(&mut self, number: u64, why: &str) {
-        bump(&mut self.summary.refused);
-        let input = self.args.input.display();
-        self.printer.note(format_args!("{input}:{number}: {why}"));
+        self.tally
+            .refuse(self.printer, &self.args.input, number, why);
     }
 }
 
@@ -269,10 +224,6 @@ fn told(result: Option<Result<Outcome, admin::Error>>) -> Result<Result<Outcome,
         Some(Err(error)) => Err(error.into()),
         None => Err(Failure::new(Exit::Place, "a line was not answered")),
     }
-}
-
-fn bump(count: &mut u64) {
-    *count = count.saturating_add(1);
 }
 
 /// A bar on standard error, if that is a terminal.

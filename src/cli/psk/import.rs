@@ -6,17 +6,17 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::account;
-use crate::admin::{self, Command, Import, Office, Outcome};
+use crate::admin::{self, Command, Import, Office};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::print::{Answer, Printer};
+use crate::cli::print::Printer;
+use crate::cli::tally::Tally;
 use crate::model::{AccountName, Psk, PskIdentity, PskLine};
 use crate::store;
 
@@ -34,28 +34,9 @@ pub(super) struct ImportArgs {
     add_accounts: bool,
 }
 
-/// What was done, and how many lines were not.
-#[derive(Default, Serialize)]
-struct Summary {
-    added: u64,
-    changed: u64,
-    unchanged: u64,
-    refused: u64,
-}
-
-impl Answer for Summary {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            out,
-            "{} added, {} changed, {} unchanged, {} refused",
-            self.added, self.changed, self.unchanged, self.refused
-        )
-    }
-}
-
 /// A line that can be imported.
 struct Line {
-    number: usize,
+    number: u64,
     psk: Psk,
 }
 
@@ -63,7 +44,7 @@ struct Line {
 struct Job<'a> {
     args: &'a ImportArgs,
     printer: &'a mut Printer,
-    summary: Summary,
+    tally: Tally,
     /// The broker takes the first of several lines with one identity.
     seen: HashSet<PskIdentity>,
     weak: u64,
@@ -82,13 +63,13 @@ pub(super) fn run(
     let mut job = Job {
         args,
         printer,
-        summary: Summary::default(),
+        tally: Tally::default(),
         seen: HashSet::new(),
         weak: 0,
     };
     let mut lines = Vec::new();
     let mut line = Zeroizing::new(Vec::new());
-    for number in 1.. {
+    for number in 1_u64.. {
         line.clear();
         if input.read_until(b'\n', &mut line).map_err(failed)? == 0 {
             break;
@@ -100,19 +81,16 @@ pub(super) fn run(
         }
     }
     job.carry_out(office, lines)?;
-    let Job { summary, weak, .. } = job;
+    let Job { tally, weak, .. } = job;
     if weak > 0 {
         printer.note(format_args!("{weak} keys have less than 128 bits"));
     }
-    printer.answer(&summary)?;
-    Ok(match summary.refused {
-        0 => Exit::Done,
-        _ => Exit::Refused,
-    })
+    printer.answer(&tally)?;
+    Ok(tally.exit())
 }
 
 impl Job<'_> {
-    fn read(&mut self, number: usize, text: &[u8]) -> Option<Line> {
+    fn read(&mut self, number: u64, text: &[u8]) -> Option<Line> {
         let (identity, key) = match PskLine::parse(text) {
             Ok(PskLine::Blank) => return None,
             Ok(PskLine::Entry(identity, key)) => (identity, key),
@@ -165,35 +143,28 @@ impl Job<'_> {
                 let _added = result?;
                 continue;
             };
-            let count = match result {
-                Ok(Outcome::Added) => &mut self.summary.added,
-                Ok(Outcome::Changed) => &mut self.summary.changed,
-                Ok(Outcome::Unchanged | Outcome::Deleted) => &mut self.summary.unchanged,
-                Err(admin::Error::PskExists { .. }) => {
-                    let why =
-                        "there is such an identity already; --replace puts this key in its place";
-                    self.refuse(number, why);
+            let why = match result {
+                Ok(outcome) => {
+                    self.tally.count(outcome);
                     continue;
+                }
+                Err(admin::Error::PskExists { .. }) => {
+                    "there is such an identity already; --replace puts this key in its place".into()
                 }
                 Err(admin::Error::Missing { .. }) => {
-                    self.refuse(number, "there is no such account; --add-accounts adds it");
-                    continue;
+                    "there is no such account; --add-accounts adds it".into()
                 }
-                Err(admin::Error::Store(store::Error::Invalid { why, .. })) => {
-                    self.refuse(number, &why);
-                    continue;
-                }
+                Err(admin::Error::Store(store::Error::Invalid { why, .. })) => why,
                 Err(error) => return Err(error.into()),
             };
-            *count = count.saturating_add(1);
+            self.refuse(number, &why);
         }
         Ok(())
     }
 
-    fn refuse(&mut self, number: usize, why: &str) -> Option<Line> {
-        self.summary.refused = self.summary.refused.saturating_add(1);
-        let input = self.args.input.display();
-        self.printer.note(format_args!("{input}:{number}: {why}"));
+    fn refuse(&mut self, number: u64, why: &str) -> Option<Line> {
+        self.tally
+            .refuse(self.printer, &self.args.input, number, why);
         None
     }
 }
