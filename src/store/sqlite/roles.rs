@@ -9,6 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::failure;
+use super::query::holders::{ACCOUNT_ROLES, Bond, GROUP_ROLES, GROUPS};
 use super::query::{self, holders, names, roles};
 use crate::model::{AccountName, GroupName, NameError, RoleName};
 use crate::policy::{
@@ -122,21 +123,42 @@ impl<'a> Tables<'a> {
         self.ask(|connection| roles::group_id(connection, name.as_str()))
     }
 
-    /// The ids of whoever holds a role and of the role, if both are there.
-    fn grant_ids(&self, to: &Grantee, role: &RoleName) -> Result<Option<(i64, i64)>, Error> {
-        let holder = match to {
-            Grantee::Account(name) => self.account_id(name)?,
-            Grantee::Group(name) => self.group_id(name)?,
+    /// That somebody holds a role, if both are there.
+    fn grant_of(&self, to: &Grantee, role: &RoleName) -> Result<Option<Bond>, Error> {
+        let (of, holder) = match to {
+            Grantee::Account(name) => (&ACCOUNT_ROLES, self.account_id(name)?),
+            Grantee::Group(name) => (&GROUP_ROLES, self.group_id(name)?),
         };
-        Ok(holder.zip(self.role_id(role)?))
+        Ok(of.between(holder, self.role_id(role)?))
     }
 
-    fn member_ids(
+    /// That an account is in a group, if both are there.
+    fn membership_of(
         &self,
         account: &AccountName,
         group: &GroupName,
-    ) -> Result<Option<(i64, i64)>, Error> {
-        Ok(self.account_id(account)?.zip(self.group_id(group)?))
+    ) -> Result<Option<Bond>, Error> {
+        Ok(GROUPS.between(self.account_id(account)?, self.group_id(group)?))
+    }
+
+    fn priority(&self, bond: Option<Bond>) -> Result<Option<Priority>, Error> {
+        let Some(bond) = bond else {
+            return Ok(None);
+        };
+        let priority = self.ask(|connection| bond.priority(connection))?;
+        Ok(priority.map(Priority::clamped))
+    }
+
+    fn tie(&self, bond: Option<Bond>, priority: Priority) -> Result<(), Error> {
+        bond.map_or(Ok(()), |bond| {
+            self.ask(|connection| bond.put(connection, priority.number()))
+        })
+    }
+
+    fn untie(&self, bond: Option<Bond>) -> Result<bool, Error> {
+        bond.map_or(Ok(false), |bond| {
+            self.ask(|connection| bond.delete(connection))
+        })
     }
 }
 
@@ -374,38 +396,15 @@ impl RoleChanges for Tables<'_> {
     }
 
     fn granted(&mut self, to: &Grantee, role: &RoleName) -> Result<Option<Priority>, Error> {
-        let Some((holder, role)) = self.grant_ids(to, role)? else {
-            return Ok(None);
-        };
-        let priority = self.ask(|connection| match to {
-            Grantee::Account(_) => holders::account_role(connection, holder, role),
-            Grantee::Group(_) => holders::group_role(connection, holder, role),
-        })?;
-        Ok(priority.map(Priority::clamped))
+        self.priority(self.grant_of(to, role)?)
     }
 
     fn grant(&mut self, to: &Grantee, role: &RoleName, priority: Priority) -> Result<(), Error> {
-        let before = self.granted(to, role)?;
-        let Some((holder, role)) = self.grant_ids(to, role)? else {
-            return Ok(());
-        };
-        let write = match (to, before) {
-            (Grantee::Account(_), None) => holders::insert_account_role,
-            (Grantee::Account(_), Some(_)) => holders::update_account_role,
-            (Grantee::Group(_), None) => holders::insert_group_role,
-            (Grantee::Group(_), Some(_)) => holders::update_group_role,
-        };
-        self.ask(|connection| write(connection, holder, role, priority.number()))
+        self.tie(self.grant_of(to, role)?, priority)
     }
 
     fn revoke(&mut self, from: &Grantee, role: &RoleName) -> Result<bool, Error> {
-        let Some((holder, role)) = self.grant_ids(from, role)? else {
-            return Ok(false);
-        };
-        self.ask(|connection| match from {
-            Grantee::Account(_) => holders::delete_account_role(connection, holder, role),
-            Grantee::Group(_) => holders::delete_group_role(connection, holder, role),
-        })
+        self.untie(self.grant_of(from, role)?)
     }
 
     fn membership(
@@ -413,11 +412,7 @@ impl RoleChanges for Tables<'_> {
         account: &AccountName,
         group: &GroupName,
     ) -> Result<Option<Priority>, Error> {
-        let Some((account, group)) = self.member_ids(account, group)? else {
-            return Ok(None);
-        };
-        let priority = self.ask(|connection| holders::member(connection, account, group))?;
-        Ok(priority.map(Priority::clamped))
+        self.priority(self.membership_of(account, group)?)
     }
 
     fn join(
@@ -426,24 +421,11 @@ impl RoleChanges for Tables<'_> {
         group: &GroupName,
         priority: Priority,
     ) -> Result<(), Error> {
-        let before = self.membership(account, group)?;
-        let Some((account, group)) = self.member_ids(account, group)? else {
-            return Ok(());
-        };
-        let write = match before {
-            None => holders::insert_member,
-            Some(_) => holders::update_member,
-        };
-        self.ask(|connection| write(connection, account, group, priority.number()))
+        self.tie(self.membership_of(account, group)?, priority)
     }
 
     fn leave(&mut self, account: &AccountName, group: &GroupName) -> Result<bool, Error> {
-        match self.member_ids(account, group)? {
-            Some((account, group)) => {
-                self.ask(|connection| holders::delete_member(connection, account, group))
-            }
-            None => Ok(false),
-        }
+        self.untie(self.membership_of(account, group)?)
     }
 
     fn set_defaults(&mut self, defaults: Defaults) -> Result<(), Error> {

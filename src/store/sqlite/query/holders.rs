@@ -146,166 +146,87 @@ pub(in crate::store::sqlite) fn members(
     )
 }
 
-/// With which priority an account holds a role of its own.
-pub(in crate::store::sqlite) fn account_role(
-    connection: &Connection,
-    account: i64,
-    role: i64,
-) -> Result<Option<i64>> {
-    priority(
-        connection,
-        "SELECT priority FROM account_role WHERE account_id = ?1 AND role_id = ?2",
-        [account, role],
-    )
+/// A table that says who has what, and how early that is asked.
+pub(in crate::store::sqlite) struct Bonds {
+    priority: &'static str,
+    put: &'static str,
+    delete: &'static str,
 }
 
-/// Gives an account a role.
-pub(in crate::store::sqlite) fn insert_account_role(
-    connection: &Connection,
-    account: i64,
-    role: i64,
-    priority: i32,
-) -> Result<()> {
-    write(
-        connection,
-        "INSERT INTO account_role (account_id, role_id, priority) VALUES (?1, ?2, ?3)",
-        params![account, role, priority],
-    )
+/// The roles of accounts' own.
+pub(in crate::store::sqlite) const ACCOUNT_ROLES: Bonds = Bonds {
+    priority: "SELECT priority FROM account_role WHERE account_id = ?1 AND role_id = ?2",
+    put: "INSERT INTO account_role (account_id, role_id, priority) VALUES (?1, ?2, ?3)
+          ON CONFLICT (account_id, role_id) DO UPDATE SET priority = excluded.priority",
+    delete: "DELETE FROM account_role WHERE account_id = ?1 AND role_id = ?2",
+};
+
+/// The roles of groups.
+pub(in crate::store::sqlite) const GROUP_ROLES: Bonds = Bonds {
+    priority: "SELECT priority FROM group_role WHERE group_id = ?1 AND role_id = ?2",
+    put: "INSERT INTO group_role (group_id, role_id, priority) VALUES (?1, ?2, ?3)
+          ON CONFLICT (group_id, role_id) DO UPDATE SET priority = excluded.priority",
+    delete: "DELETE FROM group_role WHERE group_id = ?1 AND role_id = ?2",
+};
+
+/// The groups of accounts.
+pub(in crate::store::sqlite) const GROUPS: Bonds = Bonds {
+    priority: "SELECT priority FROM group_member WHERE account_id = ?1 AND group_id = ?2",
+    put: "INSERT INTO group_member (account_id, group_id, priority) VALUES (?1, ?2, ?3)
+          ON CONFLICT (account_id, group_id) DO UPDATE SET priority = excluded.priority",
+    delete: "DELETE FROM group_member WHERE account_id = ?1 AND group_id = ?2",
+};
+
+/// Whoever has something, and what that is.
+pub(in crate::store::sqlite) struct Bond {
+    of: &'static Bonds,
+    ids: [i64; 2],
 }
 
-/// Gives another priority to a role of an account.
-pub(in crate::store::sqlite) fn update_account_role(
-    connection: &Connection,
-    account: i64,
-    role: i64,
-    priority: i32,
-) -> Result<()> {
-    write(
-        connection,
-        "UPDATE account_role SET priority = ?3 WHERE account_id = ?1 AND role_id = ?2",
-        params![account, role, priority],
-    )
+impl Bonds {
+    /// That of one to another, if both are there.
+    pub(in crate::store::sqlite) fn between(
+        &'static self,
+        whose: Option<i64>,
+        what: Option<i64>,
+    ) -> Option<Bond> {
+        let ids = [whose?, what?];
+        Some(Bond { of: self, ids })
+    }
 }
 
-/// Takes a role from an account.
-pub(in crate::store::sqlite) fn delete_account_role(
-    connection: &Connection,
-    account: i64,
-    role: i64,
-) -> Result<bool> {
-    delete(
-        connection,
-        "DELETE FROM account_role WHERE account_id = ?1 AND role_id = ?2",
-        [account, role],
-    )
-}
+impl Bond {
+    /// With which priority, if there is such a bond.
+    pub(in crate::store::sqlite) fn priority(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<i64>> {
+        connection
+            .prepare_cached(self.of.priority)?
+            .query_row(self.ids, |row| row.get(0))
+            .optional()
+    }
 
-/// With which priority a group holds a role.
-pub(in crate::store::sqlite) fn group_role(
-    connection: &Connection,
-    group: i64,
-    role: i64,
-) -> Result<Option<i64>> {
-    priority(
-        connection,
-        "SELECT priority FROM group_role WHERE group_id = ?1 AND role_id = ?2",
-        [group, role],
-    )
-}
+    /// Ties it, or gives another priority to the one that is there.
+    pub(in crate::store::sqlite) fn put(
+        &self,
+        connection: &Connection,
+        priority: i32,
+    ) -> Result<()> {
+        let [whose, what] = self.ids;
+        connection
+            .prepare_cached(self.of.put)?
+            .execute(params![whose, what, priority])
+            .map(drop)
+    }
 
-/// Gives a group a role.
-pub(in crate::store::sqlite) fn insert_group_role(
-    connection: &Connection,
-    group: i64,
-    role: i64,
-    priority: i32,
-) -> Result<()> {
-    write(
-        connection,
-        "INSERT INTO group_role (group_id, role_id, priority) VALUES (?1, ?2, ?3)",
-        params![group, role, priority],
-    )
-}
-
-/// Gives another priority to a role of a group.
-pub(in crate::store::sqlite) fn update_group_role(
-    connection: &Connection,
-    group: i64,
-    role: i64,
-    priority: i32,
-) -> Result<()> {
-    write(
-        connection,
-        "UPDATE group_role SET priority = ?3 WHERE group_id = ?1 AND role_id = ?2",
-        params![group, role, priority],
-    )
-}
-
-/// Takes a role from a group.
-pub(in crate::store::sqlite) fn delete_group_role(
-    connection: &Connection,
-    group: i64,
-    role: i64,
-) -> Result<bool> {
-    delete(
-        connection,
-        "DELETE FROM group_role WHERE group_id = ?1 AND role_id = ?2",
-        [group, role],
-    )
-}
-
-/// With which priority an account is in a group.
-pub(in crate::store::sqlite) fn member(
-    connection: &Connection,
-    account: i64,
-    group: i64,
-) -> Result<Option<i64>> {
-    priority(
-        connection,
-        "SELECT priority FROM group_member WHERE account_id = ?1 AND group_id = ?2",
-        [account, group],
-    )
-}
-
-/// Puts an account into a group.
-pub(in crate::store::sqlite) fn insert_member(
-    connection: &Connection,
-    account: i64,
-    group: i64,
-    priority: i32,
-) -> Result<()> {
-    write(
-        connection,
-        "INSERT INTO group_member (account_id, group_id, priority) VALUES (?1, ?2, ?3)",
-        params![account, group, priority],
-    )
-}
-
-/// Gives another priority to a group of an account.
-pub(in crate::store::sqlite) fn update_member(
-    connection: &Connection,
-    account: i64,
-    group: i64,
-    priority: i32,
-) -> Result<()> {
-    write(
-        connection,
-        "UPDATE group_member SET priority = ?3 WHERE account_id = ?1 AND group_id = ?2",
-        params![account, group, priority],
-    )
-}
-
-/// Takes an account out of a group.
-pub(in crate::store::sqlite) fn delete_member(
-    connection: &Connection,
-    account: i64,
-    group: i64,
-) -> Result<bool> {
-    delete(
-        connection,
-        "DELETE FROM group_member WHERE account_id = ?1 AND group_id = ?2",
-        [account, group],
-    )
+    /// Unties it; whether there was one.
+    pub(in crate::store::sqlite) fn delete(&self, connection: &Connection) -> Result<bool> {
+        connection
+            .prepare_cached(self.of.delete)?
+            .execute(self.ids)
+            .map(|rows| rows > 0)
+    }
 }
 
 /// Whose it is, and what.
@@ -321,22 +242,4 @@ fn all<T>(
         .prepare_cached(sql)?
         .query_map(params, |row| Ok(read(row)))?
         .collect()
-}
-
-fn priority(connection: &Connection, sql: &str, ids: [i64; 2]) -> Result<Option<i64>> {
-    connection
-        .prepare_cached(sql)?
-        .query_row(ids, |row| row.get(0))
-        .optional()
-}
-
-fn write(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-    connection.prepare_cached(sql)?.execute(params).map(drop)
-}
-
-fn delete(connection: &Connection, sql: &str, ids: [i64; 2]) -> Result<bool> {
-    connection
-        .prepare_cached(sql)?
-        .execute(ids)
-        .map(|rows| rows > 0)
 }
