@@ -194,11 +194,7 @@ impl PskChanges for Keys<'_> {
         let account = self.account(&psk.name)?;
         let (key, sealed) = self.stored(&psk.identity, &psk.name, &psk.key)?;
         let identity = psk.identity.as_str();
-        let write = match self.ask(psk::one(self.connection, identity))? {
-            Some(_) => psk::update,
-            None => psk::insert,
-        };
-        self.ask(write(self.connection, identity, account, &key, sealed))
+        self.ask(psk::put(self.connection, identity, account, &key, sealed))
     }
 
     fn remove(&mut self, identity: &PskIdentity) -> Result<bool, Error> {

@@ -65,8 +65,8 @@ pub(in crate::store::sqlite) fn sealed(connection: &Connection, most: u32) -> Re
         .collect()
 }
 
-/// Writes a new row.
-pub(in crate::store::sqlite) fn insert(
+/// Writes a row, in place of the one of its identity if there is one.
+pub(in crate::store::sqlite) fn put(
     connection: &Connection,
     identity: &str,
     account: i64,
@@ -75,23 +75,9 @@ pub(in crate::store::sqlite) fn insert(
 ) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO psk (identity, account_id, key, sealed) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![identity, account, key, sealed])
-        .map(drop)
-}
-
-/// Writes a row in place of the one of its identity.
-pub(in crate::store::sqlite) fn update(
-    connection: &Connection,
-    identity: &str,
-    account: i64,
-    key: &[u8],
-    sealed: bool,
-) -> Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE psk SET account_id = ?2, key = ?3, sealed = ?4 WHERE identity = ?1",
+            "INSERT INTO psk (identity, account_id, key, sealed) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (identity) DO UPDATE
+             SET account_id = excluded.account_id, key = excluded.key, sealed = excluded.sealed",
         )?
         .execute(params![identity, account, key, sealed])
         .map(drop)

@@ -58,8 +58,10 @@ fn whatever_any_tool_does_to_a_key_is_news_of_its_account_and_a_new_one_is_none(
         place.tool(sql);
         assert_eq!(refresh(&mut watched), accounts(whose), "{sql}");
     }
-    psk(&place, "a", "roger");
+    psk(&place, "a", "sub");
     assert_eq!(refresh(&mut watched), accounts(&[]));
+    psk(&place, "a", "roger");
+    assert_eq!(refresh(&mut watched), accounts(&["sub", "roger"]));
     place.remove("roger");
     assert_eq!(refresh(&mut watched), accounts(&["roger"]));
     let (source, _) = opened(&place);
