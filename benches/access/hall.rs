@@ -2,14 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::rules::{PASSWORD, USER};
+use crate::processor;
+use crate::rules::{PASSWORD, USER, topic};
 use crate::support::mqtt::packet;
 use crate::support::{Broker, Connect, Protocol};
 
 /// What the broker may hold back for a subscriber is bounded; so many messages are less.
 const BATCH: usize = 200;
+/// A broker that has less than a hundredth of this time has nothing to do.
+const LOOK: Duration = Duration::from_millis(200);
 
 pub struct Hall {
     pub broker: Broker,
@@ -28,11 +32,15 @@ impl Hall {
             assert_eq!(answer[4], 0, "granted");
             stream
         });
-        Self {
+        let mut hall = Self {
             audience: audience.collect(),
             publisher: connected(&broker, "publisher"),
             broker,
-        }
+        };
+        // Whoever finds out about its clients as they come does so now, and not in what is measured.
+        hall.deliver(&[topic(0)]);
+        wait_idle(hall.broker.pid());
+        hall
     }
 
     /// Publishes to each topic, until everybody has everything.
@@ -65,4 +73,17 @@ fn connected(broker: &Broker, name: &str) -> TcpStream {
     stream.read_exact(&mut answer).expect("a CONNACK");
     assert_eq!(answer[3], 0, "let in");
     stream
+}
+
+/// Waits until the broker has done what it still had to do, on any of its threads.
+fn wait_idle(pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let before = processor::time(pid);
+        thread::sleep(LOOK);
+        if (processor::time(pid) - before) * 100.0 < LOOK.as_micros() as f64 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{pid} goes on and on");
+    }
 }
