@@ -244,10 +244,10 @@ impl Reason {
                 "Too many logins failed from this address or for this username; the password was not checked. It passes with time."
             }
             Self::Busy => {
-                "More passwords were waiting to be checked than the queue or the time allowed for them holds; the client may come again."
+                "More passwords and tokens were waiting to be checked than the queue or the time allowed for them holds; the client may come again."
             }
             Self::TimedOut => {
-                "The password was not checked within plugin_opt_pending_timeout, or a SCRAM login was not finished within a minute."
+                "The password or token was not checked within plugin_opt_pending_timeout, or a SCRAM login was not finished within a minute."
             }
         }
     }
@@ -271,6 +271,11 @@ pub enum Reply {
         username: Box<str>,
         /// What it is told with the grant.
         data: Vec<u8>,
+    },
+    /// The answer comes later, as an effect. Nothing is known yet.
+    Wait {
+        /// What the client says it is called, and is called from now on.
+        username: Box<str>,
     },
     /// Refused.
     Deny(Reason),

@@ -28,8 +28,8 @@ struct Way<'a> {
     /// Of each client.
     packets: Vec<Vec<u8>>,
     reply: fn(&[u8]) -> Vec<u8>,
-    /// Whether it is held to what first logins by password are held to, on 2.1. A token's signature is the
-    /// broker's to verify, as a proof is not.
+    /// Whether it is held to what first logins by password are held to, on 2.1. Of a crowd's tokens
+    /// the broker's thread verifies the first, for ten milliseconds.
     has_bars: bool,
 }
 

@@ -101,6 +101,12 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
+    /// Whether whoever verifies by it could sign as well.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -527,7 +527,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "auto|worker|inline",
         default: Some("auto"),
         repeats: false,
-        help: "Where passwords are verified. auto: on a worker thread what takes a millisecond or more, where the broker can wait (2.1), and the rest at once unless many come together; worker: everything a worker can take; inline: all on the broker's thread, within inline_budget.",
+        help: "Where passwords and tokens are verified. auto: on a worker thread what takes a millisecond or more, where the broker can wait (2.1), and the rest at once unless many come together; worker: everything a worker can take; inline: all on the broker's thread, within inline_budget. Tokens signed with a secret are never worth a worker.",
         set: |draft, value| {
             draft.config.hashing = match value {
                 "auto" => Hashing::Auto,
@@ -543,7 +543,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "NUMBER|auto",
         default: Some("auto"),
         repeats: false,
-        help: "How many worker threads verify passwords; auto is one less than there are cores, and at least one. They give way to the broker's thread.",
+        help: "How many worker threads verify passwords and tokens; auto is one less than there are cores, and at least one. They give way to the broker's thread.",
         set: |draft, value| {
             if value != "auto" {
                 draft.config.workers = count(value, 256)?;
@@ -556,7 +556,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "NUMBER",
         default: Some("10000"),
         repeats: false,
-        help: "How many passwords wait for a worker; more are refused as busy.",
+        help: "How many passwords and tokens wait for a worker; more are refused as busy.",
         set: |draft, value| count(value, 1_000_000).map(|n| draft.config.queue = n),
     },
     Opt {
@@ -576,7 +576,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "DURATION (500ms)",
         default: Some("500ms"),
         repeats: false,
-        help: "How much of each second the broker's thread may spend verifying passwords that no worker takes; beyond it logins are refused as busy, and everything else goes on.",
+        help: "How much of each second the broker's thread may spend verifying passwords and tokens that no worker takes; beyond it logins are refused as busy, and everything else goes on.",
         set: |draft, value| {
             let time = within(value, Duration::from_millis(1), Duration::from_secs(1))?;
             draft.config.inline_budget = time;

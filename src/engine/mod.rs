@@ -25,6 +25,7 @@ mod renewal;
 mod review;
 mod revocation;
 mod sessions;
+mod shown;
 mod standing;
 mod telling;
 #[cfg(test)]
@@ -305,7 +306,7 @@ impl Engine {
         self.tokens = Some(tokens);
     }
 
-    /// Starts the workers, for a broker that can be told later. Without them every password is
+    /// Starts the workers, for a broker that can be told later. Without them every password and token is
     /// verified here and now.
     ///
     /// # Errors
@@ -338,15 +339,12 @@ impl Engine {
         }
         self.asked_about(connect.client.connection);
         let verdict = self.answer(connect, now);
-        if verdict == Verdict::Pending {
-            self.something_to_do.store(true, Ordering::Release);
-        }
         self.settle(connect, verdict, now)
     }
 
     /// What was to be told to an earlier client of this id is not told to the next one: the broker
     /// knows them by their id only.
-    fn supersede(&self, client_id: &str) {
+    pub fn supersede(&self, client_id: &str) {
         lock(&self.pending).supersede(client_id);
         lock(&self.completions).retain(|effect| match effect {
             Effect::Complete { client_id: id, .. } => **id != *client_id,
@@ -458,6 +456,9 @@ impl Engine {
         let identity = identity.as_ref().map(PskIdentity::as_str);
         if (verdict, connect.method) == (Verdict::Allow, Method::Certificate) {
             self.figures.certified();
+        }
+        if verdict == Verdict::Pending {
+            self.something_to_do.store(true, Ordering::Release);
         }
         self.settle_as(&self.without_token(connect), identity, verdict, now);
         verdict

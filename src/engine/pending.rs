@@ -3,7 +3,8 @@
 //! The broker knows a waiting client by its client id only, and reports nothing when it leaves
 //! (broker-facts, delayed authentication). So each is given a ticket, a newer CONNECT with the same id
 //! ends the older ticket, and only a live ticket may be completed: otherwise a late "yes" would let
-//! somebody else in. Must not: decide. A ticket holds a password only where it may be stored anew.
+//! somebody else in. Must not: decide. A ticket holds a password only where it may be stored anew, and no
+//! token that could be shown again.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,6 +18,7 @@ use crate::pool::{Interest, TicketId};
 use crate::request::{Address, Certificate, Client, Connect, ConnectionId, Method, Occasion};
 use crate::secret::Secret;
 use crate::throttle::Who;
+use crate::token::Unproven;
 use crate::verified::Tags;
 
 /// How many clients may wait at once; the queue of the pool is one part of that.
@@ -28,12 +30,12 @@ pub(super) struct Ticket {
     pub(super) connection: ConnectionId,
     /// Its client id, by which the broker knows it.
     pub(super) client_id: Box<str>,
-    /// The username.
+    /// The username, which the broker has for it as well.
     pub(super) username: Box<str>,
     /// The address as the broker wrote it.
     address: Option<Box<str>>,
     listener: Option<u16>,
-    certificates: Box<[CertificateName]>,
+    certificate: KeptCertificate,
     /// What is being verified.
     pub(super) question: Question,
     /// Watched by the worker.
@@ -42,8 +44,24 @@ pub(super) struct Ticket {
     outcome: Outcome,
 }
 
+/// A certificate that was shown.
+enum KeptCertificate {
+    None,
+    Unread,
+    Unreadable,
+    Named(Box<[CertificateName]>),
+}
+
 /// What is being verified.
-pub(super) struct Question {
+pub(super) enum Question {
+    /// Which credential a password fits.
+    Password(Fitting),
+    /// Which key signed a token.
+    Token(Handed),
+}
+
+/// A password and what it may fit.
+pub(super) struct Fitting {
     /// The fingerprints of each step.
     pub(super) tags: Vec<Tags>,
     /// The account's credential.
@@ -54,6 +72,17 @@ pub(super) struct Question {
     pub(super) begun: Instant,
     /// The password, where it may be stored anew.
     pub(super) password: Option<Secret>,
+}
+
+/// A token whose signature others verify.
+pub(super) struct Handed {
+    /// What is left of it here.
+    pub(super) token: Unproven,
+    /// Whether it names no key that was there.
+    pub(super) is_of_strange_key: bool,
+    /// Whether the username is more than what a token says of which nothing is known: the client says so as
+    /// well, or the token is good.
+    pub(super) is_named: bool,
 }
 
 /// What a ticket waits for.
@@ -111,15 +140,21 @@ impl Ticket {
                 address: Address::new(self.address.as_deref()),
                 listener: self.listener,
                 restored: false,
-                certificate: match self.certificates.is_empty() {
-                    true => Certificate::None,
-                    false => Certificate::Named(&self.certificates),
-                },
+                certificate: self.certificate.as_request(),
             },
-            username: Some(&self.username),
-            password: self.question.password.as_ref().map(Secret::expose),
+            username: match &self.question {
+                Question::Token(handed) if !handed.is_named => None,
+                Question::Password(_) | Question::Token(_) => Some(&self.username),
+            },
+            password: match &self.question {
+                Question::Password(fitting) => fitting.password.as_ref().map(Secret::expose),
+                Question::Token(_) => None,
+            },
             occasion: Occasion::Later,
-            method: Method::Password,
+            method: match &self.question {
+                Question::Password(_) => Method::Password,
+                Question::Token(_) => Method::Token,
+            },
         }
     }
 
@@ -128,13 +163,36 @@ impl Ticket {
         Who {
             ip: Address::new(self.address.as_deref()).ip(),
             username: &self.username,
-            credential: self.question.credential,
+            credential: match &self.question {
+                Question::Password(fitting) => fitting.credential,
+                Question::Token(_) => None,
+            },
         }
     }
 
     /// What it waited for.
     pub(super) fn outcome(&self) -> Outcome {
         self.outcome
+    }
+}
+
+impl KeptCertificate {
+    fn of(certificate: Certificate<'_>) -> Self {
+        match certificate {
+            Certificate::None => Self::None,
+            Certificate::Unread => Self::Unread,
+            Certificate::Unreadable => Self::Unreadable,
+            Certificate::Named(names) => Self::Named(names.into()),
+        }
+    }
+
+    fn as_request(&self) -> Certificate<'_> {
+        match self {
+            Self::None => Certificate::None,
+            Self::Unread => Certificate::Unread,
+            Self::Unreadable => Certificate::Unreadable,
+            Self::Named(names) => Certificate::Named(names),
+        }
     }
 }
 
@@ -209,10 +267,7 @@ impl Pending {
             username: username.into(),
             address: connect.client.address.text().map(Into::into),
             listener: connect.client.listener,
-            certificates: match connect.client.certificate {
-                Certificate::Named(names) => names.into(),
-                Certificate::None | Certificate::Unread | Certificate::Unreadable => Box::default(),
-            },
+            certificate: KeptCertificate::of(connect.client.certificate),
             question,
             interest: Arc::clone(&stub.interest),
             deadline,
@@ -326,13 +381,13 @@ mod tests {
     }
 
     fn question() -> Question {
-        Question {
+        Question::Password(Fitting {
             tags: Vec::new(),
             credential: None,
             cost: Cost::standard(),
             begun: now(),
             password: None,
-        }
+        })
     }
 
     fn issue(pending: &mut Pending, connection: u64, id: &'static str, deadline: Instant) -> Stub {

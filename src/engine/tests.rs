@@ -4,6 +4,7 @@
 mod access;
 mod certified;
 mod exchange;
+mod handed;
 mod later;
 mod memory;
 mod psk;

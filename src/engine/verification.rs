@@ -1,4 +1,5 @@
-//! Finding out whether a password fits: remembered, on a worker, or here and now.
+//! Finding out whether a password fits: remembered, on a worker, or here and now; and what workers find out
+//! of tokens.
 //!
 //! Must not: let the way decide the answer. Whatever found it out, [`Engine::conclude`] judges, and
 //! what a worker found is held against the account as it is then, not as it was.
@@ -7,7 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::pending::{Claim, Outcome, Question, Stub, Ticket};
+use super::pending::{Claim, Fitting, Outcome, Question, Stub, Ticket};
 use super::{Engine, Found, Shows, approach, lock};
 use crate::admission;
 use crate::config::{Hashing, Rehash, UnknownUser};
@@ -24,8 +25,18 @@ use crate::verified::Tags;
 /// What there is to do for one password; never empty.
 struct Plan {
     steps: Vec<Step>,
-    question: Question,
+    question: Fitting,
     slow: bool,
+}
+
+/// What there is to do for a worker.
+pub(super) struct Work {
+    /// What it is about.
+    pub(super) question: Question,
+    /// What is done, one after another.
+    pub(super) steps: Vec<Step>,
+    /// With what.
+    pub(super) password: Secret,
 }
 
 /// What a password fits, and how that is known.
@@ -80,7 +91,7 @@ impl Engine {
         let pool = self
             .pool
             .get()
-            .filter(|_| self.is_for_workers(connect, &plan, now));
+            .filter(|_| self.is_for_workers(connect, plan.slow, now));
         let is_left = found.account.is_none() && self.unknown_user == UnknownUser::Defer;
         if is_left && pool.is_some() {
             // Whoever is asked next can only be asked now.
@@ -95,14 +106,19 @@ impl Engine {
         let refused = self.was_refused(&plan, now);
         let verdict = match pool {
             Some(_) if refused => self.hold(connect, plan, found, now),
-            Some(pool) => self.submit(
-                pool,
-                connect,
-                plan,
-                Secret::new(password.to_vec()),
-                rank,
-                now,
-            ),
+            Some(pool) => {
+                let password = Secret::new(password.to_vec());
+                let question = Question::Password(Fitting {
+                    password: self.kept(&password),
+                    ..plan.question
+                });
+                let work = Work {
+                    question,
+                    steps: plan.steps,
+                    password,
+                };
+                self.submit(pool, connect, work, rank, now)
+            }
             None if refused => {
                 self.conclude(connect, found, &plan.question.tags, Fits::Nothing, now)
             }
@@ -134,10 +150,11 @@ impl Engine {
             .all(|tags| verified.refuses(tags, now.mono))
     }
 
-    fn is_for_workers(&self, connect: &Connect<'_>, plan: &Plan, now: Now) -> bool {
+    /// Whether workers are to do what can be done here as well.
+    pub(super) fn is_for_workers(&self, connect: &Connect<'_>, slow: bool, now: Now) -> bool {
         connect.occasion == Occasion::Later
             && match self.hashing {
-                Hashing::Auto => plan.slow || !lock(&self.quick).allows(now.mono),
+                Hashing::Auto => slow || !lock(&self.quick).allows(now.mono),
                 Hashing::Worker => true,
                 Hashing::Inline => false,
             }
@@ -175,7 +192,7 @@ impl Engine {
         let cost = costs.first().copied().unwrap_or(decoy);
         Plan {
             steps,
-            question: Question {
+            question: Fitting {
                 tags,
                 credential,
                 cost,
@@ -186,12 +203,12 @@ impl Engine {
         }
     }
 
-    fn submit(
+    /// Has a worker do it. Pending, or busy where there is no room for it.
+    pub(super) fn submit(
         &self,
         pool: &Pool,
         connect: &Connect<'_>,
-        plan: Plan,
-        password: Secret,
+        work: Work,
         standing: Standing,
         now: Now,
     ) -> Verdict {
@@ -204,19 +221,15 @@ impl Engine {
             .mono
             .checked_add(self.pending_timeout)
             .unwrap_or(now.mono);
-        let question = Question {
-            password: self.kept(&password),
-            ..plan.question
-        };
-        let issued = lock(&self.pending).issue(connect, question, Outcome::Open, deadline);
+        let issued = lock(&self.pending).issue(connect, work.question, Outcome::Open, deadline);
         let Some(Stub { id, interest }) = issued else {
             return Verdict::Deny(Reason::Busy);
         };
         let task = Task {
             ticket: id,
             rank,
-            steps: plan.steps,
-            password,
+            steps: work.steps,
+            password: work.password,
             interest,
         };
         let Err(full) = pool.submit(task) else {
@@ -252,7 +265,8 @@ impl Engine {
         let pace = lock(&self.paces).of(plan.question.cost);
         let time = pace.max(delay).min(self.pending_timeout);
         let until = now.mono.checked_add(time).unwrap_or(now.mono);
-        match lock(&self.pending).issue(connect, plan.question, Outcome::Refused, until) {
+        let question = Question::Password(plan.question);
+        match lock(&self.pending).issue(connect, question, Outcome::Refused, until) {
             Some(_) => Verdict::Pending,
             None => Verdict::Deny(Reason::Busy),
         }
@@ -290,13 +304,14 @@ impl Engine {
         for answer in answers {
             let claim = lock(&self.pending).claim(answer.ticket);
             match claim {
-                Some(Claim::Live(ticket)) => {
-                    let Question { cost, begun, .. } = ticket.question;
-                    let took = now.mono.saturating_duration_since(begun);
-                    self.figures
-                        .hashed(took.as_millis().try_into().unwrap_or(u64::MAX));
-                    lock(&self.paces).took(cost, took);
-                    let verdict = self.judge_ticket(&ticket, Fits::of(answer.fits), now);
+                Some(Claim::Live(mut ticket)) => {
+                    if let Question::Password(Fitting { cost, begun, .. }) = ticket.question {
+                        let took = now.mono.saturating_duration_since(begun);
+                        self.figures
+                            .hashed(took.as_millis().try_into().unwrap_or(u64::MAX));
+                        lock(&self.paces).took(cost, took);
+                    }
+                    let verdict = self.judge_ticket(&mut ticket, answer.fits, now);
                     self.complete(&ticket, verdict, now);
                 }
                 Some(Claim::Dead(ticket)) => self.learn_late(&ticket, answer.fits, now),
@@ -306,10 +321,10 @@ impl Engine {
         let due = lock(&self.pending).due(now.mono);
         for claim in due {
             match claim {
-                Claim::Live(ticket) => {
+                Claim::Live(mut ticket) => {
                     let verdict = match ticket.outcome() {
                         Outcome::Open => Verdict::Deny(Reason::TimedOut),
-                        Outcome::Refused => self.judge_ticket(&ticket, Fits::Nothing, now),
+                        Outcome::Refused => self.judge_ticket(&mut ticket, None, now),
                     };
                     self.complete(&ticket, verdict, now);
                 }
@@ -322,19 +337,34 @@ impl Engine {
     /// The client has gone and may have come again under the same id, impatient or cut off by the
     /// broker for not waiting. Nobody is told, but its next attempt need not be hashed again.
     fn learn_late(&self, ticket: &Ticket, fits: Option<usize>, now: Now) {
-        if let Ok(found) = self.find(&ticket.username, Some(&ticket.client_id)) {
-            let tags = &ticket.question.tags;
-            self.learn(&ticket.who(), &found, tags, Fits::of(fits), now);
+        match &ticket.question {
+            Question::Password(fitting) => {
+                if let Ok(found) = self.find(&ticket.username, Some(&ticket.client_id)) {
+                    self.learn(&ticket.who(), &found, &fitting.tags, Fits::of(fits), now);
+                }
+            }
+            Question::Token(_) => {
+                self.learn_late_of_token(ticket, fits, now).ok();
+            }
         }
     }
 
     /// What was found out is held against the account as it is now.
-    fn judge_ticket(&self, ticket: &Ticket, fits: Fits, now: Now) -> Verdict {
+    fn judge_ticket(&self, ticket: &mut Ticket, fits: Option<usize>, now: Now) -> Verdict {
+        match &ticket.question {
+            Question::Password(fitting) => {
+                self.judge_password(ticket, fitting, Fits::of(fits), now)
+            }
+            Question::Token(_) => self.judge_token(ticket, fits, now),
+        }
+    }
+
+    fn judge_password(&self, ticket: &Ticket, fitting: &Fitting, fits: Fits, now: Now) -> Verdict {
         if let Some(reason) = self.refused_by_key(&ticket.connect(), Some(&ticket.username)) {
             return Verdict::Deny(reason);
         }
         match self.find(&ticket.username, Some(&ticket.client_id)) {
-            Ok(found) => self.conclude(&ticket.connect(), &found, &ticket.question.tags, fits, now),
+            Ok(found) => self.conclude(&ticket.connect(), &found, &fitting.tags, fits, now),
             Err(error) => {
                 log::warn!("{error}");
                 Verdict::Deny(Reason::SourceUnavailable)

@@ -203,7 +203,8 @@ pub(super) fn reply_code(reply: &Reply) -> c_int {
         Reply::Allow { .. } => abi::MOSQ_ERR_SUCCESS,
         // To the client it is a method that is not known here.
         Reply::Deny(Reason::ChannelBinding) => abi::MOSQ_ERR_NOT_SUPPORTED,
-        Reply::Deny(_) => abi::MOSQ_ERR_AUTH,
+        // Nobody waits in an exchange but for its next message.
+        Reply::Deny(_) | Reply::Wait { .. } => abi::MOSQ_ERR_AUTH,
         Reply::Defer => abi::MOSQ_ERR_PLUGIN_DEFER,
     }
 }

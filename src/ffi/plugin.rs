@@ -185,7 +185,7 @@ impl Plugin {
             Some(_) => None,
         };
         let verdict = match by_token {
-            Some(reply) => self.named_by_token(main, event, &reply),
+            Some(reply) => self.named_by_token(main, event, request.connect.client.id, &reply),
             None => self.login(main.zip(client), &request),
         };
         match verdict {
@@ -283,13 +283,13 @@ impl Plugin {
             Reply::Allow { username, data } => {
                 self.is_named(main, client, username) && event::tell(event, data)
             }
-            Reply::Deny(_) | Reply::Defer => false,
+            Reply::Wait { .. } | Reply::Deny(_) | Reply::Defer => false,
         };
         let number = main.connections.borrow().number(client);
         let stays = match reply {
             Reply::Say(_) | Reply::Allow { .. } => done,
             // Since 2.1 nobody tells of a client that was refused; one that is in has an end of its own.
-            Reply::Deny(_) | Reply::Defer => {
+            Reply::Wait { .. } | Reply::Deny(_) | Reply::Defer => {
                 number.is_some_and(|connection| self.engine.is_in(connection))
             }
         };

@@ -1,4 +1,4 @@
-//! Workers that verify passwords off the broker's thread.
+//! Workers that verify passwords, and signatures of tokens, off the broker's thread.
 //!
 //! Must not: know who asks, or what an answer means. A task goes in, an answer comes out, and whoever
 //! waits is woken. The queue is bounded: a full one refuses at once. Tasks are taken by rank and then
@@ -24,6 +24,7 @@ use self::queue::Queue;
 use self::sync::{Condvar, Flag, Mutex, MutexGuard};
 use crate::credential::{Cost, Credential};
 use crate::secret::Secret;
+use crate::token::Signer;
 
 /// Names a question, so that its answer finds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,15 +41,15 @@ pub enum Rank {
     Suspect,
 }
 
-/// One password to be verified.
+/// One password or token to be verified.
 pub struct Task {
     /// Whom to answer.
     pub ticket: TicketId,
     /// Which task goes first.
     pub rank: Rank,
-    /// What is done, one after another, until a credential fits.
+    /// What is done, one after another, until a credential or a key fits.
     pub steps: Vec<Step>,
-    /// The password.
+    /// The password, or the token.
     pub password: Secret,
     /// Whether anybody waits for the answer.
     pub interest: Arc<Interest>,
@@ -91,6 +92,8 @@ pub enum Step {
     Verify(Credential),
     /// As much work as this, for a username that nobody has.
     Burn(Cost),
+    /// Is it a token that this key signed?
+    Signed(Signer),
     /// Whatever a test wants to happen on a worker.
     #[cfg(test)]
     Act(Arc<dyn Fn() + Send + Sync>),
@@ -102,7 +105,7 @@ pub enum Step {
 pub struct Answer {
     /// The task's ticket.
     pub ticket: TicketId,
-    /// The step whose credential fits.
+    /// The step whose credential or key fits.
     pub fits: Option<usize>,
 }
 

@@ -22,7 +22,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         let mut bench = Bench::default();
         let ended = std::thread::scope(|scope| scope.spawn(|| bench.run(shared)).join());
         if ended.is_err() {
-            log::error!("verifying a password failed; it is refused");
+            log::error!("verifying a password or a token failed; it is refused");
             for task in bench.under_way {
                 shared.answer(Answer {
                     ticket: task.ticket,
@@ -157,6 +157,7 @@ impl Step {
         let Derivation { salt, iterations } = match self {
             Self::Verify(credential) => credential.derivation()?,
             Self::Burn(cost) => cost.derivation()?,
+            Self::Signed(_) => return None,
             #[cfg(test)]
             Self::Act(_) => return None,
         };
@@ -167,7 +168,7 @@ impl Step {
     fn fits(&self, output: &[u8; 64]) -> Match {
         match self {
             Self::Verify(credential) => credential.fits(output),
-            Self::Burn(_) => Match::No,
+            Self::Burn(_) | Self::Signed(_) => Match::No,
             #[cfg(test)]
             Self::Act(_) => Match::No,
         }
@@ -181,6 +182,10 @@ impl Step {
                 cost.burn_with(password, scratch);
                 Match::No
             }
+            Self::Signed(signer) => match signer.signed(password) {
+                true => Match::Yes,
+                false => Match::No,
+            },
             #[cfg(test)]
             Self::Act(act) => {
                 act();

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,12 +28,13 @@ use crate::config::Algorithm;
 use crate::secret::Secret;
 
 /// A key.
+#[derive(Clone)]
 pub struct Key {
     id: KeyId,
     kid: Option<Box<str>>,
     /// The only algorithm it is for, where that was said.
     only: Option<Algorithm>,
-    material: Material,
+    material: Arc<Material>,
 }
 
 /// Which key it is, whatever it is called. Tells nothing of a secret but whether it is the same.
@@ -96,7 +98,7 @@ impl Key {
             id: KeyId(hash.finalize().into()),
             kid,
             only,
-            material,
+            material: Arc::new(material),
         }
     }
 
@@ -114,7 +116,7 @@ impl Key {
     /// Whether it is for this algorithm.
     #[must_use]
     pub fn verifies(&self, algorithm: Algorithm) -> bool {
-        let long = |least: usize| matches!(&self.material, Material::Shared(secret) if secret.expose().len() >= least);
+        let long = |least: usize| matches!(&*self.material, Material::Shared(secret) if secret.expose().len() >= least);
         let fits = match algorithm {
             // No shorter than the hash (RFC 7518, section 3.2).
             Algorithm::Hs256 => long(32),
@@ -125,10 +127,10 @@ impl Key {
             | Algorithm::Rs512
             | Algorithm::Ps256
             | Algorithm::Ps384
-            | Algorithm::Ps512 => matches!(self.material, Material::Rsa { .. }),
-            Algorithm::Es256 => matches!(self.material, Material::P256(_)),
-            Algorithm::Es384 => matches!(self.material, Material::P384(_)),
-            Algorithm::EdDsa => matches!(self.material, Material::Ed25519(_)),
+            | Algorithm::Ps512 => matches!(*self.material, Material::Rsa { .. }),
+            Algorithm::Es256 => matches!(*self.material, Material::P256(_)),
+            Algorithm::Es384 => matches!(*self.material, Material::P384(_)),
+            Algorithm::EdDsa => matches!(*self.material, Material::Ed25519(_)),
         };
         fits && self.only.is_none_or(|only| only == algorithm)
     }
@@ -138,7 +140,7 @@ impl Key {
         if !self.verifies(algorithm) {
             return false;
         }
-        match (algorithm, &self.material) {
+        match (algorithm, &*self.material) {
             (Algorithm::Hs256, Material::Shared(secret)) => {
                 is_hmac(hmac::HMAC_SHA256, secret, signed, signature)
             }

@@ -3,13 +3,14 @@
 //!
 //! Must not: know accounts, read a clock or a file, or follow anything that a token says of its own key:
 //! `jwk`, `jku` and `x5u` are never looked at, and which algorithm verifies is the key's to say. What has
-//! been parsed is believed by nobody before [`Parsed::verify`].
+//! been parsed is believed by nobody before [`Parsed::verify`], or [`Unproven::verified`].
 #![forbid(unsafe_code)]
 
 mod claims;
 mod fault;
 mod json;
 mod key;
+mod signer;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use self::claims::{Acl, Claims};
 pub use self::fault::Fault;
 use self::json::Object;
 pub use self::key::{Key, KeyId, KeysError, public_keys, published_keys, secret_key};
+pub use self::signer::{Signer, Unproven};
 use crate::config::{Algorithm, Jwt};
 
 /// A token as it was written; nothing of it is known to be true.
@@ -32,7 +34,9 @@ pub struct Parsed<'a> {
     signature: Vec<u8>,
     algorithm: Box<str>,
     kid: Option<Box<str>>,
+    /// The payload, and how it is written.
     payload: Object,
+    written: Vec<u8>,
 }
 
 /// Whether these bytes have the form of a token: three parts in base64url, of which the first is that of
@@ -61,8 +65,7 @@ impl<'a> Parsed<'a> {
         if token.len() > LONGEST {
             return Err(Fault::TooLong);
         }
-        let mut parts = token.rsplitn(2, |byte| *byte == b'.');
-        let (signature, signed) = parts.next().zip(parts.next()).ok_or(Fault::Shape)?;
+        let (signed, signature) = divided(token)?;
         let mut parts = signed.split(|byte| *byte == b'.');
         let (header, payload) = parts.next().zip(parts.next()).ok_or(Fault::Shape)?;
         if parts.next().is_some() {
@@ -72,12 +75,17 @@ impl<'a> Parsed<'a> {
         if header.find("crit").is_some() {
             return Err(Fault::Critical);
         }
+        let signature = decoded(signature)?;
+        let algorithm = header.text("alg")?.ok_or(Fault::Algorithm)?.into();
+        let kid = header.text("kid")?.map(Into::into);
+        let written = decoded(payload)?;
         Ok(Self {
             signed,
-            signature: decoded(signature)?,
-            algorithm: header.text("alg")?.ok_or(Fault::Algorithm)?.into(),
-            kid: header.text("kid")?.map(Into::into),
-            payload: Object::read(&decoded(payload)?)?,
+            signature,
+            algorithm,
+            kid,
+            payload: Object::read(&written)?,
+            written,
         })
     }
 
@@ -104,16 +112,45 @@ impl<'a> Parsed<'a> {
         wanted: &Jwt,
         now: Timestamp,
     ) -> Result<Claims, Fault> {
+        let (algorithm, meant) = self.meant(keys, wanted)?;
+        let mut meant = meant.into_iter();
+        let signer = meant.find(|key| key.verify(algorithm, self.signed, &self.signature));
+        let signer = signer.ok_or(Fault::Signature)?;
+        Claims::judge(&self.payload, signer.id(), wanted, now)
+    }
+
+    /// Whether its signature takes longer to verify than it takes to ask another thread.
+    #[must_use]
+    pub fn is_worth_a_thread(&self) -> bool {
+        Algorithm::named(&self.algorithm).is_some_and(|algorithm| !algorithm.is_secret())
+    }
+
+    /// What is left of it for those who find out elsewhere whether one of these keys signed it, and what is to
+    /// be asked of each key there.
+    ///
+    /// # Errors
+    /// For what is wrong whoever signed it.
+    pub fn divide(
+        self,
+        keys: &[Arc<[Key]>],
+        wanted: &Jwt,
+    ) -> Result<(Unproven, Vec<Signer>), Fault> {
+        let (algorithm, meant) = self.meant(keys, wanted)?;
+        let meant = meant.into_iter();
+        let signers: Vec<_> = meant.map(|key| Signer::new(key, algorithm)).collect();
+        Ok((Unproven::new(self.written, &signers), signers))
+    }
+
+    /// The keys that it may be signed with, and by which algorithm.
+    fn meant<'k>(
+        &self,
+        keys: &'k [Arc<[Key]>],
+        wanted: &Jwt,
+    ) -> Result<(Algorithm, Vec<&'k Key>), Fault> {
         let algorithm = Algorithm::named(&self.algorithm).ok_or(Fault::Algorithm)?;
         if !wanted.algorithms.is_empty() && !wanted.algorithms.contains(&algorithm) {
             return Err(Fault::NotAllowed);
         }
-        let signer = self.signer(keys, algorithm)?;
-        Claims::judge(&self.payload, signer, wanted, now)
-    }
-
-    /// The key that made the signature.
-    fn signer(&self, keys: &[Arc<[Key]>], algorithm: Algorithm) -> Result<KeyId, Fault> {
         let all = || keys.iter().flat_map(|keys| keys.iter());
         let mut meant: Vec<&Key> = match &self.kid {
             None => all().collect(),
@@ -128,14 +165,18 @@ impl<'a> Parsed<'a> {
         }
         meant.retain(|key| key.verifies(algorithm));
         match meant.len() {
-            0 => return Err(Fault::NotTheKeys),
-            1..=MOST_TRIED => {}
-            _ => return Err(Fault::NoKey),
+            0 => Err(Fault::NotTheKeys),
+            1..=MOST_TRIED => Ok((algorithm, meant)),
+            _ => Err(Fault::NoKey),
         }
-        let mut meant = meant.into_iter();
-        let signer = meant.find(|key| key.verify(algorithm, self.signed, &self.signature));
-        signer.map(Key::id).ok_or(Fault::Signature)
     }
+}
+
+/// What is signed, and the signature as it is written.
+fn divided(token: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let mut parts = token.rsplitn(2, |byte| *byte == b'.');
+    let (signature, signed) = parts.next().zip(parts.next()).ok_or(Fault::Shape)?;
+    Ok((signed, signature))
 }
 
 /// Base64url as RFC 7515 has it: nothing behind it, and no bits to spare.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::model::AccountName;
 
 const HS: &str = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#;
 const RS: &str = r#"{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}"#;
@@ -63,6 +64,39 @@ fn the_tokens_of_the_rfcs_are_right_and_good_until_they_end() {
     assert!(key.verify(Algorithm::EdDsa, signed, &signature));
     assert!(!key.verify(Algorithm::EdDsa, &signed[1..], &signature));
     assert!(!key.verify(Algorithm::Es256, signed, &signature));
+}
+
+#[test]
+fn what_others_found_out_of_a_signature_is_believed_of_keys_that_are_there() {
+    let (right, other) = (keys(RS), keys(ES));
+    let read = || Parsed::read(RS_TOKEN.as_bytes()).unwrap();
+    assert!(read().is_worth_a_thread());
+    let secret = Parsed::read(HS_TOKEN.as_bytes()).unwrap();
+    assert!(!secret.is_worth_a_thread());
+    let (unproven, signers) = read().divide(&right, &of_joe()).unwrap();
+    let found = |token: &str| signers.iter().position(|key| key.signed(token.as_bytes()));
+    assert_eq!(found(RS_TOKEN), Some(0));
+    let spoilt = RS_TOKEN.replace(".cC4h", ".cC4i");
+    for token in [&*spoilt, HS_TOKEN, ES_TOKEN, "", ".", "a.b.c"] {
+        assert_eq!(found(token), None, "{token}");
+    }
+    let judged = |signer, keys: &_, now| {
+        let claims = unproven.verified(signer, keys, &of_joe(), at(now));
+        claims.map(|claims| claims.username)
+    };
+    let joe = AccountName::new("joe").unwrap();
+    assert_eq!(judged(Some(0), &right, 1_300_000_000), Ok(joe));
+    let late = judged(Some(0), &right, 1_300_819_390);
+    assert_eq!(late, Err(Fault::Expired));
+    for signer in [None, Some(1)] {
+        let nobody = judged(signer, &right, 1_300_000_000);
+        assert_eq!(nobody, Err(Fault::Signature));
+    }
+    let withdrawn = judged(Some(0), &other, 1_300_000_000);
+    assert_eq!(withdrawn, Err(Fault::NoKey));
+    // What is wrong whoever signed it is not asked of anybody.
+    let other = read().divide(&other, &of_joe());
+    assert_eq!(other.err(), Some(Fault::NotTheKeys));
 }
 
 #[derive(Deserialize)]

@@ -27,10 +27,14 @@ const SIGNERS: [(&str, &str); 12] = [
     ("ed25519", "EdDSA"),
 ];
 
-/// A broker with ann and bob, that takes the tokens of an issuer.
+/// A broker with ann and bob, that takes the tokens of an issuer. On 2.1 workers verify what they can.
 pub fn with_issuer(startup: Startup, options: &[&str]) -> (Broker, Issuer) {
     let issuer = Issuer::in_dir(startup.dir());
-    let standard = ["password_file {dir}/users", "log_logins all"];
+    let standard = [
+        "password_file {dir}/users",
+        "log_logins all",
+        "hashing worker",
+    ];
     let keys: &[&str] = match options.iter().any(|option| option.starts_with("jwt_")) {
         true => &[],
         false => &[
@@ -181,6 +185,11 @@ fn a_token_may_be_a_username_and_is_replaced_by_the_name_in_it() {
         let bare = Connect::new(Protocol::V5).client_id("c").password(&ann);
         bare.accepted(broker.port());
         broker.wait_for_log_after(mark, "u'ann'", PATIENCE);
+        let waited = r#"username=- client_id="c" method=jwt"#;
+        let log = broker.log_after(mark);
+        let mut lines = log.lines().filter(|line| line.contains("pending "));
+        let has_waited = lines.any(|line| line.contains(waited));
+        assert_eq!(has_waited, broker.tree().is_2_1(), "{log}");
         let bare = Connect::new(Protocol::V5).password(&spoilt);
         assert_eq!(bare.answer(broker.port()), REFUSED);
         let log = broker.log();

@@ -30,7 +30,7 @@ const NAMES: u64 = 8;
 const DEVICES: u64 = 3;
 const IDS: u64 = 12;
 const EARLY_IDS: u64 = 3;
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 11] = [
     "database {dir}/db",
     "acl_file {dir}/acl",
     "unknown_user deny",
@@ -38,6 +38,8 @@ const OPTIONS: [&str; 9] = [
     "scram both",
     "scram_hashes true",
     "jwt_secret_file {dir}/secret",
+    "jwt_key_file {dir}/issuer.jwk",
+    "jwt_token_in both",
     "certificate instead-of-password",
     "psk true",
 ];
@@ -79,6 +81,7 @@ impl Riot {
         let database = database(&startup.dir().join("db"), &[]);
         with_certificates(startup.dir());
         let startup = startup.file("secret", SECRET);
+        let startup = startup.file("issuer.jwk", way::issuer());
         let startup = startup.file("acl", "pattern readwrite #\n");
         let broker = startup.start(&(patient(&OPTIONS) + LISTENERS));
         let names = (0..NAMES).map(|n| format!("u{n}"));

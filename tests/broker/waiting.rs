@@ -1,11 +1,14 @@
-//! Clients that 2.1 leaves waiting while a worker verifies their password: nobody else notices, and
+//! Clients that 2.1 leaves waiting while a worker verifies their password or token: nobody else notices, and
 //! nobody gets in on somebody else's answer.
 
 use std::time::{Duration, Instant};
 
-use super::accounts::{costly_line, line};
+use super::accounts::{costly_line, line, lines};
 use super::conf::{conf, patient};
-use crate::support::{Answer, Broker, Client, Connect, Event, PATIENCE, Protocol, eventually};
+use super::roles::may_publish;
+use crate::support::{
+    Answer, Broker, Client, Connect, Event, Issuer, PATIENCE, Protocol, Stream, Token, eventually,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Long enough to be pending, short enough to be done often.
@@ -87,6 +90,102 @@ fn nobody_gets_in_on_the_answer_to_somebody_else() {
     );
     // And who has the password gets in.
     login("x", "bob", "pw").accepted(broker.port());
+}
+
+/// The same by tokens. Whoever waits is called what its token says before anybody knows whether that is so,
+/// and both memory and name are the broker's when it leaves.
+#[test]
+fn nobody_gets_in_on_the_answer_to_somebody_elses_token() {
+    let (broker, issuer) = with_tokens(lines(&[("ann", "pw"), ("bob", "pw")]), &[]);
+    let [ann, bob] = ["ann", "bob"].map(|who| issuer.token(Token::of(who, "p384", "ES384")));
+    let spoilt = format!("{}AAAA", &bob[..bob.len() - 4]);
+    let (mut seed, begun) = (5, Instant::now());
+    let (mut refused, mut rounds) = (0, 0);
+    while rounds < 1_000 && begun.elapsed() < Duration::from_secs(20) {
+        rounds += 1;
+        let ann = nameless("x", &ann).begin(Stream::tcp(broker.port()));
+        let pause = Instant::now() + Duration::from_micros(next(&mut seed) % 3_000);
+        while Instant::now() < pause {
+            std::thread::yield_now();
+        }
+        ann.vanish();
+        // Closed as long as the broker has not noticed that ann is gone.
+        let eve = nameless("x", &spoilt);
+        let answer = (0..20)
+            .map(|_| eve.answer(broker.port()))
+            .find(|answer| *answer != Answer::Closed);
+        assert_ne!(answer, Some(Answer::Accepted), "round {rounds}");
+        refused += usize::from(answer == Some(Answer::Refused(135)));
+    }
+    assert!(
+        rounds >= 100 && refused > rounds / 2,
+        "{refused} of {rounds}"
+    );
+    nameless("x", &bob).accepted(broker.port());
+}
+
+/// A broker of 2.1 with one worker, where everybody may do what is below its name.
+fn with_tokens(users: String, options: &[&str]) -> (Broker, Issuer) {
+    let startup = Broker::version("2.1.2");
+    let issuer = Issuer::in_dir(startup.dir());
+    let standard = [
+        "password_file {dir}/users",
+        "acl_file {dir}/acl",
+        "jwt_key_file {dir}/issuer/p384.pem",
+        "jwt_key_file {dir}/issuer/ed25519.pem",
+        "log_logins all",
+        "hashing worker",
+        "workers 1",
+    ];
+    let startup = startup.file("users", users);
+    let startup = startup.file("acl", "pattern readwrite %u/#\n");
+    let broker = startup.start(&patient(&[&standard, options].concat()));
+    (broker, issuer)
+}
+
+/// A login by a token alone.
+fn nameless(id: &str, token: &str) -> Connect {
+    Connect::new(Protocol::V5).client_id(id).password(token)
+}
+
+/// An account whose password nobody has; to find that out is one piece of work, of half a second or so.
+fn argon2_line(name: &str) -> String {
+    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+    format!("{name}:$argon2id$v=19$m=65536,t=6,p=1${salt}${hash}\n")
+}
+
+#[test]
+fn what_changes_while_a_token_waits_is_in_force_and_its_name_is_the_clients() {
+    let users = argon2_line("slow") + &lines(&[("ann", "pw"), ("bob", "pw")]);
+    // However busy the machine is.
+    let (broker, issuer) = with_tokens(users, &["pending_timeout 5m"]);
+    let [ann, bob] = [("ann", "p384", "ES384"), ("bob", "ed25519", "EdDSA")]
+        .map(|(who, key, algorithm)| issuer.token(Token::of(who, key, algorithm)));
+    let spoilt = format!("{}AAAA", &bob[..bob.len() - 4]);
+    let mut slow = waits(&broker, &login("slow", "slow", "no"));
+    broker.wait_for_log("pending address=127.0.0.1", PATIENCE);
+    let [mut ann, mut bob, mut eve] = [("a", &ann), ("b", &bob), ("e", &spoilt)]
+        .map(|(id, token)| nameless(id, token).begin(Stream::tcp(broker.port())));
+    let three_wait = || broker.log().matches("method=jwt").count() == 3;
+    assert!(eventually(PATIENCE, three_wait), "{}", broker.log());
+    let mark = broker.log_end();
+    std::fs::copy(issuer.file("rsa.pem"), issuer.file("p384.pem")).unwrap();
+    broker.sighup();
+    broker.wait_for_log_after(mark, "p384.pem: 1 keys for tokens", PATIENCE);
+    assert_eq!(slow.answer(PATIENCE), Answer::Refused(5));
+    match ann.answer(PATIENCE) {
+        Answer::Refused(135) => broker.wait_for_log("refused reason=token_key ", PATIENCE),
+        // The worker was quicker than the look at the file: then the connection ends.
+        Answer::Accepted => assert!(ann.is_closed_within(PATIENCE)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(eve.answer(PATIENCE), Answer::Refused(135));
+    broker.wait_for_log("refused reason=token_signature ", PATIENCE);
+    assert_eq!(bob.answer(PATIENCE), Answer::Accepted);
+    broker.wait_for_log("allowed address=127.0.0.1", PATIENCE);
+    assert!(may_publish(&mut bob, "bob/t") && !may_publish(&mut bob, "ann/t"));
+    let log = broker.log();
+    assert!(log.contains("u'bob'") && !log.contains("eyJ"), "{log}");
 }
 
 /// Broker-facts trap 34: the broker turns everybody away whose client id waits for an answer.

@@ -12,9 +12,9 @@ use crate::secret::Secret;
 const LONG: Duration = Duration::from_secs(20);
 
 /// An engine with one worker over one source.
-struct House {
-    engine: Engine,
-    held: Arc<Held>,
+pub(super) struct House {
+    pub(super) engine: Engine,
+    pub(super) held: Arc<Held>,
     woken: Receiver<()>,
 }
 
@@ -39,11 +39,11 @@ const ANN: Try = Try {
 };
 
 impl House {
-    fn new(accounts: Vec<Account>) -> Self {
+    pub(super) fn new(accounts: Vec<Account>) -> Self {
         Self::with(accounts, |_| {})
     }
 
-    fn with(accounts: Vec<Account>, change: impl FnOnce(&mut Config)) -> Self {
+    pub(super) fn with(accounts: Vec<Account>, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             unknown_user: UnknownUser::Deny,
             hashing: Hashing::Worker,
@@ -81,6 +81,23 @@ impl House {
         self.ask_at(attempt, now())
     }
 
+    /// A password that is asked about later.
+    pub(super) fn ask_as(
+        &self,
+        connection: u64,
+        id: &'static str,
+        username: &'static str,
+        password: &'static str,
+    ) -> Verdict {
+        self.ask(Try {
+            connection: Some(connection),
+            id,
+            username,
+            password,
+            ..ANN
+        })
+    }
+
     fn ask_at(&self, attempt: Try, at: Now) -> Verdict {
         let client = Client {
             connection: attempt.connection.map(ConnectionId),
@@ -101,7 +118,7 @@ impl House {
     }
 
     /// What the next ticks tell waiting clients, until at least one is told something.
-    fn told(&self) -> Vec<(u64, Verdict)> {
+    pub(super) fn told(&self) -> Vec<(u64, Verdict)> {
         loop {
             let told = self.told_now(now());
             if !told.is_empty() {
@@ -112,7 +129,7 @@ impl House {
         }
     }
 
-    fn told_now(&self, at: Now) -> Vec<(u64, Verdict)> {
+    pub(super) fn told_now(&self, at: Now) -> Vec<(u64, Verdict)> {
         let effects = self.engine.tick(|| at).into_iter();
         effects
             .filter_map(|effect| match effect {
@@ -144,7 +161,7 @@ impl House {
     }
 
     /// Keeps the worker until what is returned is dropped.
-    fn hold_up(&self) -> Sender<()> {
+    pub(super) fn hold_up(&self) -> Sender<()> {
         self.hold_up_behind(Rank::Known, Vec::new())
     }
 
@@ -173,7 +190,7 @@ impl House {
     }
 
     /// Waits until the worker has nothing left to do and its answers lie ready.
-    fn worked_off(&self) {
+    pub(super) fn worked_off(&self) {
         // Last in the queue, and longer in a lane than whatever else is in one.
         let longer = Recipe::Pbkdf2Sha512 { iterations: 10_000 };
         let longer = hash(b"", &longer, &Salt::new([7; 16])).unwrap();
@@ -191,11 +208,11 @@ impl Drop for House {
     }
 }
 
-fn denied(reason: Reason) -> Verdict {
+pub(super) fn denied(reason: Reason) -> Verdict {
     Verdict::Deny(reason)
 }
 
-fn after(seconds: u64) -> Now {
+pub(super) fn after(seconds: u64) -> Now {
     let now = now();
     Now {
         mono: now.mono.checked_add(Duration::from_secs(seconds)).unwrap(),
@@ -203,7 +220,7 @@ fn after(seconds: u64) -> Now {
     }
 }
 
-fn two() -> Vec<Account> {
+pub(super) fn two() -> Vec<Account> {
     vec![account("ann", "pw"), account("bob", "other")]
 }
 

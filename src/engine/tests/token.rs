@@ -10,7 +10,7 @@ use super::*;
 use crate::config::Jwt;
 use crate::verdict::Reply;
 
-const SECRET: &str = "a secret that nobody but the issuer has";
+pub(super) const SECRET: &str = "a secret that nobody but the issuer has";
 
 /// A token that somebody else than the engine has made.
 pub(super) fn token(username: &str, until: i64) -> String {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use mosquitto_doorman::mechanism::Mechanism;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use sha2::Sha256;
 
 use super::{Known, below};
@@ -15,6 +16,8 @@ use crate::support::{Answer, Broker, Client, Connect, Event, PATIENCE, Protocol,
 /// Of the issuer, and of somebody who would like to be one.
 pub const SECRET: &str = "a secret that nobody but the issuer has";
 const NO_SECRET: &str = "a secret that somebody else has, and no issuer";
+const KEY: u8 = 1;
+const NO_KEY: u8 = 2;
 
 /// A certificate of the authority that is nobody's.
 pub const STRANGER: &str = "stranger";
@@ -135,7 +138,12 @@ impl Way {
             Self::Password => login(id, account, password).begin(Stream::tcp(ports[0])),
             Self::Token => {
                 let token = token(account, password);
-                login(id, account, &token).begin(Stream::tcp(ports[0]))
+                // Under half of the ids it is the username, which becomes the account's.
+                let connect = match is_even(id) {
+                    true => login(id, &token, "nothing"),
+                    false => login(id, account, &token),
+                };
+                connect.begin(Stream::tcp(ports[0]))
             }
             Self::Scram => {
                 let connect = scram(account, shown).connect();
@@ -158,19 +166,41 @@ fn scram(account: &str, shown: &Shown) -> Scram {
     Scram::new(Mechanism::Sha512, account, &shown.password)
 }
 
-/// A token for whoever knows a password that was given out, and somebody else's for whoever guesses.
+/// A token for whoever knows a password that was given out, and somebody else's for whoever guesses: of half of
+/// the accounts by a secret, of the others by a key, which workers look at where there are any.
 fn token(username: &str, password: &str) -> String {
-    let secret = match password.starts_with("password ") {
-        true => SECRET,
-        false => NO_SECRET,
-    };
+    let is_good = password.starts_with("password ");
+    let algorithm = if is_even(username) { "EdDSA" } else { "HS256" };
+    let header = format!(r#"{{"alg":"{algorithm}"}}"#);
     let claims = format!(r#"{{"sub":"{username}","exp":4000000000}}"#);
-    let parts = [r#"{"alg":"HS256"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-    let signed = parts.join(".");
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(signed.as_bytes());
-    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
-    format!("{signed}.{signature}")
+    let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let signed = signed.join(".");
+    let signature = if is_even(username) {
+        let seed = if is_good { KEY } else { NO_KEY };
+        pair(seed).sign(signed.as_bytes()).as_ref().to_vec()
+    } else {
+        let secret = if is_good { SECRET } else { NO_SECRET };
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(signed.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    };
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The issuer's public key.
+pub fn issuer() -> String {
+    let x = URL_SAFE_NO_PAD.encode(pair(KEY).public_key());
+    format!(r#"{{"kty": "OKP", "crv": "Ed25519", "x": "{x}"}}"#)
+}
+
+fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+/// Whether the number of a name is.
+fn is_even(name: &str) -> bool {
+    let last = name.bytes().last().unwrap_or_default();
+    last.is_multiple_of(2)
 }
 
 pub fn login(id: &str, username: &str, password: &str) -> Connect {
