@@ -91,12 +91,15 @@ impl Courier {
     /// When the broker does not say.
     pub fn explain(&mut self, request: &Request) -> Result<Option<Told>, admin::Error> {
         let user = request.user.as_ref().map(AccountName::as_str);
+        let token_roles = &request.token_roles;
+        let token_roles = (!token_roles.is_empty()).then(|| json!(token_roles));
         let fields = [
             ("action", Some(json!(request.action))),
             ("topic", Some(json!(request.topic))),
             ("words", Some(json!(true))),
             ("username", user.map(Value::from)),
             ("clientid", request.client_id.as_deref().map(Value::from)),
+            ("tokenroles", token_roles),
             ("qos", request.qos.map(|qos| qos.number().into())),
             ("retain", request.retain.then_some(Value::Bool(true))),
             ("payloadsize", request.payload.map(Value::from)),

@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 
 use super::{Engine, lock};
-use crate::config::CostLimits;
+use crate::config::{CostLimits, Jwt};
 use crate::policy::Prefixes;
-use crate::reasons::{Answered, Asked, Request, Trouble};
+use crate::reasons::{Answered, Asked, Request, TokenRules, Trouble};
 use crate::throttle::{Ban, Entry, Whom};
 
 /// Whose failures are forgotten.
@@ -71,10 +71,12 @@ impl Engine {
     /// # Errors
     /// When no client can ask that, or somebody cannot be asked.
     pub fn explain(&self, request: &Request) -> Result<Option<Answered>, Trouble> {
+        let none = Jwt::standard();
         let asked = Asked {
             sources: &self.sources,
             authorities: &self.authorities,
             unknown_user: self.unknown_user,
+            tokens: TokenRules::of(self.tokens.as_ref().map_or(&none, |tokens| &tokens.wanted)),
         };
         asked.explain(request, self.now())
     }

@@ -158,7 +158,7 @@ impl Engine {
         }
         let mut layers: Vec<_> = badge.rights.iter().cloned().collect();
         if !badge.roles.is_empty()
-            && let Some(named) = self.authorities.named(&badge.roles, now)?
+            && let Some((_, named)) = self.authorities.named(&badge.roles, now)?
         {
             named
                 .unknown

@@ -16,6 +16,7 @@ use super::standing::{Says, Standing};
 use crate::config::UnknownUser;
 use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{Because, Permission, Qos, Question, Rights};
+use crate::show::Plain;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub struct Answered {
     pub decision: Outcome,
     user: Option<String>,
     client_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    token_roles: Vec<Box<str>>,
     action: Action,
     topic: String,
     qos: Option<u8>,
@@ -49,7 +52,7 @@ pub struct Answered {
     /// Rules whose conditions do not hold.
     passed_over: Vec<Say>,
     not_in_force: Vec<Say>,
-    remarks: Vec<&'static str>,
+    remarks: Vec<String>,
     /// The decision in a sentence.
     #[serde(skip)]
     sentence: String,
@@ -137,31 +140,7 @@ impl Answered {
         question: &Question<'_>,
         now: Timestamp,
     ) -> Self {
-        let (source, reasons) = match &standing.says {
-            Says::Refused(reason) => {
-                let account = standing.account.as_ref();
-                let because = account.map(|account| Say::account(account, *reason));
-                let nobody = Say::Nobody { unknown_user: None };
-                (
-                    None,
-                    Reasons::only(Outcome::Denied, because.unwrap_or(nobody)),
-                )
-            }
-            Says::Rights(path, rights) => (
-                Some(path),
-                Reasons::of_rights(rights, request, question, now),
-            ),
-            Says::File(path, file) => (Some(path), Reasons::of_file(path, file, request, question)),
-            // As with a login: who has no username is left to whoever is asked next.
-            Says::Nobody(unknown_user) => {
-                let unknown_user = request.user.as_ref().map(|_| *unknown_user);
-                let decision = match unknown_user {
-                    Some(UnknownUser::Deny) => Outcome::Denied,
-                    Some(UnknownUser::Defer) | None => Outcome::Deferred,
-                };
-                (None, Reasons::only(decision, Say::Nobody { unknown_user }))
-            }
-        };
+        let (source, reasons) = Reasons::of(standing, request, question, now);
         let Reasons {
             decision,
             because,
@@ -173,6 +152,7 @@ impl Answered {
             decision,
             user: request.user.as_ref().map(ToString::to_string),
             client_id: request.client_id.clone(),
+            token_roles: request.token_roles.clone(),
             action: request.action,
             topic: request.topic.clone(),
             qos: request.qos.map(Qos::number),
@@ -183,7 +163,7 @@ impl Answered {
             beaten,
             passed_over,
             not_in_force,
-            remarks: remarks(standing, request),
+            remarks: remarks(standing, request, question),
             sentence: decision.sentence(request),
         }
     }
@@ -257,6 +237,93 @@ impl Answered {
 }
 
 impl Reasons {
+    /// Those of a token before those of its account.
+    fn of<'a>(
+        standing: &Standing<'a>,
+        request: &Request,
+        question: &Question<'_>,
+        now: Timestamp,
+    ) -> (Option<&'a Path>, Self) {
+        let (source, account) = Self::of_account(standing, request, question, now);
+        let token = standing.token.as_ref();
+        // About administration no token has a say.
+        let Some(token) = token.filter(|_| !question.is_about_control()) else {
+            return (source, account);
+        };
+        let named = Self::of_rights(&token.rights, request, question, now).of_token();
+        match named.because.is_answer() {
+            true => (Some(token.path), named.before(account)),
+            false => (source, account.behind(named)),
+        }
+    }
+
+    fn of_account<'a>(
+        standing: &Standing<'a>,
+        request: &Request,
+        question: &Question<'_>,
+        now: Timestamp,
+    ) -> (Option<&'a Path>, Self) {
+        match &standing.says {
+            Says::Refused(reason) => {
+                let account = standing.account.as_ref();
+                let because = account.map(|account| Say::account(account, *reason));
+                let nobody = Say::Nobody { unknown_user: None };
+                let because = because.unwrap_or(nobody);
+                (None, Self::only(Outcome::Denied, because))
+            }
+            Says::Rights(path, rights) => {
+                (Some(*path), Self::of_rights(rights, request, question, now))
+            }
+            Says::File(path, file) => (Some(*path), Self::of_file(path, file, request, question)),
+            // As with a login: who has no username is left to whoever is asked next.
+            Says::Nobody(unknown_user) => {
+                let unknown_user = request.user.as_ref().map(|_| *unknown_user);
+                let decision = match unknown_user {
+                    Some(UnknownUser::Deny) => Outcome::Denied,
+                    Some(UnknownUser::Defer) | None => Outcome::Deferred,
+                };
+                (None, Self::only(decision, Say::Nobody { unknown_user }))
+            }
+        }
+    }
+
+    /// The same, of roles that a token names.
+    fn of_token(self) -> Self {
+        let list = |says: Vec<Say>| says.into_iter().map(Say::of_token).collect();
+        Self {
+            because: self.because.of_token(),
+            beaten: list(self.beaten),
+            passed_over: list(self.passed_over),
+            not_in_force: list(self.not_in_force),
+            ..self
+        }
+    }
+
+    /// With what it beats, which comes after all of its own.
+    fn before(mut self, then: Self) -> Self {
+        self.beaten
+            .extend(Some(then.because).filter(Say::is_answer));
+        self.beaten.extend(then.beaten);
+        self.passed_over.extend(then.passed_over);
+        self.not_in_force.extend(then.not_in_force);
+        self
+    }
+
+    /// Behind what was asked first and had no answer.
+    fn behind(self, first: Self) -> Self {
+        Self {
+            passed_over: [first.passed_over, self.passed_over]
+                .into_iter()
+                .flatten()
+                .collect(),
+            not_in_force: [first.not_in_force, self.not_in_force]
+                .into_iter()
+                .flatten()
+                .collect(),
+            ..self
+        }
+    }
+
     fn only(decision: Outcome, because: Say) -> Self {
         Self {
             decision,
@@ -331,7 +398,7 @@ impl Reasons {
 }
 
 /// What has no say here, and may matter all the same.
-fn remarks(standing: &Standing<'_>, request: &Request) -> Vec<&'static str> {
+fn remarks(standing: &Standing<'_>, request: &Request, question: &Question<'_>) -> Vec<String> {
     let account = standing.account.as_ref();
     let bound = account.and_then(|account| account.client_id.as_deref());
     let other =
@@ -345,7 +412,15 @@ fn remarks(standing: &Standing<'_>, request: &Request) -> Vec<&'static str> {
             other,
             "the account is bound to another client id: it cannot log in with this one",
         ),
+        (
+            standing.token.is_some() && question.is_about_control(),
+            "below $CONTROL the roles of a token have no say",
+        ),
     ];
     let said = remarks.into_iter().filter(|(is_so, _)| *is_so);
-    said.map(|(_, remark)| remark).collect()
+    let said = said.map(|(_, remark)| remark.to_owned());
+    let unknown = standing.token.iter().flat_map(|token| &token.unknown);
+    let unknown =
+        unknown.map(|role| format!("the token names a role that is not there: {}", Plain(role)));
+    said.chain(unknown).collect()
 }

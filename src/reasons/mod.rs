@@ -13,4 +13,4 @@ mod standing;
 pub use self::answer::{Answered, Outcome, Told, Words};
 pub use self::request::{Action, Request};
 pub use self::rule_view::RuleView;
-pub use self::standing::{Asked, Trouble};
+pub use self::standing::{Asked, TokenRules, Trouble};

@@ -18,6 +18,8 @@ pub struct Request {
     pub user: Option<AccountName>,
     /// The client id.
     pub client_id: Option<String>,
+    /// The roles that its token names; none for a client without a token.
+    pub token_roles: Vec<Box<str>>,
     /// What it wants.
     pub action: Action,
     /// The topic, or the filter.
@@ -59,6 +61,9 @@ impl Request {
     /// # Errors
     /// When no client can ask that.
     pub fn question(&self) -> Result<Question<'_>, String> {
+        if self.user.is_none() && !self.token_roles.is_empty() {
+            return Err("a client with a token has a username".to_owned());
+        }
         let message = Message {
             qos: self.qos.unwrap_or(Qos::AtMostOnce),
             retain: self.retain,
@@ -90,9 +95,15 @@ impl Request {
             Some(name) => Plain(name.as_str()).to_string(),
             None => "a client without a username".to_owned(),
         };
-        match &self.client_id {
-            Some(id) => format!("{user} with client id {}", Plain(id)),
-            None => user,
+        let id = self.client_id.as_ref();
+        let id = id.map(|id| format!("client id {}", Plain(id)));
+        let roles = self.token_roles.iter();
+        let roles: Vec<_> = roles.map(|role| Plain(role).to_string()).collect();
+        let token = (!roles.is_empty()).then(|| format!("a token for {}", roles.join(" and ")));
+        let aside: Vec<String> = [id, token].into_iter().flatten().collect();
+        match aside.is_empty() {
+            true => user,
+            false => format!("{user} with {}", aside.join(" and ")),
         }
     }
 

@@ -82,6 +82,9 @@ pub(super) struct Holder {
     role_priority: i32,
     group: Option<String>,
     group_priority: Option<i32>,
+    /// Whether it is by a token that names the role.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    token: bool,
 }
 
 impl Say {
@@ -138,6 +141,25 @@ impl Say {
             },
             topic: rule.template.as_str().to_owned(),
         }
+    }
+
+    /// The same, of a role that a token names.
+    pub(super) fn of_token(mut self) -> Self {
+        if let Self::Rule { holder, .. }
+        | Self::WildcardSubscriptions { holder }
+        | Self::NotInForce { holder, .. } = &mut self
+        {
+            holder.token = true;
+        }
+        self
+    }
+
+    /// Whether somebody has said it of this question, and not of whatever nobody speaks of.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Rule { .. } | Self::WildcardSubscriptions { .. } | Self::Line { .. }
+        )
     }
 
     /// The same for whoever sees only roles and groups of some names.
@@ -269,6 +291,7 @@ impl Holder {
             role_priority: grant.priority.number(),
             group: group.map(|group| group.name.to_string()),
             group_priority: group.map(|group| group.priority.number()),
+            token: false,
         }
     }
 }
@@ -286,6 +309,9 @@ impl fmt::Display for Holder {
         if let (Some(group), Some(number)) = (&self.group, self.group_priority) {
             write!(f, " through group {}", Plain(group))?;
             priority(f, number)?;
+        }
+        if self.token {
+            f.write_str(" of the token")?;
         }
         Ok(())
     }

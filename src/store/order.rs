@@ -158,12 +158,16 @@ impl Authorities {
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub fn named(&self, roles: &[Box<str>], now: Timestamp) -> Result<Option<Named>, Error> {
-        for place in 0..self.0.len() {
-            if let Some(grantor) = self.grantor(place)
+    pub fn named(
+        &self,
+        roles: &[Box<str>],
+        now: Timestamp,
+    ) -> Result<Option<(&Path, Named)>, Error> {
+        for authority in &self.0 {
+            if let Authority::Grants(path, grantor) = authority
                 && let Some(named) = grantor.named(roles, now)?
             {
-                return Ok(Some(named));
+                return Ok(Some((path, named)));
             }
         }
         Ok(None)

@@ -205,6 +205,15 @@ fn what_is_called_otherwise_is_not_there_for_a_limited_administrator() {
             refused["data"]["failed"],
             json!([{"index": 1, "username": "q", "error": OUTSIDE}])
         );
+        let by_token = |role| {
+            json!({"command": "explain", "username": "p1-dev", "action": "publish", "topic": "a",
+                   "tokenroles": [role]})
+        };
+        for role in ["r1", "nobody has this"] {
+            assert_eq!(error(&mut boss, &by_token(role)), "Role not found");
+        }
+        let asked = error(&mut boss, &by_token("p1-sensor"));
+        assert!(asked.to_string().contains("plugin_opt_jwt_roles_claim"));
         assert!(admin.0.is_connected());
         let after = admin.order(json!({"command": "listClients", "verbose": true}));
         assert_eq!(after, before);

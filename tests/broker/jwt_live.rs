@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use mosquitto_doorman::admin::{Change, Command};
 
@@ -13,8 +13,8 @@ use super::control_compared::Admin;
 use super::jwt::{REFUSED, show, with_issuer};
 use super::roles::may_publish;
 use crate::support::{
-    Answer, Broker, Client, Connect, Event, Issuer, PATIENCE, Protocol, Startup, Token, eventually,
-    for_each_broker,
+    Answer, Broker, Client, Connect, Event, Issuer, PATIENCE, Protocol, Startup, Token, doorman,
+    eventually, finish, for_each_broker,
 };
 
 /// A login by a token in the password, without a username beside it.
@@ -191,6 +191,57 @@ fn what_a_token_grants_is_denied_by_its_roles_or_refused_where_it_is_not_underst
             let token = saying(&issuer, "ann", odd);
             assert_eq!(by(&token, "d").answer(broker.port()), REFUSED, "{odd}");
         }
+    });
+}
+
+/// Whether `doorman explain` says, and an administrator is told, that a client may publish whose token names
+/// these roles; both say the same.
+fn explained(broker: &Broker, admin: &mut Admin, topic: &str, roles: &[&str]) -> bool {
+    let mut explain = doorman();
+    explain.arg("explain").arg("--config");
+    explain.arg(broker.dir().join("mosquitto.conf"));
+    explain.args(["ann", "publish", topic, "--json"]);
+    explain.args(roles.iter().flat_map(|role| ["--token-role", *role]));
+    let said = finish(&mut explain).stdout;
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    let order = json!({"command": "explain", "username": "ann", "action": "publish", "topic": topic,
+        "tokenroles": roles});
+    assert_eq!(admin.order(order)["data"], said, "{topic} {roles:?}");
+    said["decision"] == "allowed"
+}
+
+#[test]
+fn what_explain_says_of_roles_that_a_token_names_the_broker_does() {
+    for_each_broker(|startup| {
+        let (broker, issuer) = with_roles(startup, &[]);
+        let root = Connect::new(Protocol::V5)
+            .client_id("r")
+            .credentials("root", "pw");
+        let mut root = root.accepted(broker.port());
+        root.subscribe("$CONTROL/dynamic-security/v1/response", 0);
+        let mut admin = Admin(root);
+        for (roles, allowed) in [
+            (&[][..], [true, true, false, false]),
+            (&["extra"], [true, true, true, false]),
+            (&["strict", "nobody has this"], [true, false, false, false]),
+            (&["strict", "extra"], [true, false, true, false]),
+            (&["boss"], [true, true, true, false]),
+        ] {
+            let claims = json!({"mqtt": roles}).to_string();
+            let token = saying(&issuer, "ann", &format!(r#""groups": {claims}"#));
+            let mut ann = by(&token, "a").accepted(broker.port());
+            let topics = ["own/a", "own/secret", "extra/ann", "$CONTROL/x"];
+            for (topic, allowed) in topics.into_iter().zip(allowed) {
+                assert_eq!(may_publish(&mut ann, topic), allowed, "{topic} {roles:?}");
+                let said = explained(&broker, &mut admin, topic, roles);
+                assert_eq!(said, allowed, "{topic} {roles:?}");
+            }
+        }
+        let wrong = admin.order(
+            json!({"command": "explain", "username": "ann", "action": "publish",
+            "topic": "a", "tokenroles": "extra"}),
+        );
+        assert_eq!(wrong["error"], "Invalid tokenroles");
     });
 }
 

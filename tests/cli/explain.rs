@@ -110,6 +110,119 @@ fn names_wildcards_and_defaults_decide_too() {
         .tells("beaten, in the order they are asked:\n  role reader: allow subscribePattern");
 }
 
+/// The roles of a token come first, and have no say about administration.
+#[test]
+fn roles_that_a_token_names_are_asked_before_those_of_the_account() {
+    let desk = desk();
+    for args in [
+        "role add setter",
+        "role allow setter publishClientSend plant/+/set",
+        "role allow setter publishClientSend $CONTROL/#",
+        "role deny setter publishClientSend plant/1/off",
+        "role add past --valid-until 2020-01-01",
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        desk.on(&args).code(0);
+    }
+    let ask = |topic: &str, roles: &[&str]| {
+        let roles = roles.iter().flat_map(|role| ["--token-role", *role]);
+        let args = ["explain", "roger", "publish", topic].into_iter();
+        desk.on(&args.chain(roles).collect::<Vec<_>>())
+    };
+    ask("plant/1/set", &[]).code(7);
+    let said = ask("plant/1/set", &["setter"]).code(0);
+    let expected = format!(
+        "allowed: roger with a token for setter may publish plant/1/set\n  role setter of the \
+         token: allow publishClientSend plant/+/set\n  in {}\nbeaten, in the order they are \
+         asked:\n  role reader: deny publishClientSend plant/+/set\n  role operator through group",
+        desk.place.display()
+    );
+    assert!(said.out.starts_with(&expected), "{}", said.out);
+    ask("plant/1/off", &[]).code(0);
+    ask("plant/1/off", &["setter"])
+        .code(7)
+        .tells("  role setter of the token: deny");
+    // What the token's roles say nothing of is the account's.
+    ask("plant/1/state", &["setter", "gone", "past"])
+        .code(0)
+        .tells("\n  role operator through group staff")
+        .tells("not in force:\n  role past of the token: expired")
+        .tells("note: the token names a role that is not there: gone\n");
+    ask("$CONTROL/x", &["setter"])
+        .code(7)
+        .tells("no rule answers, and the default for publishClientSend is deny")
+        .tells("note: below $CONTROL the roles of a token have no say\n");
+    let json = desk.on(&[
+        "explain",
+        "roger",
+        "publish",
+        "plant/1/set",
+        "--token-role",
+        "setter",
+        "--json",
+    ]);
+    let answer = json.code(0).json().remove(0);
+    assert_eq!(answer["token_roles"], json!(["setter"]));
+    assert_eq!(answer["because"]["token"], true);
+    assert_eq!(answer["beaten"][0]["role"], "reader");
+    assert_eq!(answer["beaten"][0]["token"], json!(null));
+    // Whoever may not log in has no roles of a token either.
+    desk.on(&["user", "disable", "roger"]).code(0);
+    ask("plant/1/set", &["setter"]).code(7).tells("disabled");
+}
+
+#[test]
+fn tokens_bring_roles_where_the_configuration_says_so_and_to_whom() {
+    let desk = desk();
+    desk.on(&["role", "allow", "operator", "publishClientSend", "new/#"])
+        .code(0);
+    desk.write("secret", "a secret that nobody but the issuer has");
+    let ask = |options: &str, user: &str| {
+        let place = desk.place.display();
+        let conf = format!(
+            "plugin /usr/lib/mosquitto_doorman.so\nplugin_opt_database {place}\nplugin_opt_database_roles true\n\
+             plugin_opt_jwt_secret_file secret\n{options}"
+        );
+        desk.write("mosquitto.conf", &conf);
+        desk.run(&[
+            "explain",
+            "--config",
+            "mosquitto.conf",
+            user,
+            "publish",
+            "new/x",
+            "--token-role",
+            "operator",
+        ])
+    };
+    let claim = "plugin_opt_jwt_roles_claim roles\n";
+    let optional = "plugin_opt_jwt_roles_claim roles\nplugin_opt_jwt_accounts optional\n";
+    ask(claim, "nobody")
+        .code(0)
+        .tells("role operator of the token");
+    ask("", "nobody").code(2).says("plugin_opt_jwt_roles_claim");
+    ask(claim, "stranger").code(3);
+    ask(optional, "stranger")
+        .code(0)
+        .tells("role operator of the token");
+    ask(optional, "-")
+        .code(2)
+        .says("a client with a token has a username");
+    desk.write("acl", "topic readwrite #\n");
+    desk.run(&[
+        "explain",
+        "--acl-file",
+        "acl",
+        "ann",
+        "publish",
+        "a",
+        "--token-role",
+        "operator",
+    ])
+    .code(2)
+    .says("no source has roles");
+}
+
 #[test]
 fn roles_and_accounts_out_of_their_time_are_told() {
     let desk = desk();

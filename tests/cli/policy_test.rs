@@ -41,6 +41,25 @@ fn a_line_that_does_not_hold_is_told_with_what_decided() {
 }
 
 #[test]
+fn a_table_asks_about_roles_that_a_token_names() {
+    let desk = Desk::database();
+    desk.add("ann", "tulip-garden").code(0);
+    for args in ["role add up", "role allow up publishClientSend up/#"] {
+        let args: Vec<&str> = args.split(' ').collect();
+        desk.on(&args).code(0);
+    }
+    let table = "allow ann publish up/x token-role=up token-role=other\ndeny ann publish up/x\n\
+                 deny ann publish up/x token-role=other\ndeny ann publish x token-role=up\n";
+    desk.write("table", table);
+    let ran = desk.on(&["test", "table"]).code(0);
+    assert_eq!(ran.out, "4 hold\n");
+    desk.write("table", "deny ann publish up/x token-role=up\n");
+    let ran = desk.on(&["test", "table"]).code(6);
+    ran.tells("table:1: ann with a token for up: publish up/x: expected denied, but allowed")
+        .tells("role up of the token");
+}
+
+#[test]
 fn mistakes_in_a_table_are_told_with_their_lines_and_nothing_is_asked() {
     let ran = test("allow ann receive a/b\nallow ann\n\npermit\n", &[]).code(5);
     assert_eq!(ran.out, "");

@@ -32,6 +32,9 @@ pub(in crate::cli) struct ExplainArgs {
     /// The client id, which %c stands for
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
+    /// A role that the client's token names (plugin_opt_jwt_roles_claim); may be given several times
+    #[arg(long = "token-role", value_name = "ROLE")]
+    token_roles: Vec<Box<str>>,
     /// The QoS of the message, or the one that a subscription asks for [default: 0]
     #[arg(long, value_name = "0|1|2", value_parser = qos)]
     qos: Option<Qos>,
@@ -48,6 +51,7 @@ pub(in crate::cli) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<E
     let request = Request {
         user: user(&args.user).map_err(Failure::usage)?,
         client_id: args.client_id.clone(),
+        token_roles: args.token_roles.clone(),
         action: args.action,
         topic: args.topic.clone(),
         qos: args.qos,

@@ -17,6 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::way::{self, Way};
 use crate::config::{AclSubscribe, Config, DatabaseConfig, SourceConfig};
 use crate::courier::Courier;
+use crate::reasons::TokenRules;
 
 /// Whom to ask, and as of when.
 #[derive(Args, Debug)]
@@ -89,13 +90,17 @@ impl SourcesArgs {
             ));
         };
         let mut config = Config::standard();
+        let mut tokens = TokenRules::USUAL;
         match named {
             Named::Database(path) => config.sources.push(SourceConfig::Database(DatabaseConfig {
                 path: path.clone(),
                 roles: true,
             })),
             Named::AclFile(path) => config.acl_file = Some(path.clone()),
-            Named::Config(path) => config = configured(path)?,
+            Named::Config(path) => {
+                config = configured(path)?;
+                tokens = TokenRules::of(&config.jwt);
+            }
             Named::Broker(_) if self.at.is_some() => {
                 return Err(Failure::usage("a broker answers as of now, without --at"));
             }
@@ -112,7 +117,7 @@ impl SourcesArgs {
             }
             (None, _) => {}
         }
-        Sources::open(&config)
+        Sources::open(&config, tokens)
     }
 
     /// The moment that is asked about.

@@ -13,7 +13,7 @@ use crate::cli::place::Place;
 use crate::cli::print::Answer;
 use crate::config::{Config, SourceConfig, UnknownUser};
 use crate::courier::Courier;
-use crate::reasons::{Answered, Asked, Outcome, Request, Told, Trouble};
+use crate::reasons::{Answered, Asked, Outcome, Request, TokenRules, Told, Trouble};
 use crate::store::{self, Ordered};
 
 /// The sources, open.
@@ -24,6 +24,8 @@ pub(super) enum Sources {
         all: Ordered,
         /// What becomes of a name that none of them knows.
         unknown_user: UnknownUser,
+        /// What becomes of tokens.
+        tokens: TokenRules,
     },
     /// A running broker's.
     Far(Box<Courier>),
@@ -64,7 +66,7 @@ impl Answer for Reply {
 
 impl Sources {
     /// Opens what a configuration names.
-    pub(super) fn open(config: &Config) -> Result<Self, Failure> {
+    pub(super) fn open(config: &Config, tokens: TokenRules) -> Result<Self, Failure> {
         for source in &config.sources {
             if let SourceConfig::Database(database) = source {
                 // The plugin would make it; whoever asks makes nothing.
@@ -74,6 +76,7 @@ impl Sources {
         Ok(Self::Here {
             all: store::open_all(config)?,
             unknown_user: config.unknown_user,
+            tokens,
         })
     }
 
@@ -83,14 +86,18 @@ impl Sources {
         request: &Request,
         now: Timestamp,
     ) -> Result<Option<Reply>, Failure> {
-        let (all, unknown_user) = match self {
-            Self::Here { all, unknown_user } => (all, *unknown_user),
+        let asked = match self {
+            Self::Here {
+                all,
+                unknown_user,
+                tokens,
+            } => Asked {
+                sources: &all.sources,
+                authorities: &all.authorities,
+                unknown_user: *unknown_user,
+                tokens: *tokens,
+            },
             Self::Far(courier) => return Ok(courier.explain(request)?.map(Reply::Far)),
-        };
-        let asked = Asked {
-            sources: &all.sources,
-            authorities: &all.authorities,
-            unknown_user,
         };
         match asked.explain(request, now) {
             Ok(answered) => Ok(answered.map(|answered| Reply::Here(Box::new(answered)))),

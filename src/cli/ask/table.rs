@@ -70,6 +70,7 @@ fn row(text: &str) -> Result<(Outcome, Request), String> {
     let mut request = Request {
         user,
         client_id: None,
+        token_roles: Vec::new(),
         action,
         topic: next("the topic")?.text.clone(),
         qos: None,
@@ -87,6 +88,11 @@ fn set(request: &mut Request, word: &str) -> Result<(), String> {
     let twice = match word.split_once('=') {
         None if word == "retain" => std::mem::replace(&mut request.retain, true),
         Some(("client-id", id)) => request.client_id.replace(id.to_owned()).is_some(),
+        // A token may name several.
+        Some(("token-role", role)) => {
+            request.token_roles.push(role.into());
+            false
+        }
         Some(("qos", number)) => request.qos.replace(named("qos", qos(number))?).is_some(),
         Some(("payload", bytes)) => {
             let size = named("payload", size(bytes))?;
@@ -94,7 +100,8 @@ fn set(request: &mut Request, word: &str) -> Result<(), String> {
         }
         Some(_) | None => {
             return Err(format!(
-                "{} behind the topic; accepted are client-id=ID, qos=0|1|2, retain and payload=SIZE",
+                "{} behind the topic; accepted are client-id=ID, token-role=ROLE, qos=0|1|2, retain and \
+                 payload=SIZE",
                 Plain(word)
             ));
         }
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn a_line_is_a_question_with_its_answer() {
         let text = "# a comment\n  deny\t\"two words\" publishClientSend #no client-id=\"a \\\"b\" \
-                    qos=2 retain payload=1K\nallow - subscribe #\r\ndefer \"-\" unsubscribe a/+";
+                    qos=2 retain payload=1K token-role=r \"token-role=two words\"\nallow - subscribe #\r\ndefer \"-\" unsubscribe a/+";
         let rows = read(&text.replace("#no", "no")).unwrap();
         assert_eq!(rows.len(), 3);
         let (first, second, third) = (&rows[0], &rows[1], &rows[2]);
@@ -166,6 +173,8 @@ mod tests {
         let request = &first.request;
         assert_eq!(request.user.as_ref().unwrap().as_str(), "two words");
         assert_eq!(request.client_id.as_deref(), Some("a \"b"));
+        assert_eq!(*request.token_roles, ["r".into(), "two words".into()]);
+        assert!(second.request.token_roles.is_empty());
         assert_eq!(
             (request.qos, request.retain, request.payload),
             (Some(Qos::ExactlyOnce), true, Some(1024))
@@ -194,6 +203,7 @@ mod tests {
             ("allow ann publish a qos=1 qos=1", "qos is given twice"),
             ("allow ann publish a retain=1", "accepted are client-id=ID"),
             ("allow ann publish a b", "accepted are client-id=ID"),
+            ("allow - publish a token-role=x", "has a username"),
             ("allow \"ann publish a", "not closed"),
             ("allow \"a\\n\" publish a", "backslash"),
             ("allow \"\" publish a", "empty"),

@@ -13,7 +13,7 @@ use crate::dynsec::Json;
 use crate::policy::Qos;
 use crate::reasons::{Action, Request, Trouble};
 
-/// Without `username` it is asked about clients that have none; `clientid`, `qos`, `retain` and
+/// Without `username` it is asked about clients that have none; `clientid`, `tokenroles`, `qos`, `retain` and
 /// `payloadsize` may be given; with `words` the answer is told in words, too.
 pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let user = match order.field("username") {
@@ -26,6 +26,7 @@ pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
             .client_id("Invalid/missing client id")?
             .flatten()
             .map(Into::into),
+        token_roles: token_roles(order)?,
         action: action(order)?,
         topic: order.text("topic", "Invalid/missing topic")?.to_owned(),
         qos: whole(order, "qos", "Invalid qos", |number| {
@@ -41,6 +42,9 @@ pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
         Some(name) if !hand.covers(name.as_str()) => return Err(nobody(&request)),
         None if hand.prefixes().is_some() => return Err(Refusal::new(OUTSIDE)),
         Some(_) | None => {}
+    }
+    if !request.token_roles.iter().all(|role| hand.covers(role)) {
+        return Err(Refusal::new("Role not found"));
     }
     let answered = hand
         .engine
@@ -75,6 +79,18 @@ fn action(order: &Order) -> Result<Action, Refusal> {
         other => other,
     };
     text.parse().map_err(|_| Refusal::new(wrong))
+}
+
+/// The names in a list.
+fn token_roles(order: &Order) -> Result<Vec<Box<str>>, Refusal> {
+    let wrong = || Refusal::new("Invalid tokenroles");
+    let names = match order.field("tokenroles") {
+        None => return Ok(Vec::new()),
+        Some(Json::Array(names)) => names.iter(),
+        Some(_) => return Err(wrong()),
+    };
+    let names = names.map(|name| name.text().map(Into::into).ok_or_else(wrong));
+    names.collect()
 }
 
 fn switch(order: &Order, field: &str, wrong: &str) -> Result<bool, Refusal> {
