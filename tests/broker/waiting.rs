@@ -40,9 +40,7 @@ fn start(users: &str, options: &[&str]) -> Broker {
 
 /// Sends a CONNECT that the broker leaves waiting.
 fn waits(broker: &Broker, connect: &Connect) -> Client {
-    let mut client = Client::tcp(broker.port(), Protocol::V311);
-    client.send(&connect.encode());
-    client
+    connect.begin(Stream::tcp(broker.port()))
 }
 
 /// A number that looks random, the next one of its row.
@@ -51,11 +49,50 @@ fn next(seed: &mut u64) -> u64 {
     *seed >> 33
 }
 
-/// The attack of broker-facts trap 1: somebody with an account leaves while his password is being
-/// verified, and somebody without one takes his client id. The broker knows both by that id only.
+/// How often the attack is tried.
+const ROUNDS: usize = 1_000;
+
+/// The attack of broker-facts trap 1: somebody with an account leaves while what he shows is being verified,
+/// and somebody without takes his client id. The broker knows both by that id only.
+struct Attack<'a> {
+    broker: &'a Broker,
+    seed: u64,
+    /// From the one to the other, in microseconds, at most.
+    pause: u64,
+    time: Duration,
+    refused: Answer,
+}
+
+impl Attack<'_> {
+    /// Tries it with each pair of a client and of who wants its place.
+    fn fails(mut self, pair: impl Fn(usize) -> [Connect; 2]) {
+        let begun = Instant::now();
+        let (mut refused, mut rounds) = (0, 0);
+        while rounds < ROUNDS && begun.elapsed() < self.time {
+            let [ann, eve] = pair(rounds);
+            rounds += 1;
+            let ann = waits(self.broker, &ann);
+            let pause = Instant::now() + Duration::from_micros(next(&mut self.seed) % self.pause);
+            while Instant::now() < pause {
+                std::thread::yield_now();
+            }
+            ann.vanish();
+            // Closed as long as the broker has not noticed that ann is gone.
+            let answer = (0..20)
+                .map(|_| eve.answer(self.broker.port()))
+                .find(|answer| *answer != Answer::Closed);
+            assert_ne!(answer, Some(Answer::Accepted), "round {rounds}");
+            refused += usize::from(answer == Some(self.refused));
+        }
+        assert!(
+            rounds >= 100 && refused > rounds / 2,
+            "{refused} of {rounds}"
+        );
+    }
+}
+
 #[test]
 fn nobody_gets_in_on_the_answer_to_somebody_else() {
-    const ROUNDS: usize = 1_000;
     let hash = costly_line("", "pw", BRIEF);
     // Each account logs in once: a known one would be answered at once.
     let users: String = (0..ROUNDS).map(|n| format!("ann{n}{hash}")).collect();
@@ -63,31 +100,17 @@ fn nobody_gets_in_on_the_answer_to_somebody_else() {
         &(users + &costly_line("bob", "pw", BRIEF)),
         &["hashing worker"],
     );
-    let (mut seed, begun) = (4, Instant::now());
-    let (mut refused, mut rounds) = (0, 0);
-    for n in 0..ROUNDS {
-        if begun.elapsed() > Duration::from_secs(30) {
-            break;
-        }
-        rounds += 1;
-        let ann = waits(&broker, &login("x", &format!("ann{n}"), "pw"));
-        let pause = Instant::now() + Duration::from_micros(next(&mut seed) % 4_000);
-        while Instant::now() < pause {
-            std::thread::yield_now();
-        }
-        ann.vanish();
-        // Closed as long as the broker has not noticed that ann is gone.
-        let eve = login("x", "bob", &format!("guess {n}"));
-        let answer = (0..20)
-            .map(|_| eve.answer(broker.port()))
-            .find(|answer| *answer != Answer::Closed);
-        assert_ne!(answer, Some(Answer::Accepted), "round {n}");
-        refused += usize::from(answer == Some(Answer::Refused(5)));
-    }
-    assert!(
-        rounds >= 100 && refused > rounds / 2,
-        "{refused} of {rounds}"
-    );
+    let attack = Attack {
+        broker: &broker,
+        seed: 4,
+        pause: 4_000,
+        time: Duration::from_secs(30),
+        refused: Answer::Refused(5),
+    };
+    attack.fails(|n| {
+        let ann = login("x", &format!("ann{n}"), "pw");
+        [ann, login("x", "bob", &format!("guess {n}"))]
+    });
     // And who has the password gets in.
     login("x", "bob", "pw").accepted(broker.port());
 }
@@ -99,28 +122,14 @@ fn nobody_gets_in_on_the_answer_to_somebody_elses_token() {
     let (broker, issuer) = with_tokens(lines(&[("ann", "pw"), ("bob", "pw")]), &[]);
     let [ann, bob] = ["ann", "bob"].map(|who| issuer.token(Token::of(who, "p384", "ES384")));
     let spoilt = format!("{}AAAA", &bob[..bob.len() - 4]);
-    let (mut seed, begun) = (5, Instant::now());
-    let (mut refused, mut rounds) = (0, 0);
-    while rounds < 1_000 && begun.elapsed() < Duration::from_secs(20) {
-        rounds += 1;
-        let ann = nameless("x", &ann).begin(Stream::tcp(broker.port()));
-        let pause = Instant::now() + Duration::from_micros(next(&mut seed) % 3_000);
-        while Instant::now() < pause {
-            std::thread::yield_now();
-        }
-        ann.vanish();
-        // Closed as long as the broker has not noticed that ann is gone.
-        let eve = nameless("x", &spoilt);
-        let answer = (0..20)
-            .map(|_| eve.answer(broker.port()))
-            .find(|answer| *answer != Answer::Closed);
-        assert_ne!(answer, Some(Answer::Accepted), "round {rounds}");
-        refused += usize::from(answer == Some(Answer::Refused(135)));
-    }
-    assert!(
-        rounds >= 100 && refused > rounds / 2,
-        "{refused} of {rounds}"
-    );
+    let attack = Attack {
+        broker: &broker,
+        seed: 5,
+        pause: 3_000,
+        time: Duration::from_secs(20),
+        refused: Answer::Refused(135),
+    };
+    attack.fails(|_| [nameless("x", &ann), nameless("x", &spoilt)]);
     nameless("x", &bob).accepted(broker.port());
 }
 
@@ -165,7 +174,7 @@ fn what_changes_while_a_token_waits_is_in_force_and_its_name_is_the_clients() {
     let mut slow = waits(&broker, &login("slow", "slow", "no"));
     broker.wait_for_log("pending address=127.0.0.1", PATIENCE);
     let [mut ann, mut bob, mut eve] = [("a", &ann), ("b", &bob), ("e", &spoilt)]
-        .map(|(id, token)| nameless(id, token).begin(Stream::tcp(broker.port())));
+        .map(|(id, token)| waits(&broker, &nameless(id, token)));
     let three_wait = || broker.log().matches("method=jwt").count() == 3;
     assert!(eventually(PATIENCE, three_wait), "{}", broker.log());
     let mark = broker.log_end();
