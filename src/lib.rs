@@ -7,7 +7,7 @@
 //!  5   ffi (the broker's door)          cli (the operator's door)
 //!  4   control ── engine ── renewal   founding ── takeover      courier
 //!  3   admin ── store ── reasons      watch      pool
-//!  2   credential ── lanes   admission   policy ── dynsec   scram   token   certificate   vault   throttle   verified   audit   figures
+//!  2   credential ── lanes   admission   policy ── dynsec   scram   token   certificate   vault   throttle   verified   audit   figures   hand
 //!  1   request  verdict  model  mechanism  config  secret  show
 //! ```
 
@@ -25,6 +25,7 @@ pub mod engine;
 mod ffi;
 pub mod figures;
 pub mod founding;
+pub mod hand;
 pub mod lanes;
 pub mod mechanism;
 pub mod model;

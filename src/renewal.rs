@@ -8,15 +8,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::admin::{self, Actor, Command, Outcome};
 use crate::config::CostLimits;
 use crate::credential::{Credential, Salt, hash};
 use crate::engine::{Engine, Renewal};
+use crate::hand::{Hand, Start};
 use crate::model::StoredCredential;
-use crate::pool::Surroundings;
 use crate::request::Now;
 use crate::store::password_file::PasswordFile;
 use crate::store::sqlite::Pen;
@@ -41,10 +40,11 @@ pub struct Desk {
     pub clock: fn() -> Now,
 }
 
-/// The running thread.
+/// Who does it, on a thread that is there while there is something to do.
 pub struct Renewer {
+    engine: Arc<Engine>,
     stop: Arc<Stop>,
-    thread: JoinHandle<()>,
+    hand: Hand,
 }
 
 #[derive(Default)]
@@ -54,33 +54,37 @@ struct Stop {
 }
 
 impl Renewer {
-    /// Starts it.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn start(desk: Desk, engine: Arc<Engine>, around: &Surroundings) -> std::io::Result<Self> {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(desk: Desk, engine: Arc<Engine>, start: Start) -> Self {
         let stop = Arc::<Stop>::default();
-        let (theirs, enter) = (Arc::clone(&stop), around.enter);
-        let thread = std::thread::Builder::new()
-            .name("doorman-renewal".to_owned())
-            .spawn(move || {
-                enter();
-                let mut shut = BTreeMap::new();
-                while theirs.is_not_asked_within(INTERVAL) {
-                    desk.turn(&engine, &mut shut);
-                }
-            })?;
-        Ok(Self { stop, thread })
+        let shut = Mutex::<Shut>::default();
+        let (its, theirs) = (Arc::clone(&engine), Arc::clone(&stop));
+        let hand = Hand::new("doorman-renewal", start, move || {
+            let mut shut = shut.lock().unwrap_or_else(PoisonError::into_inner);
+            while its.has_renewals() && theirs.is_not_asked_within(INTERVAL) {
+                desk.turn(&its, &mut shut);
+            }
+        });
+        Self { engine, stop, hand }
+    }
+
+    /// Has done what there is to do.
+    pub fn look(&self) {
+        if self.engine.has_renewals() {
+            self.hand.call();
+        }
     }
 
     /// Ends it: what is under way is finished, what waits is not begun.
-    pub fn stop(self) {
-        let Self { stop, thread } = self;
-        *stop.is_asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        stop.bell.notify_one();
-        if thread.join().is_err() {
-            log::error!("storing passwords anew ended in a panic");
-        }
+    pub fn stop(&self) {
+        *self
+            .stop
+            .is_asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.bell.notify_one();
+        self.hand.dismiss();
     }
 }
 

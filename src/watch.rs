@@ -1,30 +1,31 @@
 //! The thread that keeps sources fresh: looks a few times a second, tells what it found.
 //!
-//! Must not: touch the broker, or decide anything. It looks whether sources changed, has them load
-//! their new state, and hands on the news; what is to be done about them is the engine's to say. The
-//! caller starts it with all signals blocked and stops it before the plugin goes.
+//! It is there for a look and goes again; the broker's rounds say when the next one is due, and where there are
+//! none (2.0.11 with `per_listener_settings`) it stays and looks at its own clock. Must not: touch the broker,
+//! or decide anything. It looks whether sources changed, has them load
+//! their new state, and hands on the news; what is to be done about them is the engine's to say.
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::thread::JoinHandle;
+use std::cell::Cell;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::hand::{Found, Hand, LINGER, Start};
 use crate::store::{Error, Hurry, Login, News, Watched};
 
-/// How often sources are looked at. Twice this, and the time to load, is within the second that a
-/// change may take.
-const INTERVAL: Duration = Duration::from_millis(200);
+/// How often sources are looked at. Twice this and a round of the broker, and the time to load, is within the
+/// second that a change may take. A little less than two rounds of an idle broker.
+const INTERVAL: Duration = Duration::from_millis(190);
 
 /// Logins are written down every so many looks, and at the end.
-const LOOKS_PER_RECORD: u32 = 25;
+const LOOKS_PER_RECORD: u32 = 26;
 
 /// A million accounts in a file are read in less.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the thread does with what it finds.
 pub struct Duties {
-    /// Called first on the thread.
-    pub enter: fn(),
     /// A source changed.
     pub news: Box<dyn Fn(&News) + Send>,
     /// A source cannot be read any more, or for another reason than before.
@@ -35,21 +36,38 @@ pub struct Duties {
     pub logins: Box<dyn Fn() -> Vec<Login> + Send>,
 }
 
-/// The running thread.
+/// Who looks after the sources; the broker's thread has it.
 pub struct Watcher {
-    orders: Sender<Order>,
-    thread: JoinHandle<()>,
+    shared: Arc<Shared>,
+    hand: Hand,
+    /// When the next look is due, by the clock of [`pass`](Self::pass).
+    next: Cell<Duration>,
 }
 
 /// For other threads that changed a source and want it to count.
 #[derive(Clone)]
-pub struct Looker(Sender<Order>);
+pub struct Looker {
+    shared: Arc<Shared>,
+    hand: Hand,
+}
 
-enum Order {
-    Look,
-    /// And say when what was found is in force.
-    LookAndTell(SyncSender<()>),
-    Stop,
+struct Shared {
+    round: Mutex<Round>,
+    wishes: Mutex<Wishes>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Wishes {
+    /// A look is due.
+    is_due: bool,
+    /// Sources are to be looked at now, as they are.
+    is_urgent: bool,
+    /// Who is to be told once what was found is in force.
+    tell: Vec<SyncSender<()>>,
+    /// The broker says when a look is due.
+    has_rounds: bool,
+    stopping: bool,
 }
 
 impl Looker {
@@ -58,7 +76,11 @@ impl Looker {
     #[must_use]
     pub fn look_and_wait(&self) -> bool {
         let (tell, told) = sync_channel(1);
-        self.0.send(Order::LookAndTell(tell)).is_ok() && told.recv_timeout(PATIENCE).is_ok()
+        self.shared.wish(|wishes| {
+            wishes.is_urgent = true;
+            wishes.tell.push(tell);
+        });
+        self.hand.call() != Found::Nobody && told.recv_timeout(PATIENCE).is_ok()
     }
 }
 
@@ -66,49 +88,149 @@ impl Watcher {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system gives no thread.
-    pub fn start(watched: Vec<Box<dyn Watched>>, duties: Duties) -> std::io::Result<Self> {
-        let (orders, mut inbox) = channel();
-        let mut round = Round {
-            watched: watched
-                .into_iter()
-                .map(|source| Kept {
-                    source,
-                    trouble: None,
-                })
-                .collect(),
-            duties,
-            looks: 0,
-        };
-        let thread = std::thread::Builder::new()
-            .name("doorman-watch".to_owned())
-            .spawn(move || {
-                (round.duties.enter)();
-                round.supervised(&mut inbox);
-            })?;
-        Ok(Self { orders, thread })
+    /// When the system gives no thread, which has been told.
+    pub fn start(
+        watched: Vec<Box<dyn Watched>>,
+        duties: Duties,
+        start: Start,
+    ) -> Result<Self, NoThread> {
+        let kept = watched.into_iter().map(|source| Kept {
+            source,
+            trouble: None,
+        });
+        let shared = Arc::new(Shared {
+            round: Mutex::new(Round {
+                watched: kept.collect(),
+                duties,
+                looks: 0,
+            }),
+            wishes: Mutex::default(),
+            bell: Condvar::new(),
+        });
+        let its = Arc::clone(&shared);
+        let hand = Hand::new("doorman-watch", start, move || its.attend());
+        match hand.call() {
+            Found::Nobody => Err(NoThread),
+            Found::Away | Found::AtWork => Ok(Self {
+                shared,
+                hand,
+                next: Cell::default(),
+            }),
+        }
+    }
+
+    /// The broker has come round, at this moment of a clock that only goes forward.
+    pub fn pass(&self, now: Duration) {
+        if now < self.next.get() {
+            return;
+        }
+        self.next.set(now.saturating_add(INTERVAL));
+        self.shared.wish(|wishes| {
+            wishes.is_due = true;
+            wishes.has_rounds = true;
+        });
+        self.hand.call();
     }
 
     /// Has every source looked at now, as it is.
     pub fn look(&self) {
-        // Fails only when the thread is gone, and then there is nobody to tell.
-        self.orders.send(Order::Look).ok();
+        self.shared.wish(|wishes| wishes.is_urgent = true);
+        self.hand.call();
     }
 
     /// For others who change sources.
     #[must_use]
     pub fn looker(&self) -> Looker {
-        Looker(self.orders.clone())
+        Looker {
+            shared: Arc::clone(&self.shared),
+            hand: self.hand.clone(),
+        }
     }
 
     /// Ends the thread and waits for it: at most as long as one load takes.
     pub fn stop(self) {
-        // As in `look`.
-        self.orders.send(Order::Stop).ok();
-        if self.thread.join().is_err() {
-            log::error!("the watcher ended in a panic");
+        self.shared.wish(|wishes| wishes.stopping = true);
+        self.hand.dismiss();
+        // Who waits for a look that is not begun waits no longer.
+        self.shared.wishes().tell.clear();
+        self.shared.round().record();
+    }
+}
+
+/// The system gave none.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the system gives none")]
+pub struct NoThread;
+
+impl Shared {
+    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
+        change(&mut self.wishes());
+        self.bell.notify_one();
+    }
+
+    /// Looks as often as somebody wishes, and goes when nobody does.
+    fn attend(&self) {
+        let mut stay = Duration::ZERO;
+        while let Some(wanted) = self.next(stay) {
+            let mut round = self.round();
+            round.look(wanted.hurry);
+            for tell in wanted.tell {
+                // Whoever asked may have given up.
+                tell.send(()).ok();
+            }
+            round.attend();
+            // Orders come one after the other.
+            stay = match wanted.hurry {
+                Hurry::Now => LINGER,
+                Hurry::Settled => Duration::ZERO,
+            };
         }
     }
+
+    /// What is to be done next, where it is wished within this time; without the broker's rounds, a look is always
+    /// due after a while.
+    fn next(&self, stay: Duration) -> Option<Wanted> {
+        let wishes = self.wishes();
+        let has_rounds = wishes.has_rounds;
+        let stay = if has_rounds { stay } else { INTERVAL };
+        let waited = self
+            .bell
+            .wait_timeout_while(wishes, stay, |wishes| !wishes.are_any());
+        let (mut wishes, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if wishes.stopping || (has_rounds && !wishes.are_any()) {
+            return None;
+        }
+        wishes.is_due = false;
+        Some(Wanted {
+            hurry: match std::mem::take(&mut wishes.is_urgent) {
+                true => Hurry::Now,
+                false => Hurry::Settled,
+            },
+            tell: std::mem::take(&mut wishes.tell),
+        })
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        // Each change is a single step.
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn round(&self) -> MutexGuard<'_, Round> {
+        // A panic while looking does not end the looking.
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wishes {
+    fn are_any(&self) -> bool {
+        self.is_due || self.is_urgent || self.stopping
+    }
+}
+
+/// A look that is wanted.
+struct Wanted {
+    hurry: Hurry,
+    tell: Vec<SyncSender<()>>,
 }
 
 struct Round {
@@ -124,41 +246,6 @@ struct Kept {
 }
 
 impl Round {
-    /// Runs until it is told to stop; a panic while looking does not end the looking.
-    fn supervised(&mut self, inbox: &mut Receiver<Order>) {
-        loop {
-            let ended = std::thread::scope(|scope| scope.spawn(|| self.run(&mut *inbox)).join());
-            match ended {
-                Ok(()) => return,
-                Err(_) => log::error!("looking after the sources failed; trying again"),
-            }
-        }
-    }
-
-    fn run(&mut self, inbox: &mut Receiver<Order>) {
-        loop {
-            let mut tell = None;
-            let hurry = match inbox.recv_timeout(INTERVAL) {
-                Ok(Order::Look) => Hurry::Now,
-                Ok(Order::LookAndTell(whom)) => {
-                    tell = Some(whom);
-                    Hurry::Now
-                }
-                Err(RecvTimeoutError::Timeout) => Hurry::Settled,
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.record();
-                    return;
-                }
-            };
-            self.look(hurry);
-            if let Some(tell) = tell {
-                // Whoever asked may have given up.
-                tell.send(()).ok();
-            }
-            self.attend();
-        }
-    }
-
     fn look(&mut self, hurry: Hurry) {
         for kept in &mut self.watched {
             if let Some(news) = kept.refresh(hurry, &*self.duties.trouble) {
@@ -219,6 +306,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
+    use crate::hand::test::{eventually, plainly};
 
     /// A source that does what it is told, and tells what it was asked.
     struct Told {
@@ -264,7 +352,6 @@ mod tests {
         let trouble = Arc::new(AtomicU32::new(0));
         let troubles = Arc::clone(&trouble);
         let duties = Duties {
-            enter: || {},
             news: Box::new(move |news| drop(told.send(news.clone()))),
             trouble: Box::new(move |_| {
                 troubles.fetch_add(1, Ordering::Relaxed);
@@ -275,7 +362,8 @@ mod tests {
                 Vec::new()
             }),
         };
-        let watcher = Watcher::start(vec![Box::new(Told { answers, asked })], duties).unwrap();
+        let told = Told { answers, asked };
+        let watcher = Watcher::start(vec![Box::new(told)], duties, plainly).unwrap();
         Rig {
             tell,
             asked: was_asked,
@@ -292,6 +380,25 @@ mod tests {
         rig.tell.send(Ok(News::Nothing)).unwrap();
         rig.tell.send(Ok(News::Everything)).unwrap();
         assert_eq!(rig.news.recv(), Ok(News::Everything));
+        rig.watcher.stop();
+    }
+
+    #[test]
+    fn where_the_broker_has_rounds_a_look_comes_when_it_is_due_and_not_before() {
+        let rig = rig();
+        let begin = Duration::from_secs(1);
+        rig.watcher.pass(begin);
+        let is_away = || rig.watcher.hand.is_away();
+        assert!(eventually(is_away), "it does not stay between two looks");
+        assert!(rig.asked.try_iter().count() > 0);
+        let due = begin.saturating_add(INTERVAL);
+        for early in [begin, due.saturating_sub(Duration::from_nanos(1))] {
+            rig.watcher.pass(early);
+            assert!(is_away());
+        }
+        assert!(rig.asked.try_recv().is_err());
+        rig.watcher.pass(due);
+        assert_eq!(rig.asked.recv(), Ok(Hurry::Settled));
         rig.watcher.stop();
     }
 

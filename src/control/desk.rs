@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::clerk::Clerk;
@@ -13,6 +12,7 @@ use super::letter::Letter;
 use crate::config::Control;
 use crate::credential::Recipe;
 use crate::engine::Engine;
+use crate::hand::{Hand, LINGER};
 use crate::pool::Surroundings;
 use crate::store::sqlite::Pen;
 use crate::watch::Looker;
@@ -31,7 +31,7 @@ pub struct Place {
 /// What waits and the thread behind it.
 pub struct Desk {
     inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
+    hand: Hand,
 }
 
 /// More orders wait than are taken.
@@ -54,16 +54,9 @@ struct Pile {
 }
 
 impl Desk {
-    /// Opens it.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn open(
-        place: Place,
-        engine: Arc<Engine>,
-        looker: Looker,
-        around: &Surroundings,
-    ) -> std::io::Result<Self> {
+    /// Opens it. No thread runs yet.
+    #[must_use]
+    pub fn open(place: Place, engine: Arc<Engine>, looker: Looker, around: &Surroundings) -> Self {
         let inbox = Arc::new(Inbox {
             pile: Mutex::default(),
             bell: Condvar::new(),
@@ -74,14 +67,11 @@ impl Desk {
             looker,
             wake: Arc::clone(&around.wake),
         };
-        let (theirs, enter) = (Arc::clone(&inbox), around.enter);
-        let thread = std::thread::Builder::new()
-            .name("doorman-control".to_owned())
-            .spawn(move || {
-                enter();
-                work(&clerk, &theirs);
-            })?;
-        Ok(Self { inbox, thread })
+        let theirs = Arc::clone(&inbox);
+        let hand = Hand::new("doorman-control", around.start, move || {
+            work(&clerk, &theirs)
+        });
+        Self { inbox, hand }
     }
 
     /// Takes a letter. Never waits.
@@ -97,7 +87,7 @@ impl Desk {
         pile.bytes = bytes;
         pile.letters.push_back(letter);
         drop(pile);
-        self.inbox.bell.notify_one();
+        self.ring();
         Ok(())
     }
 
@@ -114,17 +104,21 @@ impl Desk {
         }
         pile.own.push_back(letter);
         drop(pile);
-        self.inbox.bell.notify_one();
+        self.ring();
         Ok(())
+    }
+
+    /// Where the system gives no thread, the letter waits for the next one.
+    fn ring(&self) {
+        self.inbox.bell.notify_one();
+        self.hand.call();
     }
 
     /// Closes it: what is under way is finished, what waits is not begun.
     pub fn close(self) {
         self.inbox.pile().stopping = true;
         self.inbox.bell.notify_one();
-        if self.thread.join().is_err() {
-            log::error!("the control API ended in a panic");
-        }
+        self.hand.dismiss();
     }
 }
 
@@ -134,12 +128,13 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Some of what waits, once something does; nothing when it is time to stop. Orders come first, unless it
+    /// Some of what waits, once something does; nothing when nothing came for a while, or when it is time to stop. Orders come first, unless it
     /// is the turn of what clients order for themselves. Until what was answered is out,
     /// the broker is called: a call that comes while it is between two waits is lost.
     fn next(&self, clerk: &Clerk, turn: Turn) -> Option<Work> {
         let mut pile = self.pile();
         let mut calls = 0..CALLS;
+        let mut is_late = false;
         loop {
             if pile.stopping {
                 return None;
@@ -164,8 +159,13 @@ impl Inbox {
                 }
                 continue;
             }
-            let woken = self.bell.wait(pile);
-            pile = woken.unwrap_or_else(PoisonError::into_inner);
+            if is_late {
+                return None;
+            }
+            let waited = self.bell.wait_timeout(pile, LINGER);
+            let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            pile = woken;
+            is_late = waited.timed_out();
         }
     }
 }
@@ -194,7 +194,7 @@ impl Pile {
     }
 }
 
-/// Carries out what comes until it is time to stop. A panic does not end that.
+/// Carries out what comes until nothing more does, or it is time to stop. A panic does not end that.
 fn work(clerk: &Clerk, inbox: &Inbox) {
     let carry_on = || {
         let mut turn = Turn::Orders;

@@ -306,19 +306,15 @@ impl Engine {
         self.tokens = Some(tokens);
     }
 
-    /// Starts the workers, for a broker that can be told later. Without them every password and token is
-    /// verified here and now.
-    ///
-    /// # Errors
-    /// When the system gives no thread; then none runs.
-    pub fn start_workers(&self, config: &Config, around: &Surroundings) -> std::io::Result<()> {
+    /// Has workers come when there is work, for a broker that can be told later. Without them every password and
+    /// token is verified here and now.
+    pub fn take_workers(&self, config: &Config, around: &Surroundings) {
         if self.hashing == Hashing::Inline {
-            return Ok(());
+            return;
         }
-        let pool = Pool::start(config.workers, config.queue, around)?;
-        // Called once; a second pool would have nobody to answer.
-        self.pool.set(pool).map_err(|second| second.stop()).ok();
-        Ok(())
+        // A second pool would have nobody to answer.
+        self.pool
+            .get_or_init(|| Pool::new(config.workers, config.queue, around));
     }
 
     /// Ends the workers and waits for them. Who is waiting is not answered.

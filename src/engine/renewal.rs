@@ -86,6 +86,12 @@ impl Engine {
         });
     }
 
+    /// Whether there is anything to be stored anew.
+    #[must_use]
+    pub fn has_renewals(&self) -> bool {
+        !lock(&self.renewals).waiting.is_empty()
+    }
+
     /// Some of what there is to be stored anew. For a thread of its own.
     pub fn take_renewals(&self, most: usize) -> Vec<Renewal> {
         let mut renewals = lock(&self.renewals);

@@ -127,16 +127,13 @@ fn open(
     let plugin = Plugin::open(api, identifier, &config)?;
     register(&plugin)?;
     descriptors::make_room();
-    if let Err(line) = plugin
-        .work(&config)
-        .and_then(|()| plugin.watch())
-        .and_then(|()| plugin.take_orders(&config))
-        .and_then(|()| plugin.renew())
-    {
+    plugin.work(&config);
+    if let Err(line) = plugin.watch() {
         plugin.close();
         unregister(&plugin, &REGISTRATIONS);
         return Err(line);
     }
+    plugin.take_orders(&config);
     Broker::on_its_own_thread(api).introduce(identifier);
     if plugin.serves(Purpose::Both) {
         log::info!("version {} is asked first", env!("CARGO_PKG_VERSION"));

@@ -470,6 +470,7 @@ impl Plugin {
     pub(super) fn tick(&self, main: &Main, event: &mut abi::mosquitto_evt_tick) -> c_int {
         main.reloading.set(false);
         main.entrance.round();
+        main.threads.pass();
         logger::flush(main.broker);
         let effects = self.engine.tick(clock::now);
         let mut all = effects.iter();

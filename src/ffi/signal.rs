@@ -3,12 +3,25 @@
 //! Must not: leave the broker's thread with another mask than it had (a SIGHUP delivered to a thread
 //! of ours would be lost to it), or take a signal that somebody else uses.
 
+use std::io;
 use std::mem::MaybeUninit;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// Runs `body` with all signals blocked on this thread; threads it starts inherit that.
-pub(super) fn blocked<T>(body: impl FnOnce() -> T) -> T {
+use nix::sys::signal::{SigEvent, SigevNotify, Signal};
+use nix::sys::time::TimeSpec;
+use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::time::ClockId;
+
+/// Starts a thread that gives way to the broker's, with all signals blocked.
+pub(super) fn start(name: &str, run: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
+    // What a thread inherits is the mask of the one that starts it.
     let _restored = Restored::block();
-    body()
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || {
+        give_way();
+        run();
+    })
 }
 
 /// Lets the broker's thread go first: what this thread does is worth less than an answer in time.
@@ -16,7 +29,7 @@ pub(super) fn blocked<T>(body: impl FnOnce() -> T) -> T {
 /// A lower priority alone does not do that. The broker's thread wakes one of ours, which has slept, so its
 /// turn may be the next at once, on the same core, and then it stays there until it waits. `SCHED_BATCH`
 /// takes no core from whoever has it.
-pub(super) fn give_way() {
+fn give_way() {
     let plain = libc::sched_param { sched_priority: 0 };
     // SAFETY: sched_setscheduler(2) on the calling thread, by its number since musl's function refuses;
     // it reads the parameter. A thread that stays as it was is as good as the others.
@@ -65,13 +78,32 @@ impl Waker {
         // SAFETY: the thread is the broker's, which is alive as long as ours are.
         unsafe { libc::pthread_kill(self.0, SIGNAL) };
     }
+
+    /// Has the thread come round several times a second, for as long as the pulse lives; none where the system has
+    /// no timer for it. It is the first of the process, which is given a signal first, and ours take none.
+    pub(super) fn pulse(self) -> Option<Pulse> {
+        let signal = SigevNotify::SigevSignal {
+            signal: Signal::SIGURG,
+            si_value: 0,
+        };
+        let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(signal)).ok()?;
+        let every = Expiration::Interval(TimeSpec::from_duration(BEAT));
+        timer.set(every, TimerSetTimeFlags::empty()).ok()?;
+        Some(Pulse(timer))
+    }
 }
+
+/// Wakes the broker again and again until it is dropped.
+pub(super) struct Pulse(#[expect(dead_code, reason = "it is there to be dropped")] Timer);
 
 /// The handler: to be interrupted is all there is to it.
 extern "C" fn nothing(_: libc::c_int) {}
 
 /// Ignored by default, and sent by the kernel only for out-of-band data that nobody asks for here.
 const SIGNAL: libc::c_int = libc::SIGURG;
+
+/// An idle broker of 2.0 comes round as often.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// Half the way to the lowest priority.
 const NICENESS: libc::c_int = 10;

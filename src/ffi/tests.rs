@@ -210,7 +210,7 @@ impl Loaded {
             ..Config::standard()
         };
         let plugin = Plugin::open(api, ptr::null_mut(), &config).unwrap();
-        plugin.work(&config).unwrap();
+        plugin.work(&config);
         plugin.watch().unwrap();
         Self {
             dir,

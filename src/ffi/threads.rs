@@ -1,6 +1,7 @@
 //! The threads of one loaded plugin line: who watches the sources, who verifies, who takes orders, who stores anew.
 //!
-//! Must not: start one that a signal reaches: a SIGHUP delivered to it would be lost to the broker.
+//! Each is there while there is something to do. Must not: start one that a signal reaches: a SIGHUP delivered to
+//! it would be lost to the broker.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use super::clock;
 use super::effects;
 use super::logger;
-use super::plugin::Plugin;
-use super::signal;
+use super::plugin::{Main, Plugin};
+use super::signal::{self, Pulse, Waker};
 use crate::config::{Config, Rehash, SourceConfig};
 use crate::control::{Desk, Place};
 use crate::credential::Recipe;
@@ -23,11 +24,13 @@ use crate::watch::{Duties, Watcher};
 /// Of one plugin line; the broker's thread has them.
 pub(super) struct Threads {
     watch: RefCell<Watch>,
+    /// What has a broker come round that would wait for its clients alone.
+    pulse: Cell<Option<Pulse>>,
     /// Where orders go.
     desk: RefCell<Option<Desk>>,
-    /// Where passwords may be stored anew, until its thread has it, and that thread.
+    /// Where passwords may be stored anew, until the renewer has it, and the renewer.
     renewal: Cell<Option<renewal::Desk>>,
-    renewer: RefCell<Option<Renewer>>,
+    renewer: RefCell<Option<Arc<Renewer>>>,
     /// What orders are written with, until the desk has it.
     pen: Cell<Option<Arc<Pen>>>,
 }
@@ -58,6 +61,7 @@ impl Threads {
         Self {
             renewal: Cell::new(rewritable(config, &watched)),
             watch: RefCell::new(Watch::Waiting(watched)),
+            pulse: Cell::new(None),
             desk: RefCell::new(None),
             renewer: RefCell::new(None),
             pen: Cell::new(pen),
@@ -68,6 +72,13 @@ impl Threads {
     pub(super) fn look(&self) {
         if let Watch::Running(watcher) = &*self.watch.borrow() {
             watcher.look();
+        }
+    }
+
+    /// The broker has come round: sources are looked at when it is time.
+    pub(super) fn pass(&self) {
+        if let (Watch::Running(watcher), Some(now)) = (&*self.watch.borrow(), clock::coarse()) {
+            watcher.pass(now);
         }
     }
 
@@ -87,30 +98,27 @@ impl Plugin {
             return Ok(());
         };
         if let Watch::Waiting(watched) = main.threads.watch.replace(Watch::Over) {
-            let watcher = signal::blocked(|| Watcher::start(watched, self.duties()))
+            let watcher = Watcher::start(watched, self.duties(main), signal::start)
                 .map_err(|error| format!("no thread to watch the sources: {error}"))?;
             main.threads.watch.replace(Watch::Running(watcher));
+            // 2.0 comes round ten times a second.
+            let waker = self.waker.filter(|_| self.api.since_2_1());
+            main.threads.pulse.set(waker.and_then(Waker::pulse));
         }
         Ok(())
     }
 
-    /// Starts the workers, where the broker can be told later.
-    ///
-    /// # Errors
-    /// One clear line; then no worker runs.
-    pub(super) fn work(&self, config: &Config) -> Result<(), String> {
-        if !self.api.since_2_1() || !self.has_sources() {
-            return Ok(());
+    /// Has workers come when there is work, where the broker can be told later.
+    pub(super) fn work(&self, config: &Config) {
+        if self.api.since_2_1() && self.has_sources() {
+            self.engine.take_workers(config, &self.surroundings());
         }
-        let around = self.surroundings();
-        signal::blocked(|| self.engine.start_workers(config, &around))
-            .map_err(|error| format!("no thread to verify passwords: {error}"))
     }
 
-    /// What threads of ours need: whatever they do is worth less than an answer in time.
+    /// What threads of ours need.
     fn surroundings(&self) -> Surroundings {
         Surroundings {
-            enter: signal::give_way,
+            start: signal::start,
             wake: self.wake(),
         }
     }
@@ -125,15 +133,12 @@ impl Plugin {
 
     /// Opens the desk that takes orders, where there is anything to be ordered. After the watcher, who
     /// puts in force what was ordered.
-    ///
-    /// # Errors
-    /// One clear line; then no thread of it runs.
-    pub(super) fn take_orders(&self, config: &Config) -> Result<(), String> {
+    pub(super) fn take_orders(&self, config: &Config) {
         let Some((main, pen)) = self
             .main()
             .and_then(|main| Some((main, main.threads.pen.take()?)))
         else {
-            return Ok(());
+            return;
         };
         let place = Place {
             pen,
@@ -143,36 +148,18 @@ impl Plugin {
             },
         };
         let Watch::Running(watcher) = &*main.threads.watch.borrow() else {
-            return Ok(());
+            return;
         };
-        let looker = watcher.looker();
         let engine = Arc::clone(&self.engine);
-        let around = self.surroundings();
-        let desk = signal::blocked(|| Desk::open(place, engine, looker, &around));
-        let desk = desk.map_err(|error| format!("no thread for the control API: {error}"))?;
+        let desk = Desk::open(place, engine, watcher.looker(), &self.surroundings());
         main.threads.desk.replace(Some(desk));
-        Ok(())
     }
 
-    /// Starts the thread that stores passwords anew, where that is wanted.
-    ///
-    /// # Errors
-    /// One clear line; then it does not run.
-    pub(super) fn renew(&self) -> Result<(), String> {
-        let Some((main, desk)) = self
-            .main()
-            .and_then(|main| Some((main, main.threads.renewal.take()?)))
-        else {
-            return Ok(());
-        };
-        let (engine, around) = (Arc::clone(&self.engine), self.surroundings());
-        let renewer = signal::blocked(|| Renewer::start(desk, engine, &around));
-        let renewer = renewer.map_err(|error| format!("no thread to store passwords: {error}"))?;
-        main.threads.renewer.replace(Some(renewer));
-        Ok(())
-    }
-
-    fn duties(&self) -> Duties {
+    fn duties(&self, main: &Main) -> Duties {
+        let renewal = main.threads.renewal.take();
+        let renewer = renewal
+            .map(|desk| Arc::new(Renewer::new(desk, Arc::clone(&self.engine), signal::start)));
+        main.threads.renewer.replace(renewer.clone());
         let (news, trouble, beat, logins) = (
             Arc::clone(&self.engine),
             Arc::clone(&self.engine),
@@ -181,13 +168,15 @@ impl Plugin {
         );
         let wake = self.wake();
         Duties {
-            enter: signal::give_way,
             news: Box::new(move |what| news.review(what, clock::now().wall)),
             trouble: Box::new(move |why| trouble.source_failed(why, clock::now().wall)),
             beat: Box::new(move || {
                 beat.beat(clock::now());
                 logger::clear();
                 effects::clear();
+                if let Some(renewer) = &renewer {
+                    renewer.look();
+                }
                 if beat.is_to_be_ticked() || logger::waits() {
                     wake();
                 }
@@ -199,6 +188,7 @@ impl Plugin {
     /// Ends all threads and waits for them.
     pub(super) fn close(&self) {
         if let Some(main) = self.main() {
+            main.threads.pulse.take();
             // What is under way there still needs the watcher.
             if let Some(desk) = main.threads.desk.take() {
                 desk.close();

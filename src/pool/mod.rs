@@ -2,7 +2,8 @@
 //!
 //! Must not: know who asks, or what an answer means. A task goes in, an answer comes out, and whoever
 //! waits is woken. The queue is bounded: a full one refuses at once. Tasks are taken by rank and then
-//! by age; one that nobody waits for any more is not begun. A panic in a task answers no.
+//! by age; one that nobody waits for any more is not begun. A panic in a task answers no. Threads come with
+//! the tasks, and go a while after the last.
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
@@ -16,13 +17,13 @@ mod tests;
 mod worker;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::queue::Queue;
 use self::sync::{Condvar, Flag, Mutex, MutexGuard};
 use crate::credential::{Cost, Credential};
+use crate::hand::{Found, Hand, LINGER, Start};
 use crate::secret::Secret;
 use crate::token::Signer;
 
@@ -115,20 +116,20 @@ pub struct Full(pub Task);
 /// What the pool needs from the world around it.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// Called first on each worker's thread.
-    pub enter: fn(),
+    /// Starts a thread.
+    pub start: Start,
     /// Wakes whoever takes the answers. Called until they are taken.
     pub wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// The running workers.
+/// The workers.
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    workers: Vec<Hand>,
 }
 
 struct Shared {
-    queue: Mutex<Queue>,
+    desk: Mutex<Desk>,
     /// A task has come, or it is time to stop.
     arrived: Condvar,
     answers: Mutex<Vec<Answer>>,
@@ -137,63 +138,57 @@ struct Shared {
     /// Whether there are answers: all that an idle round of the broker looks at.
     ready: Flag,
     stopping: Flag,
+    /// Whoever wakes the broker.
+    caller: OnceLock<Hand>,
+}
+
+/// What waits for whom.
+struct Desk {
+    tasks: Queue,
+    /// Workers that wait for a task.
+    idle: usize,
 }
 
 impl Pool {
-    /// Starts the workers, and one thread that wakes.
-    ///
-    /// # Errors
-    /// When the system gives no thread; then none runs.
-    pub fn start(
-        workers: usize,
-        capacity: usize,
-        surroundings: &Surroundings,
-    ) -> std::io::Result<Self> {
-        let pool = Self {
-            shared: Arc::new(Shared::new(capacity)),
-            threads: Mutex::new(Vec::new()),
+    /// A pool of so many workers. No thread runs yet.
+    #[must_use]
+    pub fn new(workers: usize, capacity: usize, around: &Surroundings) -> Self {
+        let shared = Arc::new(Shared::new(capacity));
+        let worker = |number| {
+            let shared = Arc::clone(&shared);
+            let name = format!("doorman-work{number}");
+            Hand::new(&name, around.start, move || worker::run(&shared))
         };
-        match pool.start_threads(workers.max(1), surroundings) {
-            Ok(()) => Ok(pool),
-            Err(error) => {
-                pool.stop();
-                Err(error)
-            }
-        }
+        let workers = (0..workers.max(1)).map(worker).collect();
+        let (its, wake) = (Arc::downgrade(&shared), Arc::clone(&around.wake));
+        shared.caller.get_or_init(|| {
+            Hand::new("doorman-wake", around.start, move || {
+                if let Some(shared) = its.upgrade() {
+                    shared.wake_until_taken(&*wake);
+                }
+            })
+        });
+        Self { shared, workers }
     }
 
-    fn start_threads(&self, workers: usize, around: &Surroundings) -> std::io::Result<()> {
-        for number in 0..workers {
-            let (shared, enter) = (Arc::clone(&self.shared), around.enter);
-            self.thread(format!("doorman-work{number}"), move || {
-                enter();
-                worker::run(&shared);
-            })?;
-        }
-        let (shared, wake) = (Arc::clone(&self.shared), Arc::clone(&around.wake));
-        self.thread("doorman-wake".to_owned(), move || {
-            shared.wake_until_taken(&*wake)
-        })
-    }
-
-    fn thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-        let thread = std::thread::Builder::new().name(name).spawn(run)?;
-        lock(&self.threads).push(thread);
-        Ok(())
-    }
-
-    /// Hands a task in.
+    /// Hands a task in. Where the system gives no thread for it, it waits for the next one, or for its time to be
+    /// over.
     ///
     /// # Errors
     /// When the queue is full.
     pub fn submit(&self, task: Task) -> Result<(), Full> {
-        self.shared.submit(task)
+        if self.shared.submit(task)? == Staff::Short {
+            // Those who are there look once more before they go; the first who is not comes.
+            let mut workers = self.workers.iter();
+            workers.find(|worker| worker.call() == Found::Away);
+        }
+        Ok(())
     }
 
     /// How many tasks wait for a worker.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.queue().len()
+        self.shared.desk().tasks.len()
     }
 
     /// The answers since the last call. One load where there are none.
@@ -206,31 +201,45 @@ impl Pool {
     /// not answered.
     pub fn stop(&self) {
         self.shared.stop();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
-            if thread.join().is_err() {
-                log::error!("a worker ended in a panic");
-            }
+        for hand in self.workers.iter().chain(self.shared.caller.get()) {
+            hand.dismiss();
         }
     }
+}
+
+/// Whether there are workers enough for what waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Staff {
+    Enough,
+    Short,
 }
 
 impl Shared {
     fn new(capacity: usize) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(capacity)),
+            desk: Mutex::new(Desk {
+                tasks: Queue::new(capacity),
+                idle: 0,
+            }),
             arrived: Condvar::new(),
             answers: Mutex::new(Vec::new()),
             answered: Condvar::new(),
             ready: Flag::new(false),
             stopping: Flag::new(false),
+            caller: OnceLock::new(),
         }
     }
 
-    fn submit(&self, task: Task) -> Result<(), Full> {
-        self.queue().push(task).map_err(Full)?;
+    fn submit(&self, task: Task) -> Result<Staff, Full> {
+        let mut desk = self.desk();
+        desk.tasks.push(task).map_err(Full)?;
+        let staff = match desk.tasks.len() > desk.idle {
+            true => Staff::Short,
+            false => Staff::Enough,
+        };
+        drop(desk);
         self.arrived.notify_one();
-        Ok(())
+        Ok(staff)
     }
 
     fn take_answers(&self) -> Vec<Answer> {
@@ -246,59 +255,71 @@ impl Shared {
     fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         // Under the locks, so that nobody is between looking and waiting.
-        drop(self.queue());
+        drop(self.desk());
         self.arrived.notify_all();
         drop(lock(&self.answers));
         self.answered.notify_all();
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        lock(&self.desk)
     }
 
     fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// The next task; waits for one. None when it is time to stop.
+    /// The next task; waits a while for one. None when none came, or when it is time to stop.
     fn next(&self) -> Option<Task> {
-        let mut queue = self.queue();
+        let mut desk = self.desk();
+        let mut is_late = false;
         loop {
             if self.stopping() {
                 return None;
             }
-            if let Some(task) = queue.pop() {
+            if let Some(task) = desk.tasks.pop() {
                 return Some(task);
             }
-            queue = self
-                .arrived
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            if is_late {
+                return None;
+            }
+            desk.idle = desk.idle.saturating_add(1);
+            let waited = self.arrived.wait_timeout(desk, LINGER);
+            let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            desk = woken;
+            desk.idle = desk.idle.saturating_sub(1);
+            is_late = waited.timed_out();
         }
     }
 
     /// The next task, if there is one now.
     fn try_next(&self) -> Option<Task> {
-        self.queue().pop()
+        self.desk().tasks.pop()
     }
 
     fn answer(&self, answer: Answer) {
         let mut answers = lock(&self.answers);
         answers.push(answer);
         self.ready.store(true, Ordering::Release);
+        drop(answers);
         self.answered.notify_one();
+        if let Some(caller) = self.caller.get() {
+            caller.call();
+        }
     }
 
     /// A signal that comes while the broker is between two waits is lost, so it is sent again until
-    /// the answers are taken.
+    /// the answers are taken. Ends when none came for a while.
     fn wake_until_taken(&self, wake: &(dyn Fn() + Send + Sync)) {
         let mut answers = lock(&self.answers);
         while !self.stopping() {
             if answers.is_empty() {
-                answers = self
-                    .answered
-                    .wait(answers)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let waited = self.answered.wait_timeout(answers, LINGER);
+                let (woken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                answers = woken;
+                if waited.timed_out() && answers.is_empty() {
+                    return;
+                }
                 continue;
             }
             drop(answers);

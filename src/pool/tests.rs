@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 use crate::config::CostLimits;
 use crate::credential::{Recipe, Salt, hash};
+use crate::hand::test::{eventually, plainly};
 use crate::lanes;
 
 /// Longer than anything here takes.
@@ -23,12 +24,12 @@ impl Heard {
         let (wake, woken) = channel();
         let wake = Mutex::new(wake);
         let around = Surroundings {
-            enter: || {},
+            start: plainly,
             wake: Arc::new(move || {
                 lock(&wake).send(()).ok();
             }),
         };
-        let pool = Pool::start(workers, capacity, &around).unwrap();
+        let pool = Pool::new(workers, capacity, &around);
         Self { pool, woken }
     }
 
@@ -253,9 +254,42 @@ fn the_end_waits_for_what_is_under_way_and_for_nothing_else() {
         drop(held);
     });
     assert_eq!(heard.pool.waiting(), 48);
-    assert!(lock(&heard.pool.threads).is_empty());
     // And again is nothing.
     heard.pool.stop();
+    assert!(hands(&heard.pool).all(|hand| hand.call() == Found::Nobody));
+}
+
+fn hands(pool: &Pool) -> impl Iterator<Item = &Hand> {
+    pool.workers.iter().chain(pool.shared.caller.get())
+}
+
+#[test]
+fn threads_come_with_the_tasks_and_go_when_nothing_comes() {
+    let heard = Heard::start(2, 100);
+    for ticket in 0..2 {
+        assert!(
+            hands(&heard.pool).all(Hand::is_away),
+            "nobody is there for nothing"
+        );
+        let held = heard.hold_up(ticket);
+        let here = || hands(&heard.pool).filter(|hand| !hand.is_away()).count();
+        assert_eq!(here(), 1, "one worker for one task, and nobody to wake yet");
+        drop(held);
+        assert_eq!(heard.answers(1), [(ticket, None)]);
+        assert!(eventually(|| here() == 0), "they go");
+    }
+}
+
+#[test]
+fn a_worker_that_waits_takes_the_next_task_and_no_other_comes() {
+    let heard = Heard::start(2, 100);
+    for ticket in 0..20 {
+        submit(&heard.pool, task(ticket, Rank::Known, nothing()));
+        assert_eq!(heard.answers(1), [(ticket, None)]);
+        let idle = || heard.pool.shared.desk().idle;
+        assert!(eventually(|| idle() > 0), "it waits for more");
+    }
+    assert!(heard.pool.workers[1].is_away());
 }
 
 #[test]

@@ -16,19 +16,17 @@ use crate::secret::Secret;
 /// Iterations from one look at the queue to the next: about a millisecond.
 const SLICE: u32 = 1_500;
 
-/// Runs until it is time to stop. A panic answers no to what was under way, and the work goes on.
+/// Runs until no task has come for a while, or it is time to stop. A panic answers no to what was under way, and
+/// the work goes on.
 pub(super) fn run(shared: &Arc<Shared>) {
-    while !shared.stopping() {
-        let mut bench = Bench::default();
-        let ended = std::thread::scope(|scope| scope.spawn(|| bench.run(shared)).join());
-        if ended.is_err() {
-            log::error!("verifying a password or a token failed; it is refused");
-            for task in bench.under_way {
-                shared.answer(Answer {
-                    ticket: task.ticket,
-                    fits: None,
-                });
-            }
+    let mut bench = Bench::default();
+    while std::thread::scope(|scope| scope.spawn(|| bench.run(shared)).join()).is_err() {
+        log::error!("verifying a password or a token failed; it is refused");
+        for task in std::mem::take(&mut bench).under_way {
+            shared.answer(Answer {
+                ticket: task.ticket,
+                fits: None,
+            });
         }
     }
 }

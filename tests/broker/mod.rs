@@ -44,6 +44,7 @@ mod scram_live;
 mod startup;
 mod stock;
 mod switched;
+mod threads;
 mod waiting;
 
 pub use self::access_compared::Dice;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::accounts::line;
 use super::conf::conf;
-use crate::support::{Answer, Broker, Connect, PATIENCE, Protocol, eventually, for_each_broker};
+use crate::support::{Answer, Broker, Connect, PATIENCE, Protocol, for_each_broker};
 
 #[test]
 fn options_that_are_wrong_stop_the_broker_with_what_is_accepted() {
@@ -180,89 +180,6 @@ fn the_first_source_that_knows_a_username_answers() {
     });
 }
 
-#[test]
-fn a_broker_ends_in_order_and_takes_the_watcher_with_it() {
-    for_each_broker(|startup| {
-        let mut broker = startup
-            .file("users", line("ann", "pw"))
-            .start(&conf(&["password_file {dir}/users", "database {dir}/db"]));
-        let tasks = format!("/proc/{}/task", broker.pid());
-        let names = || {
-            let tasks = fs::read_dir(&tasks).unwrap().flatten();
-            let names = tasks.map(|task| fs::read_to_string(task.path().join("comm")));
-            names.map(Result::unwrap_or_default).collect::<String>()
-        };
-        // A thread names itself, a moment after it was started.
-        assert!(eventually(PATIENCE, || names().contains("doorman-watch")));
-        // Every signal is blocked in it: a SIGHUP there would be lost to the broker.
-        for task in fs::read_dir(&tasks).unwrap().flatten() {
-            let status = fs::read_to_string(task.path().join("status")).unwrap();
-            if status.starts_with("Name:\tdoorman-watch") {
-                let blocked = status
-                    .lines()
-                    .find_map(|line| line.strip_prefix("SigBlk:\t"));
-                let mask = u64::from_str_radix(blocked.unwrap(), 16).unwrap();
-                assert_eq!(
-                    mask & HUP_INT_USR1_USR2_TERM,
-                    HUP_INT_USR1_USR2_TERM,
-                    "{status}"
-                );
-            }
-        }
-        assert_eq!(broker.stop().code(), Some(0));
-    });
-}
-
-#[test]
-fn threads_of_ours_take_no_core_from_the_brokers() {
-    for_each_broker(|startup| {
-        let broker = startup.start(&conf(&[
-            "database {dir}/db",
-            "database_roles true",
-            "auto_init false",
-        ]));
-        let tasks = format!("/proc/{}/task", broker.pid());
-        // Name, niceness and policy of each.
-        let all = || -> Vec<[String; 3]> {
-            let tasks = fs::read_dir(&tasks).unwrap().flatten();
-            let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-            stats.map(|stat| of_thread(&stat)).collect()
-        };
-        let gives_way = |name: &str| {
-            let is_it = |thread: &[String; 3]| thread[0].starts_with(name);
-            let all = all();
-            let mut those = all.iter().filter(|thread| is_it(thread)).peekable();
-            those.peek().is_some() && those.all(|thread| thread[1..] == ["10", BATCH])
-        };
-        let workers = broker.tree().is_2_1().then_some("doorman-work");
-        for name in ["doorman-watch", "doorman-control"]
-            .into_iter()
-            .chain(workers)
-        {
-            // It says so itself, a moment after it was started.
-            assert!(eventually(PATIENCE, || gives_way(name)), "{:?}", all());
-        }
-        let [_, niceness, policy] = of_thread(&fs::read_to_string("/proc/self/stat").unwrap());
-        let main = fs::read_to_string(format!("{tasks}/{}/stat", broker.pid())).unwrap();
-        assert_eq!(
-            of_thread(&main)[1..],
-            [niceness, policy],
-            "as it was started"
-        );
-    });
-}
-
-/// Name, niceness and policy of `/proc/PID/stat`.
-fn of_thread(stat: &str) -> [String; 3] {
-    let (before, after) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = after.split_whitespace().collect();
-    let (_, name) = before.split_once('(').unwrap();
-    // The nineteenth and the forty-first, of which the third comes first.
-    [name, fields[16], fields[38]].map(str::to_owned)
-}
-
-const BATCH: &str = "3";
-
 /// In a process with threads, the kernel has whoever opens the 256th, 512th … descriptor wait.
 #[test]
 fn the_table_of_descriptors_is_as_large_as_it_may_get() {
@@ -304,5 +221,3 @@ fn newer_brokers_are_told_our_name() {
         }
     });
 }
-
-const HUP_INT_USR1_USR2_TERM: u64 = 1 | 1 << 1 | 1 << 9 | 1 << 11 | 1 << 14;

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 use crate::credential::Credential;
+use crate::hand::test::plainly;
 use crate::pool::{Rank, Step, Task, TicketId};
 use crate::secret::Secret;
 
@@ -64,12 +65,12 @@ impl House {
         let (wake, woken) = channel();
         let wake = Mutex::new(wake);
         let around = Surroundings {
-            enter: || {},
+            start: plainly,
             wake: Arc::new(move || {
                 lock(&wake).send(()).ok();
             }),
         };
-        engine.start_workers(&config, &around).unwrap();
+        engine.take_workers(&config, &around);
         Self {
             engine,
             held,
