@@ -31,7 +31,7 @@ struct OpenSsl {
 static OPENSSL: OnceCell<Option<OpenSsl>> = OnceCell::new();
 
 /// What a client has shown, as far as anybody wants to know.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shows {
     /// No certificate.
     Nothing,

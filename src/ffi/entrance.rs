@@ -22,8 +22,9 @@ use crate::verdict::{Reason, Verdict};
 #[derive(Default)]
 pub(super) struct Entrance {
     turned_out: RefCell<HashMap<ClientPtr, Reason>>,
-    /// For the rest of a round: the broker still asks about the will of whoever has gone, and about its
-    /// subscriptions, and may still have its TLS connection then.
+    /// For the rest of a round the broker still asks about the will of whoever has gone, and about its
+    /// subscriptions, and may still have its TLS connection then. Whoever might not be in stays here, for a
+    /// will that waits, until its memory is somebody else's.
     gone: RefCell<HashMap<ClientPtr, Gone>>,
     /// 2.0.11 with per_listener_settings never comes to the end of a round.
     has_rounds: Cell<bool>,
@@ -31,26 +32,75 @@ pub(super) struct Entrance {
     is_watched: Cell<bool>,
 }
 
-/// Whoever has gone, by its names: its memory may be another's by now.
-struct Gone {
-    client_id: Option<CString>,
-    username: Option<CString>,
-    /// Why it had to go, if it had to.
-    reason: Option<Reason>,
+/// Who wants something.
+pub(super) enum Met {
+    /// Somebody who may be in.
+    In,
+    /// Somebody who has gone, and might be in. Its memory is another's next.
+    Gone,
+    /// Somebody who may not, or might not have been.
+    Out(Reason),
 }
 
-impl Gone {
-    fn of(api: &Api, client: ClientPtr, reason: Option<Reason>) -> Self {
+/// Whoever has gone, by what it was judged by: its memory may be another's by now.
+struct Gone {
+    looks: Looks,
+    was: Was,
+    /// A client has one will, and nothing else to say.
+    has_spoken: bool,
+    /// The round is over.
+    is_late: bool,
+}
+
+/// What there is to be seen of a client.
+#[derive(PartialEq, Eq)]
+struct Looks {
+    client_id: Option<CString>,
+    username: Option<CString>,
+    address: Option<CString>,
+    shows: Shows,
+}
+
+/// What was known of somebody who has gone.
+#[derive(Clone, Copy)]
+enum Was {
+    /// It was met, and this is why it had to go, if it had to.
+    Met(Option<Reason>),
+    /// Nothing: 2.0 told of it nowhere, and it wanted nothing.
+    Unmet,
+}
+
+impl Looks {
+    fn of(api: &Api, client: ClientPtr, shows: Shows) -> Self {
         Self {
             client_id: event::owned(event::client_id(api, client)),
             username: event::owned(event::username(api, client)),
-            reason,
+            address: event::owned(event::address_of(api, client)),
+            shows,
         }
     }
+}
 
-    fn is(&self, api: &Api, client: ClientPtr) -> bool {
-        let now = Self::of(api, client, None);
-        (&self.client_id, &self.username) == (&now.client_id, &now.username)
+impl Gone {
+    /// Whether somebody who looks like this, and wants this, may still be it. 2.0.11 takes the TLS connection
+    /// away before it asks about the will.
+    fn may_be(&mut self, mut looks: Looks, access: c_int, is_nested: bool) -> bool {
+        if looks.shows == Shows::Nothing {
+            looks.shows.clone_from(&self.looks.shows);
+        } else if self.is_late {
+            return false;
+        }
+        let may_want = match access {
+            abi::MOSQ_ACL_WRITE => !std::mem::replace(&mut self.has_spoken, true),
+            abi::MOSQ_ACL_READ => true,
+            // Looked at again while it is ended.
+            _ => is_nested,
+        };
+        may_want && self.looks == looks
+    }
+
+    fn might_be_in(&self) -> bool {
+        matches!(self.was, Was::Met(None))
     }
 }
 
@@ -58,7 +108,10 @@ impl Entrance {
     /// A round begins.
     pub(super) fn round(&self) {
         self.has_rounds.set(true);
-        self.gone.borrow_mut().clear();
+        self.gone.borrow_mut().retain(|_, gone| {
+            gone.is_late = true;
+            !gone.might_be_in()
+        });
     }
 
     /// The client has gone, or is another one.
@@ -153,31 +206,70 @@ impl Plugin {
     }
 
     /// Whoever has a certificate and is not known wants something: 2.0 told of it nowhere, and 2.1 shows it
-    /// what has been kept for it before it tells. None where it may stay.
-    pub(super) fn meet(&self, main: &Main, client: ClientPtr) -> Option<Reason> {
+    /// what has been kept for it before it tells.
+    pub(super) fn meet(&self, main: &Main, client: ClientPtr, access: c_int) -> Met {
         let entrance = &main.entrance;
         if main.connections.borrow().number(client).is_none() {
-            let gone = entrance.gone.borrow();
-            if let Some(gone) = gone.get(&client).filter(|gone| gone.is(self.api, client)) {
-                return gone.reason;
+            if let Some(met) = self.meet_gone(main, client, access) {
+                return met;
             }
-            drop(gone);
             let shows = certificate::of(self.api, client, self.engine.reads_certificates());
             if !matches!(shows, Shows::Nothing) {
                 self.enter(main, client, &shows);
             }
         }
-        entrance.reason(client)
+        entrance.reason(client).map_or(Met::In, Met::Out)
+    }
+
+    /// The same of whoever has just gone, which is judged now if nobody has.
+    fn meet_gone(&self, main: &Main, client: ClientPtr, access: c_int) -> Option<Met> {
+        let entrance = &main.entrance;
+        let mut gone = entrance.gone.borrow_mut().remove(&client)?;
+        let shows = certificate::of(self.api, client, self.engine.reads_certificates());
+        let looks = Looks::of(self.api, client, shows);
+        if !gone.may_be(looks, access, main.callbacks().is_nested()) {
+            return None;
+        }
+        let reason = match gone.was {
+            Was::Met(reason) => reason,
+            Was::Unmet => {
+                self.enter(main, client, &gone.looks.shows);
+                let reason = entrance.reason(client);
+                self.forget(main, client);
+                reason
+            }
+        };
+        gone.was = Was::Met(reason);
+        entrance.gone.borrow_mut().insert(client, gone);
+        Some(reason.map_or(Met::Gone, Met::Out))
     }
 
     /// The client goes: what is asked about it from now on is about nobody who is in.
     pub(super) fn leaves(&self, main: &Main, client: ClientPtr) {
+        // Nobody can look for whoever came by a key when its key is forgotten.
+        self.meet_keyed(main, client.as_ptr());
         let entrance = &main.entrance;
         let reason = entrance.reason(client);
-        let has_tls = || !matches!(certificate::of(self.api, client, false), Shows::Nothing);
-        if entrance.has_rounds.get() && (reason.is_some() || has_tls()) {
-            let gone = Gone::of(self.api, client, reason);
-            entrance.gone.borrow_mut().insert(client, gone);
+        let shows = certificate::of(self.api, client, self.engine.reads_certificates());
+        let is_known = main.connections.borrow().number(client).is_some();
+        let mut gone = entrance.gone.borrow_mut();
+        if !entrance.has_rounds.get() {
+            gone.retain(|_, gone| !gone.might_be_in());
+        }
+        if reason.is_some() || shows != Shows::Nothing {
+            let one = Gone {
+                looks: Looks::of(self.api, client, shows),
+                was: if is_known {
+                    Was::Met(reason)
+                } else {
+                    Was::Unmet
+                },
+                has_spoken: false,
+                is_late: false,
+            };
+            gone.insert(client, one);
+        } else if is_known {
+            gone.remove(&client);
         }
     }
 

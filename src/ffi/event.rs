@@ -350,7 +350,7 @@ pub(super) fn client_id(api: &Api, client: ClientPtr) -> *const c_char {
     unsafe { (api.client_id)(client.as_ptr()) }
 }
 
-fn address_of(api: &Api, client: ClientPtr) -> *const c_char {
+pub(super) fn address_of(api: &Api, client: ClientPtr) -> *const c_char {
     // SAFETY: as for the id.
     unsafe { (api.client_address)(client.as_ptr()) }
 }

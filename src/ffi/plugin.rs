@@ -11,7 +11,7 @@ use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
 use super::callback::Purpose;
 use super::connections::Connections;
-use super::entrance::Entrance;
+use super::entrance::{Entrance, Met};
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
 use super::recall::{self, Recall};
@@ -323,15 +323,15 @@ impl Plugin {
         if let Some(main) = main {
             self.meet_keyed(main, event.client);
         }
-        let meet = |client| main.and_then(|main| self.meet(main, client));
+        let meet = |client| main.map_or(Met::In, |main| self.meet(main, client, event.access));
         let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
         let permit = match (recall, recall::passing(event.access)) {
             (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to, meet)?,
             (Some(_), None) | (None, _) => {
                 let access = event::acl_check(self.api, event)?;
                 match meet(ClientPtr::new(event.client)?) {
-                    Some(reason) => self.engine.turned_out(&access, reason),
-                    None => self.engine.may(&access),
+                    Met::Out(reason) => self.engine.turned_out(&access, reason),
+                    Met::In | Met::Gone => self.engine.may(&access),
                 }
             }
         };

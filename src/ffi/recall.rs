@@ -9,11 +9,12 @@ use hashbrown::HashMap;
 
 use super::abi;
 use super::broker::{Api, ClientPtr};
+use super::entrance::Met;
 use super::event;
 use crate::engine::{Engine, Memory, Seat};
 use crate::policy::Asker;
 use crate::request::{Passage, Passing};
-use crate::verdict::{Permit, Reason};
+use crate::verdict::Permit;
 
 /// What is remembered.
 #[derive(Default)]
@@ -31,7 +32,7 @@ impl Recall {
         engine: &Engine,
         event: &abi::mosquitto_evt_acl_check,
         to: Passing,
-        meet: impl FnOnce(ClientPtr) -> Option<Reason>,
+        meet: impl FnOnce(ClientPtr) -> Met,
     ) -> Option<Permit> {
         let client = ClientPtr::new(event.client)?;
         let topic = event::bytes(event, Some(event.topic))?;
@@ -60,17 +61,22 @@ impl Recall {
         engine: &Engine,
         (event, client): (&abi::mosquitto_evt_acl_check, ClientPtr),
         passage: Passage,
-        meet: impl FnOnce(ClientPtr) -> Option<Reason>,
+        meet: impl FnOnce(ClientPtr) -> Met,
     ) -> Option<Permit> {
         let access = event::acl_check(api, event)?;
-        if let Some(reason) = meet(client) {
-            return Some(engine.turned_out(&access, reason));
-        }
+        let stays = match meet(client) {
+            Met::In => true,
+            Met::Gone => false,
+            Met::Out(reason) => return Some(engine.turned_out(&access, reason)),
+        };
         let mut seat = Seat::of(Asker {
             client_id: access.client_id,
             username: access.username,
         });
         let permit = engine.may_again(passage, &mut seat, &mut self.memory);
+        if !stays {
+            return Some(permit);
+        }
         // The broker does not tell of every session's end.
         if self.seats.len() >= MOST
             && let Some(some) = self.seats.keys().next().copied()

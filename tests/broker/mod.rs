@@ -46,6 +46,7 @@ mod stock;
 mod switched;
 mod threads;
 mod waiting;
+mod wills;
 
 pub use self::access_compared::Dice;
 pub use self::elsewhere::by_certificate;
