@@ -54,8 +54,8 @@ impl Cost {
 
 const BCRYPT: u32 = 10;
 
-/// 19 MiB twice.
-const ARGON2: u64 = 38_912;
+/// The least of its five figures: 7 MiB five times.
+const ARGON2: u64 = 35_840;
 
 /// The least of its figures: 2^13 by 8 by 10.
 const SCRYPT: u64 = 655_360;
@@ -64,9 +64,10 @@ const SCRYPT: u64 = 655_360;
 mod tests {
     use super::*;
     use crate::config::CostLimits;
+    use crate::credential::cost::{Bytes, Digest, Readings};
     use crate::credential::{Salt, hash};
     use crate::mechanism::Mechanism;
-    use crate::model::{Scheme, StoredCredential};
+    use crate::model::{SaltPlace, Scheme, StoredCredential};
 
     fn renewal(stored: &StoredCredential, rehash: Rehash) -> Option<Recipe> {
         let limits = CostLimits {
@@ -101,8 +102,8 @@ mod tests {
         for weak in [
             made(Recipe::Pbkdf2Sha512 { iterations: 4_999 }),
             made(Recipe::Argon2id {
-                memory_kib: 19_455,
-                passes: 2,
+                memory_kib: 7_167,
+                passes: 5,
                 lanes: 1,
             }),
             marked("$2b$04$PTNkttFed1uDPJ10bWXqGOq/3ieu2yA/mMar0bKYfSrNTWW3bfmqW"),
@@ -115,6 +116,77 @@ mod tests {
         for strong in [made(ANEW), made(Recipe::ARGON2ID)] {
             assert_eq!(renewal(&strong, Rehash::Weaker), None);
         }
+    }
+
+    #[test]
+    fn no_figure_of_owasp_for_argon2_is_weaker_and_what_is_just_below_the_least_is() {
+        let argon2 = |memory_kib, passes| {
+            renewal(
+                &made(Recipe::Argon2id {
+                    memory_kib,
+                    passes,
+                    lanes: 1,
+                }),
+                Rehash::Weaker,
+            )
+        };
+        for (memory_kib, passes) in [
+            (47_104, 1),
+            (19_456, 2),
+            (12_288, 3),
+            (9_216, 4),
+            (7_168, 5),
+        ] {
+            assert_eq!(argon2(memory_kib, passes), None, "{memory_kib} {passes}");
+        }
+        for (memory_kib, passes) in [(35_839, 1), (17_919, 2), (7_167, 5), (7_168, 4)] {
+            assert_eq!(
+                argon2(memory_kib, passes),
+                Some(ANEW),
+                "{memory_kib} {passes}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_threshold_has_two_sides() {
+        let pbkdf2 = |iterations| Cost::Pbkdf2 {
+            digest: Digest::Sha256,
+            iterations,
+            output: 32,
+            readings: Readings::One,
+        };
+        let sha_crypt = |rounds| Cost::ShaCrypt {
+            digest: Digest::Sha512,
+            rounds,
+            salt: 16,
+        };
+        let bcrypt = |cost| Cost::Bcrypt {
+            cost,
+            bytes: Bytes::Unsigned,
+        };
+        let scrypt = |log_n, r, p| Cost::Scrypt {
+            log_n,
+            r,
+            p,
+            output: 32,
+        };
+        for (weaker, enough) in [
+            (pbkdf2(4_999), pbkdf2(5_000)),
+            (sha_crypt(4_999), sha_crypt(5_000)),
+            (bcrypt(9), bcrypt(10)),
+            (scrypt(17, 4, 1), scrypt(17, 8, 1)),
+            (scrypt(13, 8, 9), scrypt(13, 8, 10)),
+            (scrypt(14, 8, 4), scrypt(14, 8, 5)),
+        ] {
+            assert!(weaker.is_weaker(5_000), "{weaker:?}");
+            assert!(!enough.is_weaker(5_000), "{enough:?}");
+        }
+        let plain = Cost::Plain {
+            digest: Digest::Sha512,
+            place: SaltPlace::Suffix,
+        };
+        assert!(plain.is_weaker(0));
     }
 
     #[test]
