@@ -249,18 +249,13 @@ impl fmt::Debug for KeyId {
 /// # Errors
 /// Where there is none that can be used, or something that belongs elsewhere.
 pub fn public_keys(bytes: &[u8]) -> Result<Vec<Key>, KeysError> {
-    let has = |what: &str| {
-        bytes
-            .windows(what.len())
-            .any(|part| part == what.as_bytes())
-    };
-    if has("PRIVATE KEY-----") {
+    if has(bytes, "PRIVATE KEY-----") {
         return Err(KeysError::Private);
     }
-    if has("BEGIN CERTIFICATE-----") {
+    if has(bytes, "BEGIN CERTIFICATE-----") {
         return Err(KeysError::Certificate);
     }
-    if has("-----BEGIN ") {
+    if has(bytes, "-----BEGIN ") {
         return pem(bytes);
     }
     match bytes.trim_ascii_start().first() {
@@ -284,13 +279,27 @@ pub fn published_keys(bytes: &[u8]) -> Result<Vec<Key>, KeysError> {
 pub fn secret_key(bytes: &[u8]) -> Result<Vec<Key>, KeysError> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    let begins = |with: &[u8]| bytes.starts_with(with);
-    let is_der = SubjectPublicKeyInfoRef::from_der(bytes).is_ok();
-    if begins(b"-----BEGIN ") || begins(b"{") || begins(b"ssh-") || is_der {
+    if is_public(bytes) {
         return Err(KeysError::Public);
     }
     let material = Material::shared(bytes.to_vec()).ok_or(KeysError::Short)?;
     Ok(vec![Key::new(None, None, material)])
+}
+
+/// Whether something is a key that others have too, in any form that it may have been saved in: PEM with text in
+/// front, JSON, a line of OpenSSH or bytes.
+fn is_public(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = text.trim_ascii_start();
+    let mut begins = PUBLIC.iter().map(|form| form.as_bytes());
+    has(bytes, "-----BEGIN ")
+        || begins.any(|form| text.starts_with(form))
+        || SubjectPublicKeyInfoRef::from_der(bytes).is_ok()
+}
+
+fn has(bytes: &[u8], what: &str) -> bool {
+    let mut parts = bytes.windows(what.len());
+    parts.any(|part| part == what.as_bytes())
 }
 
 fn pem(bytes: &[u8]) -> Result<Vec<Key>, KeysError> {
@@ -425,6 +434,9 @@ const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const ED25519_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// How JSON begins, and the public keys of OpenSSH.
+const PUBLIC: [&str; 4] = ["{", "ssh-", "ecdsa-", "sk-"];
 
 /// As long as the shortest hash (RFC 7518, section 3.2).
 const SHORTEST_SECRET: usize = 32;

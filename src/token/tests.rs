@@ -253,6 +253,28 @@ fn a_public_key_is_never_a_secret() {
         .decode(pem)
         .unwrap();
     assert_eq!(secret_key(&der).unwrap_err(), KeysError::Public);
+    let pem = &vectors.keys["rsa.pem"];
+    let rest = "A".repeat(64);
+    for public in [
+        format!("Subject: CN=issuer\n{pem}"),
+        format!("\u{feff}{pem}"),
+        format!("\r\n{pem}"),
+        format!("\n \t{HS}"),
+        format!("\u{feff}{HS}"),
+        format!("\u{feff}\n{HS}"),
+        format!("ssh-ed25519 {rest} joe"),
+        format!(" ssh-rsa {rest}"),
+        format!("ecdsa-sha2-nistp256 {rest} joe"),
+        format!("sk-ssh-ed25519@openssh.com {rest}"),
+        format!("sk-ecdsa-sha2-nistp256@openssh.com {rest}"),
+    ] {
+        let secret = secret_key(public.as_bytes());
+        assert_eq!(secret.unwrap_err(), KeysError::Public, "{public}");
+    }
+    // What only holds such a word is somebody's secret.
+    for secret in [format!("my-ssh-{rest}"), format!("BEGIN {rest}"), rest] {
+        assert!(secret_key(secret.as_bytes()).is_ok(), "{secret}");
+    }
 }
 
 #[test]
