@@ -416,6 +416,8 @@ impl Engine {
     /// anybody else needs one.
     fn without_password(&self, connect: &Connect<'_>, found: &Found, now: Timestamp) -> Verdict {
         match &found.account {
+            // It may be that of a token, which nobody kept: who takes it up has to show one.
+            None if connect.client.restored && self.lets_in_without_account() => Verdict::Allow,
             None => self.unknown_now(),
             Some(account) if !connect.client.restored && !self.is_kept(connect, account) => {
                 Verdict::Deny(Reason::NoPassword)

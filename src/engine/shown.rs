@@ -425,6 +425,12 @@ impl Engine {
         }
     }
 
+    /// Whether whoever has a token needs no account.
+    pub(super) fn lets_in_without_account(&self) -> bool {
+        let tokens = self.tokens.as_ref();
+        tokens.is_some_and(|tokens| !tokens.wanted.needs_account)
+    }
+
     /// Whether the broker asks again for a client that is in by a token which still counts.
     fn is_still_in(&self, connect: &Connect<'_>, username: &str, now: Now) -> bool {
         let connection = connect.client.connection;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use mosquitto_doorman::admin::{Change, Command};
 
-use super::accounts::{account, change, database, name, set};
+use super::accounts::{account, change, database, lines, name, set};
 use super::conf::patient;
 use super::control_compared::Admin;
 use super::jwt::{REFUSED, show, with_issuer};
@@ -369,6 +369,65 @@ fn a_reload_drops_nobody_whose_token_is_good() {
         kept.clean = false;
         let mut ann = kept.accepted(broker.port());
         assert!(matches!(ann.receive(PATIENCE), Event::Publish { .. }));
+    });
+}
+
+/// After a restart nobody knows any more whether a session was one of a token.
+#[test]
+fn a_session_without_an_account_outlives_a_restart_and_a_reload_where_tokens_need_none() {
+    for_each_broker(|startup| {
+        let tree = startup.tree().clone();
+        for (accounts, is_kept) in [("optional", true), ("required", false)] {
+            let startup = Broker::of(&tree);
+            let issuer = Issuer::in_dir(startup.dir());
+            let both = lines(&[("ann", "pw"), ("carol", "pw")]);
+            let file = startup.dir().join("users");
+            let startup = startup.file("users", &both);
+            let options = [
+                "password_file {dir}/users",
+                "unknown_user deny",
+                "log_logins all",
+                "jwt_key_file {dir}/issuer/p256.pem",
+                &format!("jwt_accounts {accounts}"),
+            ];
+            let persistence = "persistence true\npersistence_location {dir}/\n";
+            let mut broker = startup.start(&(patient(&options) + persistence));
+            let kept = |who: &str| {
+                let mut connect = by(&signed(&issuer, who, r#""exp": 600"#), who).persistent();
+                connect.clean = false;
+                connect
+            };
+            for who in ["ann", "carol"] {
+                let mut client = kept(who).accepted(broker.port());
+                assert_eq!(client.subscribe("news", 1), 1);
+                client.disconnect();
+            }
+            fs::write(&file, lines(&[("ann", "pw")])).unwrap();
+            broker.restart();
+            let mark = broker.log_end();
+            broker.sighup();
+            let login = "address=- listener=- username=\"carol\" client_id=\"carol\"";
+            let told = match is_kept {
+                true => format!("allowed {login}"),
+                false => format!("refused reason=unknown_user {login}"),
+            };
+            broker.wait_for_log_after(mark, &told, PATIENCE);
+            // Without a token it is taken up by nobody.
+            let bare = Connect::new(Protocol::V5).client_id("carol");
+            assert_eq!(bare.username("carol").answer(broker.port()), REFUSED);
+            fs::write(&file, &both).unwrap();
+            let there = |who: &str| {
+                let mut client = None;
+                assert!(eventually(PATIENCE, || {
+                    let (one, answer) = kept(who).open(broker.port());
+                    client = Some(one);
+                    answer == Answer::Accepted
+                }));
+                client.unwrap().connack().first() == Some(&1)
+            };
+            assert!(there("ann"));
+            assert_eq!(there("carol"), is_kept, "{accounts}");
+        }
     });
 }
 
