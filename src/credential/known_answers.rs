@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
+use crate::config::Rehash;
 use crate::model::{EmqxDigest, SaltPlace};
 
 const LIMITS: CostLimits = CostLimits::STANDARD;
@@ -64,6 +65,28 @@ fn scheme(name: &str) -> Scheme {
         "emqx_sha512_suffix" => Scheme::Emqx(EmqxDigest::Sha512, SaltPlace::Suffix),
         _ => panic!("unknown scheme {name}"),
     }
+}
+
+#[test]
+fn every_family_has_what_is_weaker_and_is_stored_anew() {
+    let mut families = std::collections::BTreeMap::new();
+    for Vector { stored, .. } in vectors() {
+        let credential = Credential::parse(&stored, &LIMITS).unwrap();
+        let family = match credential.cost {
+            Cost::Pbkdf2 { .. } if matches!(credential.form, Form::Keys { .. }) => "SCRAM",
+            Cost::Pbkdf2 { .. } => "PBKDF2",
+            Cost::Argon2 { .. } => "Argon2",
+            Cost::Bcrypt { .. } => "bcrypt",
+            Cost::Scrypt { .. } => "scrypt",
+            Cost::ShaCrypt { .. } => "SHA-crypt",
+            Cost::Plain { .. } => "one hash",
+        };
+        let anew = credential.renewal(Rehash::Weaker, 1_000_000).is_some();
+        *families.entry(family).or_insert(false) |= anew;
+        assert_eq!(credential.renewal(Rehash::Off, 1_000_000), None);
+    }
+    assert_eq!(families.len(), 7, "{families:?}");
+    assert!(families.values().all(|anew| *anew), "{families:?}");
 }
 
 #[test]
