@@ -93,6 +93,14 @@ impl Courier {
         let user = request.user.as_ref().map(AccountName::as_str);
         let token_roles = &request.token_roles;
         let token_roles = (!token_roles.is_empty()).then(|| json!(token_roles));
+        let mut token_acl = serde_json::Map::new();
+        for (list, topic) in request.token_acl.topics() {
+            let list = token_acl.entry(list).or_insert_with(|| json!([]));
+            list.as_array_mut()
+                .into_iter()
+                .for_each(|list| list.push(topic.into()));
+        }
+        let token_acl = (!token_acl.is_empty()).then_some(Value::Object(token_acl));
         let fields = [
             ("action", Some(json!(request.action))),
             ("topic", Some(json!(request.topic))),
@@ -100,6 +108,7 @@ impl Courier {
             ("username", user.map(Value::from)),
             ("clientid", request.client_id.as_deref().map(Value::from)),
             ("tokenroles", token_roles),
+            ("tokenacl", token_acl),
             ("qos", request.qos.map(|qos| qos.number().into())),
             ("retain", request.retain.then_some(Value::Bool(true))),
             ("payloadsize", request.payload.map(Value::from)),

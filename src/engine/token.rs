@@ -16,10 +16,7 @@ use super::standing::{ByToken, Says};
 use super::{Engine, lock};
 use crate::config::{Config, Jwt};
 use crate::model::Account;
-use crate::policy::{
-    AclType, Asker, Assignment, Compiler, Defaults, Holder, Permission, Priority, Rights,
-    RoleDefinition, Rule, WildcardSubscriptions, Window,
-};
+use crate::policy::{Asker, Compiler, Rights};
 use crate::request::Connect;
 use crate::show;
 use crate::store::token_keys::{self, TokenKeys};
@@ -78,39 +75,9 @@ impl Tokens {
 
     /// What a token allows by itself.
     pub(super) fn rights(&self, acl: &Acl, now: Timestamp) -> Result<Arc<Rights>, Fault> {
-        let rule = |acl_type, filter: &str| {
-            Rule::new(acl_type, Permission::Allow, filter).map_err(|_| Fault::Acl)
-        };
-        let mut rules = Vec::new();
-        for filter in &acl.publish {
-            rules.push(rule(AclType::PublishClientSend, filter)?);
-        }
-        for filter in &acl.subscribe {
-            for acl_type in [
-                AclType::SubscribePattern,
-                AclType::UnsubscribePattern,
-                AclType::PublishClientReceive,
-            ] {
-                rules.push(rule(acl_type, filter)?);
-            }
-        }
-        let definition = RoleDefinition {
-            name: "token".into(),
-            rules,
-            wildcard_subscriptions: WildcardSubscriptions::Allow,
-            window: Window::default(),
-            admin_prefix: None,
-        };
         let mut compiler = lock(&self.compiler);
-        let role = compiler.role(definition).map_err(|_| Fault::Acl)?;
-        let holder = Holder {
-            roles: vec![Assignment {
-                role,
-                priority: Priority::MEMBER,
-            }],
-            groups: Vec::new(),
-        };
-        Ok(compiler.rights(&holder, Defaults::DENY, now))
+        let rights = compiler.listed(&acl.publish, &acl.subscribe, now);
+        rights.map_err(|_| Fault::Acl)
     }
 
     /// Tells of a role that nobody has, once.

@@ -21,6 +21,7 @@ mod explain;
 mod grant;
 mod index;
 pub mod lint;
+mod listed;
 #[cfg(test)]
 pub(crate) mod naive;
 mod part;
@@ -45,6 +46,7 @@ pub use self::difference::Loss;
 pub use self::explain::{Candidate, Explanation, Say};
 pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
 pub use self::index::WildcardSubscriptions;
+pub use self::listed::ListError;
 pub use self::part::{Again, PartId};
 pub use self::question::{Asker, Message, Qos, Question};
 pub use self::rights::{Because, Compiler, Decision, Defaults, Rights};

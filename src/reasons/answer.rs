@@ -17,6 +17,7 @@ use crate::config::UnknownUser;
 use crate::policy::acl_file::{self, AclFile};
 use crate::policy::{Because, Permission, Qos, Question, Rights};
 use crate::show::Plain;
+use crate::token::Acl;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Answered {
     client_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     token_roles: Vec<Box<str>>,
+    #[serde(skip_serializing_if = "Acl::is_empty")]
+    token_acl: Acl,
     action: Action,
     topic: String,
     qos: Option<u8>,
@@ -153,6 +156,7 @@ impl Answered {
             user: request.user.as_ref().map(ToString::to_string),
             client_id: request.client_id.clone(),
             token_roles: request.token_roles.clone(),
+            token_acl: request.token_acl.clone(),
             action: request.action,
             topic: request.topic.clone(),
             qos: request.qos.map(Qos::number),
@@ -244,17 +248,20 @@ impl Reasons {
         question: &Question<'_>,
         now: Timestamp,
     ) -> (Option<&'a Path>, Self) {
-        let (source, account) = Self::of_account(standing, request, question, now);
-        let token = standing.token.as_ref();
+        let account = Self::of_account(standing, request, question, now);
         // About administration no token has a say.
-        let Some(token) = token.filter(|_| !question.is_about_control()) else {
-            return (source, account);
-        };
-        let named = Self::of_rights(&token.rights, request, question, now).of_token();
-        match named.because.is_answer() {
-            true => (Some(token.path), named.before(account)),
-            false => (source, account.behind(named)),
+        if question.is_about_control() {
+            return account;
         }
+        let layers = standing.token.iter().rev();
+        layers.fold(account, |(source, then), token| {
+            let named = Self::of_rights(&token.rights, request, question, now);
+            let named = named.of_token(token.path.is_none());
+            match named.because.is_answer() {
+                true => (token.path, named.before(then)),
+                false => (source, then.behind(named)),
+            }
+        })
     }
 
     fn of_account<'a>(
@@ -287,11 +294,12 @@ impl Reasons {
         }
     }
 
-    /// The same, of roles that a token names.
-    fn of_token(self) -> Self {
-        let list = |says: Vec<Say>| says.into_iter().map(Say::of_token).collect();
+    /// The same, of roles that a token names, or of topics.
+    fn of_token(self, are_topics: bool) -> Self {
+        let of_token = |say: Say| say.of_token(are_topics);
+        let list = |says: Vec<Say>| says.into_iter().map(of_token).collect();
         Self {
-            because: self.because.of_token(),
+            because: of_token(self.because),
             beaten: list(self.beaten),
             passed_over: list(self.passed_over),
             not_in_force: list(self.not_in_force),
@@ -413,8 +421,8 @@ fn remarks(standing: &Standing<'_>, request: &Request, question: &Question<'_>) 
             "the account is bound to another client id: it cannot log in with this one",
         ),
         (
-            standing.token.is_some() && question.is_about_control(),
-            "below $CONTROL the roles of a token have no say",
+            !standing.token.is_empty() && question.is_about_control(),
+            "below $CONTROL a token has no say",
         ),
     ];
     let said = remarks.into_iter().filter(|(is_so, _)| *is_so);

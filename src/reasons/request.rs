@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::model::AccountName;
 use crate::policy::{Asker, Filter, Message, Qos, Question, Topic};
 use crate::show::Plain;
+use crate::token::Acl;
 
 /// Who wants to do what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Request {
     pub client_id: Option<String>,
     /// The roles that its token names; none for a client without a token.
     pub token_roles: Vec<Box<str>>,
+    /// The topics that its token names.
+    pub token_acl: Acl,
     /// What it wants.
     pub action: Action,
     /// The topic, or the filter.
@@ -56,12 +59,17 @@ impl Request {
         }
     }
 
+    /// Whether anything is said of a token.
+    pub(super) fn has_token(&self) -> bool {
+        !self.token_roles.is_empty() || !self.token_acl.is_empty()
+    }
+
     /// What it asks.
     ///
     /// # Errors
     /// When no client can ask that.
     pub fn question(&self) -> Result<Question<'_>, String> {
-        if self.user.is_none() && !self.token_roles.is_empty() {
+        if self.user.is_none() && self.has_token() {
             return Err("a client with a token has a username".to_owned());
         }
         let message = Message {
@@ -97,9 +105,11 @@ impl Request {
         };
         let id = self.client_id.as_ref();
         let id = id.map(|id| format!("client id {}", Plain(id)));
-        let roles = self.token_roles.iter();
-        let roles: Vec<_> = roles.map(|role| Plain(role).to_string()).collect();
-        let token = (!roles.is_empty()).then(|| format!("a token for {}", roles.join(" and ")));
+        let topics = self.token_acl.topics();
+        let topics = topics.map(|(list, topic)| format!("{list}:{}", Plain(topic)));
+        let roles = self.token_roles.iter().map(|role| Plain(role).to_string());
+        let named: Vec<_> = topics.chain(roles).collect();
+        let token = (!named.is_empty()).then(|| format!("a token for {}", named.join(" and ")));
         let aside: Vec<String> = [id, token].into_iter().flatten().collect();
         match aside.is_empty() {
             true => user,

@@ -78,11 +78,12 @@ pub(super) enum Say {
 /// A role, and how somebody came by it.
 #[derive(Serialize)]
 pub(super) struct Holder {
-    role: String,
+    /// None where it is no role, but topics in a token.
+    role: Option<String>,
     role_priority: i32,
     group: Option<String>,
     group_priority: Option<i32>,
-    /// Whether it is by a token that names the role.
+    /// Whether it is by a token that names the role or the topic.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     token: bool,
 }
@@ -143,13 +144,16 @@ impl Say {
         }
     }
 
-    /// The same, of a role that a token names.
-    pub(super) fn of_token(mut self) -> Self {
+    /// The same, of a role that a token names, or of topics in it.
+    pub(super) fn of_token(mut self, are_topics: bool) -> Self {
         if let Self::Rule { holder, .. }
         | Self::WildcardSubscriptions { holder }
         | Self::NotInForce { holder, .. } = &mut self
         {
             holder.token = true;
+            if are_topics {
+                holder.role = None;
+            }
         }
         self
     }
@@ -168,7 +172,8 @@ impl Say {
             Self::Rule { holder, .. }
             | Self::WildcardSubscriptions { holder }
             | Self::NotInForce { holder, .. }
-                if !(sees(&holder.role) && holder.group.as_deref().is_none_or(&sees)) =>
+                if !(holder.role.as_deref().is_none_or(&sees)
+                    && holder.group.as_deref().is_none_or(&sees)) =>
             {
                 Self::OutsideOfTheLimit
             }
@@ -287,7 +292,7 @@ impl Holder {
     fn new(grant: &Grant) -> Self {
         let group = grant.group.as_ref();
         Self {
-            role: grant.role.name().to_string(),
+            role: Some(grant.role.name().to_string()),
             role_priority: grant.priority.number(),
             group: group.map(|group| group.name.to_string()),
             group_priority: group.map(|group| group.priority.number()),
@@ -304,7 +309,10 @@ impl fmt::Display for Holder {
             }
             write!(f, " (priority {number})")
         };
-        write!(f, "role {}", Plain(&self.role))?;
+        match &self.role {
+            Some(role) => write!(f, "role {}", Plain(role))?,
+            None => f.write_str("topics")?,
+        }
         priority(f, self.role_priority)?;
         if let (Some(group), Some(number)) = (&self.group, self.group_priority) {
             write!(f, " through group {}", Plain(group))?;

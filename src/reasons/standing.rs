@@ -1,8 +1,8 @@
 //! How a client stands with the sources, asked as the plugin does it.
 //!
 //! Must not: have an order of its own: that is `store`'s. The account comes first, as in `engine::access`,
-//! then the first source with something to say, and an ACL file last of all where nobody has. Roles that a token
-//! names go before all of them but the account, as in `engine::token`.
+//! then the first source with something to say, and an ACL file last of all where nobody has. What a token
+//! names goes before all of them but the account, as in `engine::token`: topics, then roles.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
@@ -15,8 +15,8 @@ use super::request::Request;
 use crate::admission::{self, Approach, Fact};
 use crate::config::{Jwt, UnknownUser};
 use crate::model::Account;
-use crate::policy::Rights;
 use crate::policy::acl_file::AclFile;
+use crate::policy::{Compiler, Rights};
 use crate::store::{self, Authorities, Error, Opinion, Source};
 use crate::verdict::Reason;
 
@@ -32,19 +32,22 @@ pub struct Asked<'a> {
     pub tokens: TokenRules,
 }
 
-/// What becomes of tokens, as far as their roles are concerned.
+/// What becomes of tokens, as far as what they name is concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenRules {
-    /// Whether they may name any.
+    /// Whether they may name roles.
     pub name_roles: bool,
+    /// Whether they may name topics.
+    pub name_topics: bool,
     /// Whether their clients need an account.
     pub need_account: bool,
 }
 
 impl TokenRules {
-    /// Where nobody said anything else: names of roles count, and there has to be an account.
+    /// Where nobody said anything else: what they name counts, and there has to be an account.
     pub const USUAL: Self = Self {
         name_roles: true,
+        name_topics: true,
         need_account: true,
     };
 
@@ -53,6 +56,7 @@ impl TokenRules {
     pub fn of(jwt: &Jwt) -> Self {
         Self {
             name_roles: jwt.has_keys() && jwt.roles.is_some(),
+            name_topics: jwt.has_keys() && jwt.acl.is_some(),
             need_account: jwt.needs_account,
         }
     }
@@ -72,17 +76,17 @@ pub enum Trouble {
 /// How somebody stands.
 pub(super) struct Standing<'a> {
     pub(super) says: Says<'a>,
-    /// What its token says before that.
-    pub(super) token: Option<ByToken<'a>>,
+    /// What its token says before that, in the order it is asked.
+    pub(super) token: Vec<ByToken<'a>>,
     pub(super) account: Option<Account>,
     /// Whether there are accounts, and none of this name.
     pub(super) is_unknown: bool,
 }
 
-/// What follows from the roles that a token names.
+/// What follows from topics or roles that a token names.
 pub(super) struct ByToken<'a> {
-    /// Where they are.
-    pub(super) path: &'a Path,
+    /// Where the roles are; topics are nowhere else.
+    pub(super) path: Option<&'a Path>,
     pub(super) rights: Arc<Rights>,
     /// Those that are not there.
     pub(super) unknown: Vec<Box<str>>,
@@ -107,9 +111,25 @@ impl<'a> Asked<'a> {
     /// When no client can ask that, or somebody cannot be asked.
     pub fn explain(&self, request: &Request, now: Timestamp) -> Result<Option<Answered>, Trouble> {
         let question = request.question().map_err(Trouble::Question)?;
-        if !(request.token_roles.is_empty() || self.tokens.name_roles) {
-            let why = "roles that a token names do not count here: there is no plugin_opt_jwt_roles_claim";
-            return Err(Trouble::Question(why.to_owned()));
+        let is_idle = |names: bool, is_empty: bool| !(is_empty || names);
+        let (topics, roles) = (&request.token_acl, &request.token_roles);
+        for (what, option, is_idle) in [
+            (
+                "roles",
+                "roles",
+                is_idle(self.tokens.name_roles, roles.is_empty()),
+            ),
+            (
+                "topics",
+                "acl",
+                is_idle(self.tokens.name_topics, topics.is_empty()),
+            ),
+        ] {
+            if is_idle {
+                return Err(Trouble::Question(format!(
+                    "{what} that a token names do not count here: there is no plugin_opt_jwt_{option}_claim"
+                )));
+            }
         }
         let standing = self.stand(request, now)?;
         Ok(standing.map(|standing| Answered::new(&standing, request, &question, now)))
@@ -117,8 +137,7 @@ impl<'a> Asked<'a> {
 
     fn stand(&self, request: &Request, now: Timestamp) -> Result<Option<Standing<'a>>, Trouble> {
         let asker = request.asker();
-        let roles = &request.token_roles;
-        let needs_account = roles.is_empty() || self.tokens.need_account;
+        let needs_account = !request.has_token() || self.tokens.need_account;
         let Self {
             sources,
             authorities,
@@ -148,10 +167,8 @@ impl<'a> Asked<'a> {
             },
         };
         let token = match says {
-            Says::Rights(..) | Says::File(..) | Says::Nobody(_) if !roles.is_empty() => {
-                Some(self.named(roles, now)?)
-            }
-            Says::Refused(_) | Says::Rights(..) | Says::File(..) | Says::Nobody(_) => None,
+            Says::Refused(_) => Vec::new(),
+            Says::Rights(..) | Says::File(..) | Says::Nobody(_) => self.named(request, now)?,
         };
         Ok(Some(Standing {
             says,
@@ -161,16 +178,29 @@ impl<'a> Asked<'a> {
         }))
     }
 
-    fn named(&self, roles: &[Box<str>], now: Timestamp) -> Result<ByToken<'a>, Trouble> {
-        let authorities = self.authorities;
-        let (path, named) = authorities.named(roles, now)?.ok_or_else(|| {
-            Trouble::Question("no source has roles that a token could name".to_owned())
-        })?;
-        Ok(ByToken {
-            path,
-            rights: named.rights,
-            unknown: named.unknown,
-        })
+    fn named(&self, request: &Request, now: Timestamp) -> Result<Vec<ByToken<'a>>, Trouble> {
+        let (topics, roles) = (&request.token_acl, &request.token_roles);
+        let mut all = Vec::new();
+        if !topics.is_empty() {
+            let rights = Compiler::quick().listed(&topics.publish, &topics.subscribe, now);
+            all.push(ByToken {
+                path: None,
+                rights: rights.map_err(|why| Trouble::Question(format!("the token: {why}")))?,
+                unknown: Vec::new(),
+            });
+        }
+        if !roles.is_empty() {
+            let authorities = self.authorities;
+            let (path, named) = authorities.named(roles, now)?.ok_or_else(|| {
+                Trouble::Question("no source has roles that a token could name".to_owned())
+            })?;
+            all.push(ByToken {
+                path: Some(path),
+                rights: named.rights,
+                unknown: named.unknown,
+            });
+        }
+        Ok(all)
     }
 }
 

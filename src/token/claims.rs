@@ -3,9 +3,11 @@
 //! Must not: pass over a claim of the wrong kind as if it were not there, or grant what is not understood.
 #![forbid(unsafe_code)]
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::json::Object;
@@ -29,11 +31,13 @@ pub struct Claims {
 }
 
 /// What a client may do, as filters of topics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Acl {
     /// It may publish to these.
+    #[serde(rename = "pub", skip_serializing_if = "Vec::is_empty")]
     pub publish: Vec<Box<str>>,
     /// It may subscribe to these and read them.
+    #[serde(rename = "sub", skip_serializing_if = "Vec::is_empty")]
     pub subscribe: Vec<Box<str>>,
 }
 
@@ -146,26 +150,84 @@ fn texts(all: &[Value], fault: Fault) -> Result<Vec<&str>, Fault> {
     texts.collect()
 }
 
+/// What is published to, what is read, and both.
+const LISTS: [&str; 3] = ["pub", "sub", "all"];
+
 impl Acl {
     fn read(value: &Value) -> Result<Self, Fault> {
         let lists = value.as_object().ok_or(Fault::Acl)?;
         let mut acl = Self::default();
         for (name, list) in lists {
             let list = list.as_array().ok_or(Fault::Acl)?;
-            let filters: Vec<Box<str>> = texts(list, Fault::Acl)?.into_iter().map(filter).collect();
-            if matches!(&**name, "pub" | "all") {
-                acl.publish.extend(filters.iter().cloned());
+            // One of another name may take something back.
+            if !LISTS.contains(&&**name) {
+                return Err(Fault::Acl);
             }
-            match &**name {
-                "sub" | "all" => acl.subscribe.extend(filters),
-                "pub" => {}
-                // It may take something back.
-                _ => return Err(Fault::Acl),
+            for filter in texts(list, Fault::Acl)? {
+                acl.add(name, filter)?;
             }
         }
         match acl.publish.len().saturating_add(acl.subscribe.len()) <= MOST_NAMED {
             true => Ok(acl),
             false => Err(Fault::Acl),
+        }
+    }
+
+    /// Adds a topic to the list of this name: `pub`, `sub`, or both as `all`.
+    ///
+    /// # Errors
+    /// When there is no such list.
+    pub fn add(&mut self, list: &str, topic: &str) -> Result<(), Fault> {
+        let [publish, subscribe, all] = LISTS.map(|name| name == list);
+        let filter = filter(topic);
+        if publish || all {
+            self.publish.push(filter.clone());
+        }
+        if subscribe || all {
+            self.subscribe.push(filter);
+        }
+        match publish || subscribe || all {
+            true => Ok(()),
+            false => Err(Fault::Acl),
+        }
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.publish.is_empty() && self.subscribe.is_empty()
+    }
+
+    /// What is in it, each with the name of its list.
+    pub fn topics(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let [publish, subscribe, _] = LISTS;
+        let published = self.publish.iter().map(move |filter| (publish, &**filter));
+        published.chain(
+            self.subscribe
+                .iter()
+                .map(move |filter| (subscribe, &**filter)),
+        )
+    }
+}
+
+/// `pub:TOPIC`, `sub:TOPIC` or `all:TOPIC`.
+impl FromStr for Acl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let accepted = "accepted are pub:TOPIC, sub:TOPIC and all:TOPIC";
+        let (list, topic) = text.split_once(':').ok_or(accepted)?;
+        let mut acl = Self::default();
+        acl.add(list, topic).map_err(|_| accepted)?;
+        Ok(acl)
+    }
+}
+
+impl Extend<Self> for Acl {
+    fn extend<T: IntoIterator<Item = Self>>(&mut self, others: T) {
+        for other in others {
+            self.publish.extend(other.publish);
+            self.subscribe.extend(other.subscribe);
         }
     }
 }

@@ -151,7 +151,7 @@ fn roles_that_a_token_names_are_asked_before_those_of_the_account() {
     ask("$CONTROL/x", &["setter"])
         .code(7)
         .tells("no rule answers, and the default for publishClientSend is deny")
-        .tells("note: below $CONTROL the roles of a token have no say\n");
+        .tells("note: below $CONTROL a token has no say\n");
     let json = desk.on(&[
         "explain",
         "roger",
@@ -169,6 +169,64 @@ fn roles_that_a_token_names_are_asked_before_those_of_the_account() {
     // Whoever may not log in has no roles of a token either.
     desk.on(&["user", "disable", "roger"]).code(0);
     ask("plant/1/set", &["setter"]).code(7).tells("disabled");
+}
+
+/// Topics in a token come first of all, and take nothing away.
+#[test]
+fn topics_that_a_token_names_are_asked_before_its_roles() {
+    let desk = desk();
+    for args in [
+        "role add setter",
+        "role deny setter publishClientSend plant/+/set",
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        desk.on(&args).code(0);
+    }
+    let ask = |action: &str, topic: &str, more: &[&str]| {
+        let args = ["explain", "roger", action, topic];
+        desk.on(&[&args[..], more].concat())
+    };
+    ask("publish", "plant/1/set", &[]).code(7);
+    let own = [
+        "--token-acl",
+        "pub:plant/+/set",
+        "--token-acl",
+        "sub:${username}/#",
+    ];
+    let said = ask("publish", "plant/1/set", &own).code(0);
+    let expected = "allowed: roger with a token for pub:plant/+/set and sub:%u/# may publish \
+                    plant/1/set\n  topics of the token: allow publishClientSend plant/+/set\nbeaten, \
+                    in the order they are asked:\n  role reader: deny publishClientSend plant/+/set\n";
+    assert!(said.out.starts_with(expected), "{}", said.out);
+    let both = [&own[..], &["--token-role", "setter"]].concat();
+    ask("publish", "plant/1/set", &both)
+        .code(0)
+        .tells("\n  role setter of the token: deny");
+    ask("subscribe", "roger/#", &own).code(0);
+    ask("receive", "roger/a", &own).code(0);
+    ask("subscribe", "ann/#", &own).code(7);
+    ask("publish", "roger/a", &own).code(7);
+    let all = ["--token-acl", "all:chat"];
+    for action in ["publish", "subscribe", "receive", "unsubscribe"] {
+        ask(action, "chat", &all).code(0);
+    }
+    ask("publish", "$CONTROL/x", &["--token-acl", "all:$CONTROL/#"])
+        .code(7)
+        .tells("note: below $CONTROL a token has no say\n");
+    ask("publish", "a", &["--token-acl", "deny:a"])
+        .code(2)
+        .says("accepted are pub:TOPIC, sub:TOPIC and all:TOPIC");
+    ask("publish", "a", &["--token-acl", "pub:a/#/b"]).code(2);
+    let json = ask("publish", "chat", &[&all[..], &["--json"]].concat());
+    let answer = json.code(0).json().remove(0);
+    assert_eq!(
+        answer["token_acl"],
+        json!({"pub": ["chat"], "sub": ["chat"]})
+    );
+    assert_eq!(answer["because"]["token"], true);
+    assert_eq!(answer["because"]["role"], json!(null));
+    desk.on(&["user", "disable", "roger"]).code(0);
+    ask("publish", "chat", &all).code(7).tells("disabled");
 }
 
 #[test]

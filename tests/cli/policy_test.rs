@@ -48,11 +48,12 @@ fn a_table_asks_about_roles_that_a_token_names() {
         let args: Vec<&str> = args.split(' ').collect();
         desk.on(&args).code(0);
     }
-    let table = "allow ann publish up/x token-role=up token-role=other\ndeny ann publish up/x\n\
+    let table = "allow ann publish own/x token-acl=pub:own/#\ndeny ann publish own/x token-acl=sub:own/#\n\
+                 allow ann publish up/x token-role=up token-role=other\ndeny ann publish up/x\n\
                  deny ann publish up/x token-role=other\ndeny ann publish x token-role=up\n";
     desk.write("table", table);
     let ran = desk.on(&["test", "table"]).code(0);
-    assert_eq!(ran.out, "4 hold\n");
+    assert_eq!(ran.out, "6 hold\n");
     desk.write("table", "deny ann publish up/x token-role=up\n");
     let ran = desk.on(&["test", "table"]).code(6);
     ran.tells("table:1: ann with a token for up: publish up/x: expected denied, but allowed")

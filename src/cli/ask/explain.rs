@@ -14,6 +14,7 @@ use crate::cli::rule::{qos, size};
 use crate::model::AccountName;
 use crate::policy::Qos;
 use crate::reasons::{Action, Outcome, Request};
+use crate::token::Acl;
 
 /// What to ask.
 #[derive(Args, Debug)]
@@ -35,6 +36,9 @@ pub(in crate::cli) struct ExplainArgs {
     /// A role that the client's token names (plugin_opt_jwt_roles_claim); may be given several times
     #[arg(long = "token-role", value_name = "ROLE")]
     token_roles: Vec<Box<str>>,
+    /// A topic that the client's token names (plugin_opt_jwt_acl_claim), in the list pub, sub or all; may be given several times
+    #[arg(long = "token-acl", value_name = "LIST:TOPIC", value_parser = str::parse::<Acl>)]
+    token_acl: Vec<Acl>,
     /// The QoS of the message, or the one that a subscription asks for [default: 0]
     #[arg(long, value_name = "0|1|2", value_parser = qos)]
     qos: Option<Qos>,
@@ -48,10 +52,13 @@ pub(in crate::cli) struct ExplainArgs {
 
 /// Runs `doorman explain`.
 pub(in crate::cli) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Failure> {
+    let mut token_acl = Acl::default();
+    token_acl.extend(args.token_acl.iter().cloned());
     let request = Request {
         user: user(&args.user).map_err(Failure::usage)?,
         client_id: args.client_id.clone(),
         token_roles: args.token_roles.clone(),
+        token_acl,
         action: args.action,
         topic: args.topic.clone(),
         qos: args.qos,

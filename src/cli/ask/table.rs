@@ -7,6 +7,7 @@ use super::user;
 use crate::cli::print::Plain;
 use crate::cli::rule::{qos, size};
 use crate::reasons::{Action, Outcome, Request};
+use crate::token::Acl;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ fn row(text: &str) -> Result<(Outcome, Request), String> {
         user,
         client_id: None,
         token_roles: Vec::new(),
+        token_acl: Acl::default(),
         action,
         topic: next("the topic")?.text.clone(),
         qos: None,
@@ -93,6 +95,11 @@ fn set(request: &mut Request, word: &str) -> Result<(), String> {
             request.token_roles.push(role.into());
             false
         }
+        Some(("token-acl", topic)) => {
+            let topic = topic.parse().map_err(ToOwned::to_owned);
+            request.token_acl.extend([named("token-acl", topic)?]);
+            false
+        }
         Some(("qos", number)) => request.qos.replace(named("qos", qos(number))?).is_some(),
         Some(("payload", bytes)) => {
             let size = named("payload", size(bytes))?;
@@ -100,8 +107,8 @@ fn set(request: &mut Request, word: &str) -> Result<(), String> {
         }
         Some(_) | None => {
             return Err(format!(
-                "{} behind the topic; accepted are client-id=ID, token-role=ROLE, qos=0|1|2, retain and \
-                 payload=SIZE",
+                "{} behind the topic; accepted are client-id=ID, token-role=ROLE, token-acl=LIST:TOPIC, \
+                 qos=0|1|2, retain and payload=SIZE",
                 Plain(word)
             ));
         }
@@ -204,6 +211,15 @@ mod tests {
             ("allow ann publish a retain=1", "accepted are client-id=ID"),
             ("allow ann publish a b", "accepted are client-id=ID"),
             ("allow - publish a token-role=x", "has a username"),
+            ("allow - publish a token-acl=pub:x", "has a username"),
+            (
+                "allow ann publish a token-acl=deny:x",
+                "token-acl: accepted are pub:TOPIC",
+            ),
+            (
+                "allow ann publish a token-acl=x",
+                "token-acl: accepted are pub:TOPIC",
+            ),
             ("allow \"ann publish a", "not closed"),
             ("allow \"a\\n\" publish a", "backslash"),
             ("allow \"\" publish a", "empty"),

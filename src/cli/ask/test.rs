@@ -30,12 +30,13 @@ pub(in crate::cli) struct TestArgs {
 
 const FORMAT: &str = r#"The table has one question in each line, with the answer that is expected:
 
-  allow|deny|defer USER ACTION TOPIC [client-id=ID] [token-role=ROLE]... [qos=0|1|2] [retain]
-      [payload=SIZE]
+  allow|deny|defer USER ACTION TOPIC [client-id=ID] [token-role=ROLE]... [token-acl=LIST:TOPIC]...
+      [qos=0|1|2] [retain] [payload=SIZE]
 
 USER is - for a client without a username; ACTION is publish, receive, subscribe or unsubscribe; defer is
-expected where doorman leaves it to the broker; token-role is a role that the client's token names. Names with blanks stand in "quotes", in which a quote
-or a backslash has a backslash before it. Lines that begin with # are comments. Of each line that does not hold it is told
+expected where doorman leaves it to the broker; token-role is a role that the client's token names, and token-acl
+a topic in its list pub, sub or all. Names with blanks stand in "quotes", in which a quote or a backslash has a
+backslash before it. Lines that begin with # are comments. Of each line that does not hold it is told
 what decided; the exit code is 0 only if all hold.
 
   allow  roger   publish    plant/1/state  qos=1 payload=2K

@@ -12,8 +12,9 @@ use crate::admin;
 use crate::dynsec::Json;
 use crate::policy::Qos;
 use crate::reasons::{Action, Request, Trouble};
+use crate::token::Acl;
 
-/// Without `username` it is asked about clients that have none; `clientid`, `tokenroles`, `qos`, `retain` and
+/// Without `username` it is asked about clients that have none; `clientid`, `tokenroles`, `tokenacl`, `qos`, `retain` and
 /// `payloadsize` may be given; with `words` the answer is told in words, too.
 pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
     let user = match order.field("username") {
@@ -27,6 +28,7 @@ pub(super) fn explain(hand: &mut Hand<'_, '_>, order: &Order) -> Done {
             .flatten()
             .map(Into::into),
         token_roles: token_roles(order)?,
+        token_acl: token_acl(order)?,
         action: action(order)?,
         topic: order.text("topic", "Invalid/missing topic")?.to_owned(),
         qos: whole(order, "qos", "Invalid qos", |number| {
@@ -91,6 +93,27 @@ fn token_roles(order: &Order) -> Result<Vec<Box<str>>, Refusal> {
     };
     let names = names.map(|name| name.text().map(Into::into).ok_or_else(wrong));
     names.collect()
+}
+
+/// The lists, as in a token.
+fn token_acl(order: &Order) -> Result<Acl, Refusal> {
+    let wrong = || Refusal::new("Invalid tokenacl");
+    let mut acl = Acl::default();
+    let lists = match order.field("tokenacl") {
+        None => return Ok(acl),
+        Some(Json::Object(lists)) => lists,
+        Some(_) => return Err(wrong()),
+    };
+    for (name, list) in lists {
+        let Json::Array(topics) = list else {
+            return Err(wrong());
+        };
+        for topic in topics {
+            let topic = topic.text().ok_or_else(wrong)?;
+            acl.add(name, topic).map_err(|_| wrong())?;
+        }
+    }
+    Ok(acl)
 }
 
 fn switch(order: &Order, field: &str, wrong: &str) -> Result<bool, Refusal> {
