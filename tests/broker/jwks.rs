@@ -141,6 +141,30 @@ fn published_keys_are_fetched_and_the_last_good_ones_stay() {
     });
 }
 
+/// Whoever fetches waits for it on a thread of its own.
+#[test]
+fn a_server_that_takes_the_request_and_never_answers_holds_nobody_up() {
+    for_each_broker(|startup| {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let options = [
+            format!("jwt_jwks_url http://127.0.0.1:{port}/keys"),
+            "jwt_key_file {dir}/issuer/p256.pem".to_owned(),
+        ];
+        let (mut broker, issuer) = with_issuer(startup, &options.each_ref().map(String::as_str));
+        let (_held, _) = silent.accept().unwrap();
+        let token = |key, algorithm| issuer.token(Token::of("ann", key, algorithm).named());
+        assert_eq!(show(&broker, "ann", "pw"), Answer::Accepted);
+        assert_eq!(show(&broker, "ann", "wp"), REFUSED);
+        assert_eq!(
+            show(&broker, "ann", &token("p256", "ES256")),
+            Answer::Accepted
+        );
+        assert_eq!(show(&broker, "ann", &token("rsa", "RS256")), REFUSED);
+        assert_eq!(broker.stop().code(), Some(0));
+    });
+}
+
 #[test]
 fn keys_are_fetched_from_whom_an_authority_vouches_for_by_name_and_from_nobody_else() {
     for_each_broker(|startup| {

@@ -159,6 +159,69 @@ fn what_no_key_has_signed_or_nobody_wants_is_refused_with_its_reason() {
 }
 
 #[test]
+fn times_may_be_off_by_the_leeway_and_by_no_more() {
+    for_each_broker(|startup| {
+        let options = ["jwt_key_file {dir}/issuer/p256.pem", "jwt_leeway 30"];
+        let (broker, issuer) = with_issuer(startup, &options);
+        for (times, refused) in [
+            (r#""exp": -5"#, None),
+            (r#""exp": -60"#, Some("token_expired")),
+            (r#""exp": 600, "nbf": 5"#, None),
+            (r#""exp": 600, "nbf": 300"#, Some("token_not_yet_valid")),
+        ] {
+            let mark = broker.log_end();
+            let token = issuer.token(Token::of("ann", "p256", "ES256").times(times));
+            let answer = show(&broker, "ann", &token);
+            match refused {
+                None => assert_eq!(answer, Answer::Accepted, "{times}"),
+                Some(reason) => {
+                    assert_eq!(answer, REFUSED, "{times}");
+                    broker.wait_for_log_after(mark, &format!("refused reason={reason} "), PATIENCE);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_claim_of_another_name_says_who_it_is_and_what_is_not_named_signs_nothing() {
+    for_each_broker(|startup| {
+        let options = [
+            "jwt_key_file {dir}/issuer/rsa.pem",
+            "jwt_key_file {dir}/issuer/p256.pem",
+            "jwt_username_claim login.name",
+            "jwt_algorithms RS256,RS384",
+        ];
+        let (broker, issuer) = with_issuer(startup, &options);
+        let token = |key, algorithm, claims: &str| {
+            let token = Token::of("ann", key, algorithm);
+            issuer.token(if claims.is_empty() {
+                token
+            } else {
+                token.saying(claims)
+            })
+        };
+        let bob = r#""login": {"name": "bob"}"#;
+        let good = token("rsa", "RS256", bob);
+        assert_eq!(show(&broker, "bob", &good), Answer::Accepted);
+        assert_eq!(
+            show(&broker, "bob", &token("rsa", "RS384", bob)),
+            Answer::Accepted
+        );
+        for (username, token, reason) in [
+            ("ann", good, "wrong_username"),
+            ("ann", token("rsa", "RS256", ""), "token_claims"),
+            ("bob", token("rsa", "RS512", bob), "token_algorithm"),
+            ("bob", token("p256", "ES256", bob), "token_algorithm"),
+        ] {
+            let mark = broker.log_end();
+            assert_eq!(show(&broker, username, &token), REFUSED, "{reason}");
+            broker.wait_for_log_after(mark, &format!("refused reason={reason} "), PATIENCE);
+        }
+    });
+}
+
+#[test]
 fn a_token_may_be_a_username_and_is_replaced_by_the_name_in_it() {
     for_each_broker(|startup| {
         let options = ["jwt_key_file {dir}/issuer/rsa.pem", "jwt_token_in both"];
