@@ -10,7 +10,7 @@ use super::conf::patient;
 use crate::support::certificates::{certificates, files};
 use crate::support::{
     Answer, Auth, Broker, Client, Connect, Event, Finished, PATIENCE, Protocol, Scram, Startup,
-    finish, for_each_broker, node, python,
+    finish, for_each_broker, node, plugin_conf, python,
 };
 
 /// As few as clients accept.
@@ -192,6 +192,43 @@ fn what_is_not_offered_is_an_unknown_method() {
         assert_eq!(scram.connect().answer(broker.port()), Answer::Refused(0x8c));
         let kay = Connect::new(Protocol::V5).credentials("kay", "pw");
         kay.accepted(broker.port());
+    });
+}
+
+/// On 2.1 each plugin line hears all messages, and leaves to the other what is the other's. Others take one line.
+#[test]
+fn two_plugin_lines_leave_each_other_their_exchanges() {
+    for_each_broker(|startup| {
+        if !startup.tree().is_2_1() {
+            return;
+        }
+        let startup = startup
+            .file("first", keys_line("kim", Sha256, "pw"))
+            .file("second", keys_line("kay", Sha512, "pw"));
+        let line = |file: &str, offered: &str| {
+            plugin_conf(&[
+                &format!("password_file {{dir}}/{file}"),
+                &format!("scram {offered}"),
+                "throttle_exempt 127.0.0.0/8",
+            ])
+        };
+        let lines = line("first", "sha-256") + &line("second", "sha-512");
+        let broker = startup.start(&("listener {port} 127.0.0.1\n".to_owned() + &lines));
+        for (mechanism, username) in [(Sha256, "kim"), (Sha512, "kay")] {
+            for (password, expected) in [("pw", Answer::Accepted), ("wp", Answer::Refused(0x87))] {
+                let scram = Scram::new(mechanism, username, password);
+                let connect = scram.connect().client_id(username);
+                let (_client, answer) = scram.open(&connect, broker.port());
+                assert_eq!(answer, expected, "{username}");
+            }
+        }
+        let scram = Scram::new(Sha256, "kay", "pw");
+        let (_client, answer) = scram.open(&scram.connect(), broker.port());
+        assert_eq!(
+            answer,
+            Answer::Refused(0x87),
+            "hers are keys of the other line"
+        );
     });
 }
 

@@ -8,9 +8,11 @@ use mosquitto_doorman::mechanism::Mechanism::Sha512;
 use mosquitto_doorman::model::Account;
 use mosquitto_doorman::store::sqlite::Database;
 
-use super::accounts::{account, change, database, name, set, stored};
-use super::conf::patient;
+use super::accounts::{account, change, costly_line, database, name, set, stored};
+use super::conf::{conf, patient};
 use super::control_compared::{Admin, beginning, import};
+use super::identified::{bounds, unbound};
+use super::roles::until;
 use super::scram::{FEW, REFUSED, enter, scramp, with_accounts};
 use crate::support::{
     Answer, Auth, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Startup, eventually,
@@ -76,6 +78,61 @@ fn a_change_ends_who_came_by_scram_and_bounds_hold() {
         broker.wait_for_log("refused reason=wrong_client_id", PATIENCE);
         assert_eq!(enter(&broker, "hers", "ann", "new").1, Answer::Accepted);
         assert!(bob.is_connected(), "nothing has changed for him");
+    });
+}
+
+#[test]
+fn what_bounds_an_account_bounds_who_comes_by_scram() {
+    for_each_broker(|startup| {
+        let (broker, mut database) = with_database(startup);
+        for (reason, bound) in bounds() {
+            accepted(&broker, "ann", "ann");
+            change(&mut database, &[set("ann", bound)]);
+            let told = format!("refused reason={reason} ");
+            until(reason, || {
+                let (_, answer) = enter(&broker, "ann", "ann", "pw");
+                assert!(matches!(answer, Answer::Accepted | Answer::Refused(0x87)));
+                broker.log().contains(&told)
+            });
+            let log = broker.log();
+            let line = log.lines().find(|line| line.contains(&told)).unwrap();
+            assert!(line.ends_with("method=SCRAM-SHA-512"), "{line}");
+            accepted(&broker, "bob", "bob");
+            change(&mut database, &[set("ann", unbound())]);
+            until("it may again", || {
+                enter(&broker, "ann", "ann", "pw").1 == Answer::Accepted
+            });
+        }
+    });
+}
+
+#[test]
+fn wrong_proofs_are_throttled_like_wrong_passwords() {
+    for_each_broker(|startup| {
+        let users = ["ann", "bob"].map(|who| costly_line(who, "pw", FEW));
+        let options = [
+            "password_file {dir}/users",
+            "scram both",
+            "scram_hashes true",
+        ];
+        let startup = startup.file("users", users.concat());
+        let broker = startup.start(&conf(&options));
+        let refused = |password| {
+            let (_, answer) = enter(&broker, "ann", "ann", password);
+            assert_eq!(answer, Answer::Refused(0x87));
+        };
+        let throttled = || broker.log().contains("refused reason=throttled");
+        for turn in 0..10 {
+            refused("wp");
+            assert!(turn > 1 || !throttled());
+        }
+        until("it is throttled", || {
+            refused("wp");
+            throttled()
+        });
+        refused("pw");
+        broker.wait_for_log("refused reason=bad_password", PATIENCE);
+        accepted(&broker, "bob", "bob");
     });
 }
 
