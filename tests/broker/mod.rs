@@ -46,6 +46,7 @@ mod stock;
 mod switched;
 mod threads;
 mod waiting;
+mod ways;
 mod wills;
 
 pub use self::access_compared::Dice;

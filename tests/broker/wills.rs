@@ -4,14 +4,18 @@
 use std::path::Path;
 
 use mosquitto_doorman::admin::Change;
+use mosquitto_doorman::mechanism::Mechanism;
+use mosquitto_doorman::model::Account;
 
-use super::accounts::{account, change as order, database, set};
+use super::accounts::{account, change as order, database, set, stored};
+use super::conf::conf;
 use super::psk::{KEY, psk};
 use super::roles::{NAMES, ROLES, change, heard, until, v5};
+use super::scram::FEW;
 use crate::support::certificates::{certificates, files, signed};
 use crate::support::{
-    Broker, Connect, PATIENCE, Protocol, Startup, Stream, doorman, finish, for_each_broker,
-    plugin_conf,
+    Answer, Broker, Connect, Issuer, PATIENCE, Protocol, Scram, Startup, Stream, Token, doorman,
+    finish, for_each_broker, plugin_conf,
 };
 
 const OPTIONS: [&str; 5] = [
@@ -196,6 +200,81 @@ fn a_will_that_waits_is_judged_as_whoever_left_it() {
                 all.last().is_some_and(|last| last == "bob")
             });
             assert_eq!(all, ["ann", "bob"]);
+        }
+    });
+}
+
+/// One that takes passwords, proofs and tokens.
+fn taking_tokens(startup: Startup) -> (Broker, Issuer) {
+    let costly = |name| Account {
+        credential: Some(stored(b"pw", FEW)),
+        ..account(name, "pw")
+    };
+    drop(database(&startup.dir().join("db"), &NAMES.map(costly)));
+    change(startup.dir(), ROLES);
+    let issuer = Issuer::in_dir(startup.dir());
+    let options = [
+        "database {dir}/db",
+        "database_roles true",
+        "scram both",
+        "scram_hashes true",
+        "jwt_key_file {dir}/issuer/p256.pem",
+        "jwt_acl_claim acl",
+    ];
+    (startup.start(&conf(&options)), issuer)
+}
+
+/// The broker asks about a will when its client has gone; what a token said of it counts for that, too.
+#[test]
+fn a_will_is_judged_by_what_its_client_came_by() {
+    for_each_broker(|startup| {
+        let (broker, issuer) = taking_tokens(startup);
+        let mut root = v5(&broker, "root");
+        assert_eq!(root.subscribe("#", 0), 0);
+        let acl = r#""acl": {"pub": ["token/${username}"]}"#;
+        let [bare, listed] = ["", acl].map(|claims| {
+            let token = Token::of("ann", "p256", "ES256");
+            issuer.token(match claims {
+                "" => token,
+                claims => token.saying(claims),
+            })
+        });
+        let scram = Scram::new(Mechanism::Sha512, "ann", "pw");
+        for (topic, by_password, by_bare, by_listed) in [
+            ("to/ann/a", true, true, true),
+            ("to/bob/a", false, false, false),
+            ("token/ann", false, false, true),
+            ("token/bob", false, false, false),
+        ] {
+            let dying = |connect: Connect, way: &str| connect.client_id(way).will(topic, way);
+            let plain = || Connect::new(Protocol::V5);
+            let (client, answer) = scram.open(&dying(scram.connect(), "scram"), broker.port());
+            assert_eq!(answer, Answer::Accepted);
+            client.vanish();
+            for (connect, way) in [
+                (plain().credentials("ann", "pw"), "password"),
+                (plain().password(&bare), "token"),
+                (plain().password(&listed), "listed"),
+                // The last of all, which everybody may.
+                (plain().credentials("root", "pw"), "end"),
+            ] {
+                dying(connect, way).accepted(broker.port()).vanish();
+            }
+            let mut all = Vec::new();
+            until("the last is heard", || {
+                all.extend(heard(&mut root));
+                all.iter().any(|will| will == "end")
+            });
+            all.sort();
+            let ways = [
+                ("end", true),
+                ("listed", by_listed),
+                ("password", by_password),
+                ("scram", by_password),
+                ("token", by_bare),
+            ];
+            let expected = ways.iter().filter(|(_, may)| *may).map(|(way, _)| *way);
+            assert_eq!(all, expected.collect::<Vec<_>>(), "{topic}");
         }
     });
 }
