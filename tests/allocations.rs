@@ -18,7 +18,7 @@ use std::time::Instant;
 use allocation_counter::measure;
 use jiff::Timestamp;
 use mosquitto_doorman::config::{AclSubscribe, Config, DatabaseConfig, Jwt, SourceConfig};
-use mosquitto_doorman::engine::{Engine, Memory, Seat};
+use mosquitto_doorman::engine::{Engine, Memory, Seat, Subscribed};
 use mosquitto_doorman::policy::Asker;
 use mosquitto_doorman::request::{
     Access, Action, Address, Certificate, Client, Connect, ConnectionId, Method, Now, Occasion,
@@ -282,10 +282,11 @@ fn a_check_with_a_memory_allocates_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (file, roles) = (tempfile::tempdir().unwrap(), with_roles(dir.path()));
     for engine in [roles, with_file(file.path())] {
-        let mut seat = Seat::of(Asker {
+        let ann = Asker {
             client_id: Some("id"),
             username: Some("ann"),
-        });
+        };
+        let mut seat = Seat::of(ann, Subscribed::Judged);
         let mut memory = Memory::default();
         let mut asked = |topic: &str, to| {
             let passage = Passage {

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::sessions::{Proof, Session};
+use super::sessions::{Kept, Proof, Session};
 use super::{Engine, Found, Shows, approach, lock};
 use crate::admission::Fact;
 use crate::config::{CertificateUse, UnknownUser};
@@ -275,6 +275,7 @@ impl Engine {
                 since: now,
                 by: Proof::Certificate,
                 token: None,
+                kept: Kept::Unknown,
             },
         );
         sessions.kick(connection);
@@ -306,6 +307,7 @@ impl Engine {
             since: now,
             by: Proof::Other,
             token: None,
+            kept: self.known_of(connect.occasion),
         };
         self.begin(connection, session, &found, now);
         self.judge(vec![connection], now);

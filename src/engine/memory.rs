@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 use hashbrown::DefaultHashBuilder;
 
 use super::Engine;
+use super::kept::Subscribed;
 use super::standing::{Says, Standing};
 use crate::policy::{Again, Asker, HeardTopic, PartId, Topic};
 use crate::request::{Access, Passage, Passing};
@@ -50,6 +51,7 @@ struct Grant {
 pub struct Seat {
     client_id: Option<Box<str>>,
     username: Option<Box<str>>,
+    subscriptions: Subscribed,
     stand: Stand,
 }
 
@@ -90,6 +92,7 @@ impl Engine {
         let Seat {
             client_id,
             username,
+            subscriptions,
             stand,
         } = seat;
         let asker = Asker {
@@ -101,7 +104,12 @@ impl Engine {
         };
         let access = passage.of(asker.client_id, asker.username, heard.topic.as_str());
         let topic = heard.topic.topic();
-        let (permit, again) = self.find_out(&access, asker, topic, stand, replaced);
+        // What was found to be so at this count is so.
+        let is_sure = stand.as_of == replaced || self.is_sure_of(*subscriptions, &access);
+        let (permit, again) = match is_sure {
+            true => self.find_out(&access, asker, topic, stand, replaced),
+            false => (self.may_if_kept(&access, asker, topic), None),
+        };
         if let (Permit::Allow, Some(again)) = (permit, again) {
             memory.remember(again, passage.to);
         }
@@ -141,7 +149,14 @@ impl Engine {
             Some(standing) if stand.as_of == replaced => Some(standing),
             Some(_) | None => self.stand_as_found(asker, stand, replaced),
         };
-        let standing = known.unwrap_or_else(|| self.stand_first(asker));
+        let Some(standing) = known else {
+            let standing = self.stand_first(asker);
+            // Where there is no room to keep it, nobody is told when it changes.
+            return match self.standings.find(asker) {
+                Some(_) => self.judge_access(&standing, access, asker, &question),
+                None => (self.judge_kept(&standing, access, asker, &question), None),
+            };
+        };
         self.judge_access(&standing, access, asker, &question)
     }
 
@@ -264,10 +279,11 @@ impl Grant {
 }
 
 impl Seat {
-    /// A client with these names, of which nothing is known.
+    /// A client with these names, of which nothing is known but whether its subscriptions were asked about.
     #[must_use]
-    pub fn of(asker: Asker<'_>) -> Self {
+    pub fn of(asker: Asker<'_>, subscriptions: Subscribed) -> Self {
         Self {
+            subscriptions,
             client_id: asker.client_id.map(Into::into),
             username: asker.username.map(Into::into),
             stand: Stand {

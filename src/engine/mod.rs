@@ -14,6 +14,7 @@ mod control;
 mod decoy;
 mod exchange;
 mod exchanges;
+mod kept;
 mod keyed;
 mod memory;
 mod offline;
@@ -47,6 +48,7 @@ pub use self::certified::Named;
 pub use self::control::{Concerned, Connected, End, Held};
 use self::decoy::Decoys;
 use self::exchanges::Exchanges;
+pub use self::kept::Subscribed;
 use self::keyed::Keyed;
 pub use self::memory::{Memory, Seat};
 pub use self::own::Proven;
@@ -56,7 +58,7 @@ use self::pretence::Pretence;
 pub use self::renewal::Renewal;
 use self::renewal::Renewals;
 pub use self::sessions::Proof;
-use self::sessions::{Session, Sessions};
+use self::sessions::{Kept, Session, Sessions};
 use self::standing::Standings;
 use self::telling::Telling;
 use self::token::Tokens;
@@ -475,6 +477,9 @@ impl Engine {
         let ended = lock(&self.sessions).end(connection);
         if let Some(session) = ended {
             self.leaves_by_token(&session);
+            if session.kept == Kept::Unknown {
+                self.something_to_do.store(true, Ordering::Release);
+            }
         }
     }
 
@@ -624,6 +629,7 @@ impl Engine {
                 }
             },
             token: None,
+            kept: self.known_of(connect.occasion),
         };
         self.begin(connection, session, found, now);
     }

@@ -82,7 +82,7 @@ impl Engine {
         let due = lock(&self.keyed).due(now.wall);
         self.judge_keys(due, now.wall);
         self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);
-        let stays = |name: &str| lock(&self.sessions).knows(name);
+        let stays = |name: &str| lock(&self.sessions).remembers(name);
         self.standings.sweep(now.mono, stays);
     }
 

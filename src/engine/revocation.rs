@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::standing::{Key, Says, Standing, Whose};
 use super::{Engine, lock};
+use crate::model::AccountName;
 use crate::policy::{Loss, Rights};
 use crate::show::Shown;
 use crate::store;
@@ -107,7 +108,10 @@ impl Engine {
             );
             sessions.kick(connection);
         }
-        sessions.recheck(username);
+        // No account has a name that cannot be one.
+        if let Ok(owner) = key.username().map(AccountName::new).transpose() {
+            sessions.recheck(&owner);
+        }
         drop(sessions);
         if old.unannounced {
             match key.username() {

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 
-use super::offline::Offline;
+use super::offline::{Offline, Owner};
 use crate::admission::Fact;
 use crate::model::{AccountName, CertificateName, Fingerprint};
 use crate::policy::Prefixes;
@@ -44,6 +45,19 @@ pub(super) struct Session {
     pub(super) by: Proof,
     /// By which token, if by one.
     pub(super) token: Option<Token>,
+    /// What is known of the subscriptions that the broker has of it.
+    pub(super) kept: Kept,
+}
+
+/// What is known of the subscriptions of a client that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It may have every one of them, or nobody here is asked.
+    Known,
+    /// They may be what the broker had kept since nobody looked.
+    Unknown,
+    /// It has not come: the broker asks about a session that waits.
+    Away,
 }
 
 /// What is remembered of a token; nothing that could be shown again.
@@ -96,7 +110,7 @@ pub(super) struct Sessions {
     online: HashMap<Box<str>, ConnectionId>,
     offline: Offline,
     /// Sessions without a client whose subscriptions are to be looked at again.
-    rechecked: BTreeSet<Box<str>>,
+    rechecked: BTreeSet<Arc<str>>,
     /// No session ends before this.
     next_end: Option<Timestamp>,
 }
@@ -137,10 +151,22 @@ impl Group {
 
 impl Sessions {
     /// A login was allowed.
-    pub(super) fn begin(&mut self, connection: ConnectionId, session: Session) {
-        self.end(connection);
-        self.offline.returned(&session.name, &session.client_id);
-        self.online.insert(session.client_id.clone(), connection);
+    pub(super) fn begin(&mut self, connection: ConnectionId, mut session: Session) {
+        let before = self.by_connection.get(&connection);
+        if session.kept == Kept::Away
+            && let Some(before) = before
+        {
+            session.kept = before.kept;
+        }
+        if session.kept != Kept::Away {
+            if self.has_judged(Some(session.name.as_str()), &session.client_id) {
+                session.kept = Kept::Known;
+            }
+            self.end(connection);
+            self.offline.returned(&session.client_id);
+            self.rechecked.remove(&*session.client_id);
+            self.online.insert(session.client_id.clone(), connection);
+        }
         self.next_end = self.next_end.into_iter().chain(session.ends).min();
         match self.by_account.entry(session.name.clone()) {
             Entry::Occupied(mut group) => group.get_mut().add(connection),
@@ -157,8 +183,11 @@ impl Sessions {
         let has_left = self.online.get(&session.client_id) == Some(&connection);
         if has_left {
             self.online.remove(&session.client_id);
-            let client_id = session.client_id.clone();
-            self.offline.left(session.name.clone(), client_id);
+            let owner = Some(session.name.clone());
+            self.offline.left(owner, &session.client_id);
+            if session.kept == Kept::Unknown {
+                self.rechecked.insert((*session.client_id).into());
+            }
         }
         if let Entry::Occupied(mut group) = self.by_account.entry(session.name.clone())
             && group.get_mut().remove(connection)
@@ -185,12 +214,42 @@ impl Sessions {
 
     /// Whether a client of this account has left that had this client id.
     pub(super) fn has_left(&self, name: &str, client_id: &str) -> bool {
-        self.offline.of(name).any(|id| **id == *client_id)
+        self.offline.is_of(Some(name), client_id)
     }
 
     /// Whether somebody of this name is in.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.by_account.contains_key(name)
+    }
+
+    /// Whether somebody of this name is in, or has left and may have a session waiting.
+    pub(super) fn remembers(&self, name: &str) -> bool {
+        let has_left = |name| self.offline.knows(&name);
+        self.knows(name) || AccountName::new(name).is_ok_and(has_left)
+    }
+
+    /// Whether this user may have every subscription of the session of this client id.
+    pub(super) fn has_judged(&self, username: Option<&str>, client_id: &str) -> bool {
+        let is_one = self.online.get(client_id).and_then(|connection| {
+            let session = self.by_connection.get(connection)?;
+            Some(session.kept == Kept::Known && Some(session.name.as_str()) == username)
+        });
+        is_one.unwrap_or_else(|| {
+            self.offline.is_of(username, client_id) && !self.rechecked.contains(client_id)
+        })
+    }
+
+    /// The broker has no subscriptions of this client that it has not asked for.
+    pub(super) fn begins_anew(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.by_connection.get_mut(&connection) {
+            session.kept = Kept::Known;
+        }
+    }
+
+    /// Has the subscriptions looked at of a session that waits, and that nobody knew of.
+    pub(super) fn is_found(&mut self, owner: Owner, client_id: &str) {
+        self.offline.left(owner, client_id);
+        self.rechecked.insert(client_id.into());
     }
 
     /// The connections of these accounts.
@@ -279,9 +338,9 @@ impl Sessions {
         }
     }
 
-    /// Has the subscriptions looked at again of the sessions that this account left behind.
-    pub(super) fn recheck(&mut self, name: &str) {
-        self.rechecked.extend(self.offline.of(name).cloned());
+    /// Has the subscriptions looked at again of the sessions that these left behind.
+    pub(super) fn recheck(&mut self, owner: &Owner) {
+        self.rechecked.extend(self.offline.of(owner).cloned());
     }
 
     /// Whether there is a connection to be ended.
@@ -293,10 +352,12 @@ impl Sessions {
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         let mut effects = self.ends();
         let room = MOST_EFFECTS.saturating_sub(effects.len());
+        // Whoever came back meanwhile is not among them: it is not to be cut off.
         let rechecked = std::iter::from_fn(|| self.rechecked.pop_first()).take(room);
-        // Whoever is back is not to be cut off: it was looked at when it came.
-        let away = rechecked.filter(|id| !self.online.contains_key(id));
-        effects.extend(away.map(|client_id| Effect::Recheck { client_id }));
+        let recheck = |client_id: Arc<str>| Effect::Recheck {
+            client_id: (*client_id).into(),
+        };
+        effects.extend(rechecked.map(recheck));
         effects
     }
 
@@ -339,6 +400,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             by: Proof::Password,
             token: None,
+            kept: Kept::Unknown,
         }
     }
 

@@ -406,6 +406,7 @@ impl Engine {
                 key: badge.key,
                 has_account: badge.has_account,
             }),
+            kept: self.known_of(connect.occasion),
         };
         // Before it stands anyhow: what it may do follows from this.
         let key = badge.key;

@@ -25,6 +25,8 @@ pub(super) struct Standings {
     by_client_id: bool,
     /// How many of them are of names that nobody here knows, counted anew by each sweep.
     strangers: AtomicUsize,
+    /// How many bytes the long names of all others have, counted anew by each sweep.
+    long_bytes: AtomicUsize,
     /// Counts what was replaced and what was taken out, each after it was.
     replaced: AtomicU64,
     watch: Mutex<Watch>,
@@ -182,6 +184,7 @@ impl Standings {
             table: papaya::HashMap::with_hasher(DefaultHashBuilder::default()),
             by_client_id,
             strangers: AtomicUsize::new(0),
+            long_bytes: AtomicUsize::new(0),
             replaced: AtomicU64::new(0),
             watch: Mutex::default(),
         }
@@ -234,14 +237,17 @@ impl Standings {
     }
 
     /// Whether there is room to keep how somebody stands. Where the broker lets everybody in, names
-    /// cost nothing: of those that nobody knows only so many are kept, and no long ones.
+    /// cost nothing: of those that nobody knows only so many are kept, and no long ones. Whoever is known
+    /// is kept whatever its client id, while all long ones together have so many bytes.
     pub(super) fn has_room(&self, key: &Key, says: &Says, whose: Whose) -> bool {
-        let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
-        let is_long = length(&key.username).max(length(&key.client_id)) > LONGEST_KEPT;
+        let long = key.long_bytes();
         let of_strangers = || self.strangers.load(Ordering::Relaxed) < MOST_STRANGERS;
         match whose.is_stranger(says) && key.username.is_some() {
-            true => !is_long && of_strangers(),
-            false => !(is_long && self.by_client_id) && self.table.len() < MOST,
+            true => long == 0 && of_strangers(),
+            false => {
+                let all = self.long_bytes.load(Ordering::Relaxed);
+                all.saturating_add(long) <= MOST_LONG_BYTES && self.table.len() < MOST
+            }
         }
     }
 
@@ -252,12 +258,15 @@ impl Standings {
             watch.next_change = watch.next_change.into_iter().chain([at]).min();
         }
         let is_of_stranger = standing.is_of_stranger();
+        let long = key.long_bytes();
         let before = self.table.pin().insert(key, standing).is_some();
         if before {
             self.has_replaced();
         }
-        if is_of_stranger && !before {
-            self.strangers.fetch_add(1, Ordering::Relaxed);
+        if !before {
+            let strangers = usize::from(is_of_stranger);
+            self.strangers.fetch_add(strangers, Ordering::Relaxed);
+            self.long_bytes.fetch_add(long, Ordering::Relaxed);
         }
     }
 
@@ -358,7 +367,8 @@ impl Standings {
         some.map(Effect::KickUsername).collect()
     }
 
-    /// Takes out who has not asked for a while, except those that are to stay.
+    /// Takes out who has not asked for a while, except those who may be in, or have a session waiting: what
+    /// is not here is not found to have lost anything.
     pub(super) fn sweep(&self, now: Instant, stays: impl Fn(&str) -> bool) {
         let mut watch = lock(&self.watch);
         let swept = *watch.swept.get_or_insert(now);
@@ -369,18 +379,26 @@ impl Standings {
         drop(watch);
         let is_crowded = self.table.len() >= FEW;
         let mut strangers = 0_usize;
+        let mut long_bytes = 0_usize;
         let table = self.table.pin();
         for (key, standing) in &table {
             let is_of_stranger = standing.is_of_stranger();
             let used = standing.used.swap(false, Ordering::Relaxed);
             let goes = is_crowded || is_of_stranger;
-            if goes && !used && !key.username().is_some_and(&stays) {
+            // Of clients without a username, and of names without an account, nobody tells when one is in.
+            let is_watched = match (key.username(), &standing.whose, &standing.says) {
+                (None, _, _) | (_, Whose::Nobodys, Says::Granted { .. }) => true,
+                (Some(name), _, _) => stays(name),
+            };
+            if goes && !used && !is_watched {
                 table.remove(key);
-            } else if is_of_stranger {
-                strangers = strangers.saturating_add(1);
+                continue;
             }
+            strangers = strangers.saturating_add(usize::from(is_of_stranger));
+            long_bytes = long_bytes.saturating_add(key.long_bytes());
         }
         self.strangers.store(strangers, Ordering::Relaxed);
+        self.long_bytes.store(long_bytes, Ordering::Relaxed);
         // Also where nobody goes: who asks without looking here is asking still.
         self.has_replaced();
     }
@@ -390,6 +408,13 @@ impl Key {
     /// The username; none for clients without one.
     pub(super) fn username(&self) -> Option<&str> {
         self.username.as_deref()
+    }
+
+    /// How many bytes its names have, where they are long.
+    fn long_bytes(&self) -> usize {
+        let names = [&self.username, &self.client_id].into_iter().flatten();
+        let long = names.filter(|name| name.len() > SHORT);
+        long.map(|name| name.len()).sum()
     }
 
     /// As whoever asks.
@@ -473,8 +498,11 @@ const FEW: usize = 10_000;
 /// Names that nobody knows, at a few hundred bytes each.
 const MOST_STRANGERS: usize = 50_000;
 
-/// A name or client id of more bytes is found out each time.
-const LONGEST_KEPT: usize = 256;
+/// A name or client id of more bytes is long.
+const SHORT: usize = 256;
+
+/// What an account can make the broker keep by client ids that are made up.
+const MOST_LONG_BYTES: usize = 64 << 20;
 
 /// As many as a large fleet has devices, twice.
 const MOST: usize = 1_000_000;

@@ -5,6 +5,7 @@ mod access;
 mod certified;
 mod exchange;
 mod handed;
+mod kept;
 mod later;
 mod memory;
 mod psk;

@@ -14,12 +14,36 @@ pub(super) struct Connections {
     last: u64,
     numbers: HashMap<ClientPtr, ConnectionId>,
     pointers: HashMap<ConnectionId, ClientPtr>,
+    /// Those who have come, numbered or not.
+    present: HashMap<ClientPtr, Presence>,
+}
+
+/// Whether a client has come, or the broker has its session only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It has not.
+    Away,
+    /// It has, and may have come back to subscriptions.
+    Came,
+    /// It has, and may have all that it is subscribed to.
+    Judged,
 }
 
 impl Connections {
     /// A client that is being asked about: its number, and the one its memory had before.
     pub(super) fn begin(&mut self, client: ClientPtr) -> (ConnectionId, Option<ConnectionId>) {
+        self.present.insert(client, Presence::Came);
+        self.begin_as_it_is(client)
+    }
+
+    /// The same of one that is asked about once more, and may be away.
+    pub(super) fn begin_as_it_is(
+        &mut self,
+        client: ClientPtr,
+    ) -> (ConnectionId, Option<ConnectionId>) {
+        let presence = self.presence(client);
         let before = self.end(client);
+        self.stays(client, presence);
         self.last = self.last.wrapping_add(1);
         let connection = ConnectionId(self.last);
         self.numbers.insert(client, connection);
@@ -32,8 +56,28 @@ impl Connections {
         self.numbers.get(&client).copied()
     }
 
+    /// Whether it has come.
+    pub(super) fn presence(&self, client: ClientPtr) -> Presence {
+        let present = self.present.get(&client).copied();
+        present.unwrap_or(Presence::Away)
+    }
+
+    /// It may have all that it is subscribed to. The number it has, if it has one.
+    pub(super) fn is_judged(&mut self, client: ClientPtr) -> Option<ConnectionId> {
+        self.present.insert(client, Presence::Judged);
+        self.number(client)
+    }
+
+    /// It has no number, and is as present as it was.
+    pub(super) fn stays(&mut self, client: ClientPtr, presence: Presence) {
+        if presence != Presence::Away {
+            self.present.insert(client, presence);
+        }
+    }
+
     /// The client is gone: the number it had.
     pub(super) fn end(&mut self, client: ClientPtr) -> Option<ConnectionId> {
+        self.present.remove(&client);
         let connection = self.numbers.remove(&client)?;
         self.pointers.remove(&connection);
         Some(connection)
@@ -63,6 +107,22 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_asked_about_again_is_as_present_as_it_was() {
+        let client: ClientPtr = NonNull::dangling();
+        let mut connections = Connections::default();
+        connections.begin_as_it_is(client);
+        assert_eq!(connections.presence(client), Presence::Away);
+        connections.begin(client);
+        assert_eq!(connections.presence(client), Presence::Came);
+        let number = connections.is_judged(client);
+        assert!(number.is_some());
+        connections.begin_as_it_is(client);
+        assert_eq!(connections.presence(client), Presence::Judged);
+        connections.end(client);
+        assert_eq!(connections.presence(client), Presence::Away);
+    }
+
+    #[test]
     fn an_end_is_reported_once() {
         let client: ClientPtr = NonNull::dangling();
         let mut connections = Connections::default();
@@ -70,5 +130,6 @@ mod tests {
         assert_eq!(connections.end(client), Some(first));
         assert_eq!(connections.end(client), None);
         assert!(connections.numbers.is_empty() && connections.pointers.is_empty());
+        assert!(connections.present.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
 use super::callback::Purpose;
-use super::connections::Connections;
+use super::connections::{Connections, Presence};
 use super::entrance::{Entrance, Met};
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
@@ -20,8 +20,8 @@ use super::threads::Threads;
 use super::{certificate, clock, logger};
 use crate::config::{CertificateUse, Config, Control};
 use crate::control::{self, Desk, Letter, Sender};
-use crate::engine::{Engine, Opened, Waiting};
-use crate::request::{ConnectionId, Occasion, Turn};
+use crate::engine::{Engine, Opened, Subscribed, Waiting};
+use crate::request::{Access, Action, ConnectionId, Occasion, Turn};
 use crate::verdict::{Effect, Reply, Verdict};
 
 /// Who waits for an answer, at any listener: the broker completes by client id alone, so two plugin
@@ -195,7 +195,12 @@ impl Plugin {
             // Who is in without a username is nobody's account, and stays as it is.
             Verdict::Defer(_)
                 if asked.occasion == Occasion::Again && request.connect.username.is_none() => {}
-            Verdict::Deny(_) | Verdict::Defer(_) => {
+            Verdict::Defer(_) => {
+                if let Some((main, client)) = main.zip(client) {
+                    self.leave_to_others(main, client);
+                }
+            }
+            Verdict::Deny(_) => {
                 if let Some((main, client)) = main.zip(client) {
                     self.forget(main, client);
                 }
@@ -293,8 +298,12 @@ impl Plugin {
                 number.is_some_and(|connection| self.engine.is_in(connection))
             }
         };
-        if !stays {
-            self.forget(main, client);
+        match reply {
+            _ if stays => {}
+            Reply::Defer => self.leave_to_others(main, client),
+            Reply::Say(_) | Reply::Allow { .. } | Reply::Wait { .. } | Reply::Deny(_) => {
+                self.forget(main, client);
+            }
         }
         // 2.0.11 with per_listener_settings never ticks.
         logger::flush(main.broker);
@@ -324,18 +333,53 @@ impl Plugin {
             self.meet_keyed(main, event.client);
         }
         let meet = |client| main.map_or(Met::In, |main| self.meet(main, client, event.access));
+        let has = |client, access: &Access<'_>| {
+            main.map_or(Subscribed::Judged, |main| {
+                self.subscriptions(main, client, access)
+            })
+        };
         let recall = main.and_then(|main| main.recall.try_borrow_mut().ok());
         let permit = match (recall, recall::passing(event.access)) {
-            (Some(mut recall), Some(to)) => recall.ask(self.api, &self.engine, event, to, meet)?,
+            (Some(mut recall), Some(to)) => {
+                recall.ask(self.api, &self.engine, event, to, meet, has)?
+            }
             (Some(_), None) | (None, _) => {
                 let access = event::acl_check(self.api, event)?;
-                match meet(ClientPtr::new(event.client)?) {
+                let client = ClientPtr::new(event.client)?;
+                let met = meet(client);
+                // Before it has any of its own.
+                has(client, &access);
+                match met {
                     Met::Out(reason) => self.engine.turned_out(&access, reason),
                     Met::In | Met::Gone => self.engine.may(&access),
                 }
             }
         };
         Some(event::access_code(permit))
+    }
+
+    /// What is known of a client's subscriptions when it is first asked about.
+    fn subscriptions(&self, main: &Main, client: ClientPtr, access: &Access<'_>) -> Subscribed {
+        let presence = main.connections.borrow().presence(client);
+        // Whoever subscribes is here; the broker also asks while it carries out what we want done.
+        let subscribes = access.action == Action::Subscribe && !main.callbacks().is_nested();
+        match presence {
+            Presence::Away if !subscribes => Subscribed::Waiting,
+            Presence::Judged => Subscribed::Judged,
+            Presence::Away | Presence::Came => {
+                // What is sent to it before it has subscribed is what it was subscribed to.
+                let begins =
+                    access.action != Action::Receive && !event::has_subscriptions(self.api, client);
+                if !begins && !self.engine.has_judged(access.username, access.client_id) {
+                    return Subscribed::Inherited;
+                }
+                let number = main.connections.borrow_mut().is_judged(client);
+                if let Some(connection) = number.filter(|_| begins) {
+                    self.engine.begins_anew(connection);
+                }
+                Subscribed::Judged
+            }
+        }
     }
 
     /// Which connection is asked about, and why.
@@ -364,7 +408,12 @@ impl Plugin {
                 occasion: Occasion::Again,
             };
         }
-        let (connection, before) = main.connections.borrow_mut().begin(client);
+        let mut connections = main.connections.borrow_mut();
+        let (connection, before) = match entered {
+            true => connections.begin_as_it_is(client),
+            false => connections.begin(client),
+        };
+        drop(connections);
         if let Some(before) = before {
             self.engine.disconnected(before);
         }
@@ -387,6 +436,13 @@ impl Plugin {
         if let Some(connection) = ended {
             self.engine.disconnected(connection);
         }
+    }
+
+    /// It is nobody's whom we know; somebody else may let it in.
+    fn leave_to_others(&self, main: &Main, client: ClientPtr) {
+        let presence = main.connections.borrow().presence(client);
+        self.forget(main, client);
+        main.connections.borrow_mut().stays(client, presence);
     }
 
     /// DISCONNECT and CLIENT_OFFLINE. Idempotent: the broker reports some ends twice.

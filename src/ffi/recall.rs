@@ -11,9 +11,9 @@ use super::abi;
 use super::broker::{Api, ClientPtr};
 use super::entrance::Met;
 use super::event;
-use crate::engine::{Engine, Memory, Seat};
+use crate::engine::{Engine, Memory, Seat, Subscribed};
 use crate::policy::Asker;
-use crate::request::{Passage, Passing};
+use crate::request::{Access, Passage, Passing};
 use crate::verdict::Permit;
 
 /// What is remembered.
@@ -25,7 +25,7 @@ pub(super) struct Recall {
 
 impl Recall {
     /// The answer about a message; none where a name or the topic is no text. Whoever is not remembered is
-    /// met first, and may have to go.
+    /// met first, and may have to go; and it is looked at what is known of its subscriptions.
     pub(super) fn ask(
         &mut self,
         api: &Api,
@@ -33,6 +33,7 @@ impl Recall {
         event: &abi::mosquitto_evt_acl_check,
         to: Passing,
         meet: impl FnOnce(ClientPtr) -> Met,
+        has: impl FnOnce(ClientPtr, &Access<'_>) -> Subscribed,
     ) -> Option<Permit> {
         let client = ClientPtr::new(event.client)?;
         let topic = event::bytes(event, Some(event.topic))?;
@@ -50,7 +51,7 @@ impl Recall {
         {
             return Some(engine.may_again(passage, seat, &mut self.memory));
         }
-        self.meet(api, engine, (event, client), passage, meet)
+        self.meet(api, engine, (event, client), passage, meet, has)
     }
 
     /// The same of whoever is not remembered.
@@ -62,6 +63,7 @@ impl Recall {
         (event, client): (&abi::mosquitto_evt_acl_check, ClientPtr),
         passage: Passage,
         meet: impl FnOnce(ClientPtr) -> Met,
+        has: impl FnOnce(ClientPtr, &Access<'_>) -> Subscribed,
     ) -> Option<Permit> {
         let access = event::acl_check(api, event)?;
         let stays = match meet(client) {
@@ -69,10 +71,11 @@ impl Recall {
             Met::Gone => false,
             Met::Out(reason) => return Some(engine.turned_out(&access, reason)),
         };
-        let mut seat = Seat::of(Asker {
+        let asker = Asker {
             client_id: access.client_id,
             username: access.username,
-        });
+        };
+        let mut seat = Seat::of(asker, has(client, &access));
         let permit = engine.may_again(passage, &mut seat, &mut self.memory);
         if !stays {
             return Some(permit);

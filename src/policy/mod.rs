@@ -20,6 +20,7 @@ mod difference;
 mod explain;
 mod grant;
 mod index;
+mod kept;
 pub mod lint;
 mod listed;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use self::difference::Loss;
 pub use self::explain::{Candidate, Explanation, Say};
 pub use self::grant::{Assignment, Grant, GroupGrant, Holder, Membership};
 pub use self::index::WildcardSubscriptions;
+pub use self::kept::can_be_kept;
 pub use self::listed::ListError;
 pub use self::part::{Again, PartId};
 pub use self::question::{Asker, Message, Qos, Question};

@@ -6,12 +6,13 @@
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::grant::{Grant, Holder};
+use super::kept;
 use super::part::{Again, PartId};
 use super::question::{Asker, Question};
 use super::role::{Role, RoleDefinition};
@@ -30,6 +31,8 @@ pub struct Rights {
     defaults: Defaults,
     changes_at: Option<Timestamp>,
     is_rough: bool,
+    /// By grant and place among its rules, found out when it is first asked.
+    particular: OnceLock<Box<[(usize, usize)]>>,
 }
 
 /// What happens when no rule answers: `defaultACLAccess`.
@@ -183,6 +186,22 @@ impl Rights {
         }
     }
 
+    /// The rules by which a filter may be allowed that nothing in it tells of.
+    pub(super) fn particular(&self) -> impl Iterator<Item = &Rule> {
+        let found = self.particular.get_or_init(|| {
+            let grants = self.grants.iter().enumerate();
+            let all = grants.flat_map(|(grant, granted)| {
+                let rules = granted.role.rules().iter().enumerate();
+                let particular = rules.filter(|(_, rule)| kept::is_particular(rule));
+                particular.map(move |(place, _)| (grant, place))
+            });
+            all.collect()
+        });
+        let rule =
+            |(grant, place): &(usize, usize)| self.grants.get(*grant)?.role.rules().get(*place);
+        found.iter().filter_map(rule)
+    }
+
     /// The roles in force, in the order they are asked.
     #[must_use]
     pub fn grants(&self) -> &[Grant] {
@@ -275,6 +294,7 @@ impl Compiler {
                 dormant: dormant.clone().into(),
                 defaults,
                 changes_at,
+                particular: OnceLock::new(),
             })
         });
         match made {

@@ -129,6 +129,26 @@ fn the_client_id_may_make_a_difference() {
     });
 }
 
+/// As long as the broker lets them be, and longer than most.
+#[test]
+fn a_client_with_a_long_id_is_ended_when_it_loses_something_and_nobody_else_is() {
+    for_each_broker(|startup| {
+        let broker = started(startup);
+        let long = "x".repeat(300);
+        let grant = format!("INSERT INTO acl VALUES ('dev', '{long}', 'long', 2, 1, 0)");
+        tool(broker.dir(), &grant);
+        let [mut long, mut one] = [&*long, "one"].map(|id| {
+            let connect = Connect::new(Protocol::V5).credentials("dev", "pw");
+            connect.client_id(id).accepted(broker.port())
+        });
+        assert!(may_publish(&mut long, "long") && !may_publish(&mut long, "one"));
+        assert!(may_publish(&mut one, "one") && !may_publish(&mut one, "long"));
+        tool(broker.dir(), "DELETE FROM acl WHERE filter = 'long'");
+        assert!(long.is_closed_within(PATIENCE));
+        assert!(one.is_connected() && may_publish(&mut one, "one"));
+    });
+}
+
 /// A file for some, roles for others, a query for the rest, and the broker's own file for whom nobody
 /// knows.
 #[test]

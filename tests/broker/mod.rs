@@ -4,6 +4,7 @@ mod access;
 mod access_compared;
 mod accounts;
 mod acl_query;
+mod away;
 mod certified;
 mod clients;
 mod conf;

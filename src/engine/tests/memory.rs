@@ -122,7 +122,8 @@ impl Thread {
         let bytes = |name: Option<&'static str>| name.map(str::as_bytes);
         let is_of = |seat: &Seat| seat.is_of(bytes(ask.client_id), bytes(ask.username));
         if !self.seats.get(&place).is_some_and(is_of) {
-            self.seats.insert(place, Seat::of(ask.asker()));
+            self.seats
+                .insert(place, Seat::of(ask.asker(), Subscribed::Judged));
         }
         let seat = self.seats.get_mut(&place).unwrap();
         engine.may_again(ask.passage(), seat, &mut self.memory)
@@ -348,7 +349,7 @@ fn topics_have_to_themselves_what_is_remembered_of_them() {
         client_id: Some("a"),
         username: Some("ann"),
     };
-    let (mut seat, mut memory) = (Seat::of(ann), Memory::default());
+    let (mut seat, mut memory) = (Seat::of(ann, Subscribed::Judged), Memory::default());
     let passage = Passage {
         to: Passing::FromClient,
         qos: 0,
