@@ -31,6 +31,7 @@ mod live;
 mod oddities;
 mod own_password;
 mod plugin_table;
+mod prior;
 mod psk;
 mod psk_live;
 mod refusals;
