@@ -15,6 +15,7 @@ const TABLES: &str = "
     INSERT INTO acl VALUES
         ('ann', NULL, 'w/%u/#', 2, 1, 0), ('ann', NULL, 'r/#', 5, 1, 0),
         ('ann', NULL, 'w/+/not', 'publishClientSend', 0, 1),
+        ('root', NULL, 'rw/#', 3, 1, 0),
         ('bob', NULL, '#', 7, 1, 0), ('bob', NULL, 'plain', 'subscribeLiteral', 1, 0),
         ('eve', NULL, 'a#', 2, 1, 0), ('max', NULL, 'a', 8, 1, 0),
         ('dev', 'one', 'one', 2, 1, 0), ('dev', 'two', 'two', 2, 1, 0);
@@ -65,6 +66,10 @@ fn rows_allow_and_deny_by_number_and_by_name() {
             assert_eq!(ann.subscribe(filter, 1), answer, "{filter}");
         }
         assert_eq!(bob.subscribe("w/#", 1), 1);
+        // To read and to write is not to subscribe.
+        let mut root = v5(&broker, "root");
+        assert_eq!(root.subscribe("rw/#", 1), 0x87);
+        assert!(may_publish(&mut root, "rw/a"));
         for (topic, allowed) in [
             ("w/ann/a", true),
             ("w/ann/not", false),

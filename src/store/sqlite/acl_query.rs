@@ -186,3 +186,38 @@ const DEFAULTS: Defaults = Defaults {
     unsubscribe: Permission::Allow,
     ..Defaults::DENY
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AclType::{
+        PublishClientReceive as Receive, PublishClientSend as Send, SubscribePattern as Subscribe,
+    };
+
+    #[test]
+    fn each_number_is_the_sum_of_what_it_grants_and_only_four_grants_subscribing() {
+        let table: [(i64, &[AclType]); 7] = [
+            (1, &[Receive]),
+            (2, &[Send]),
+            // As mosquitto-go-auth has it: to read and write is not to subscribe.
+            (3, &[Receive, Send]),
+            (4, &[Subscribe]),
+            (5, &[Receive, Subscribe]),
+            (6, &[Send, Subscribe]),
+            (7, &[Receive, Send, Subscribe]),
+        ];
+        for (number, granted) in table {
+            assert_eq!(
+                types(ValueRef::Integer(number)).unwrap(),
+                granted,
+                "{number}"
+            );
+        }
+        for number in [i64::MIN, -1, 0, 8, i64::MAX] {
+            assert!(types(ValueRef::Integer(number)).is_err(), "{number}");
+        }
+        assert!(types(ValueRef::Text(b"3")).is_err() && types(ValueRef::Real(3.0)).is_err());
+        let named = types(ValueRef::Text(b"subscribeLiteral"));
+        assert_eq!(named.unwrap(), [AclType::SubscribeLiteral]);
+    }
+}
