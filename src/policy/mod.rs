@@ -35,6 +35,7 @@ mod scope;
 mod segment;
 mod shared;
 mod stored;
+pub mod taken;
 mod template;
 #[cfg(test)]
 mod tests;

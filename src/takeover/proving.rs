@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::policy::proof::{Disagreement, Kind, Proof, compare};
+use crate::policy::taken::client_ids as client_ids_in;
 use crate::policy::{Asker, Permission, Question, Rights, Rule, Template};
 use crate::show::Plain;
 
@@ -110,21 +111,27 @@ impl Prover {
             Some(_) => std::slice::from_ref(&who.client_id),
             None => &both,
         };
-        for client_id in client_ids {
+        let mut compare = |templates: &[&Template], client_id: Option<&str>| {
             let asker = Asker {
-                client_id: *client_id,
+                client_id,
                 username: who.username,
             };
             let bound = MOST_QUESTIONS
                 .saturating_sub(self.proof.asked)
                 .min(MOST_FOR_ONE);
-            self.proof.add(compare(
-                templates,
-                asker,
-                bound,
-                &file,
-                |asker, question| database.check(asker, question).permission,
-            ));
+            let database = |asker: Asker<'_>, question: &Question<'_>| {
+                database.check(asker, question).permission
+            };
+            let proof = compare(templates, asker, bound, &file, database);
+            self.proof.add(proof);
+        };
+        for client_id in client_ids {
+            compare(templates, *client_id);
+        }
+        if who.client_id.is_none() {
+            for taken in client_ids_in(templates, who.username) {
+                compare(&taken.templates, Some(&taken.client_id));
+            }
         }
     }
 
@@ -184,3 +191,73 @@ const ANY_CLIENT: &str = "some-client";
 const MOST_QUESTIONS: usize = 10_000_000;
 /// And about one client with one client id.
 const MOST_FOR_ONE: usize = 250_000;
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::policy::{
+        AclType, Assignment, Compiler, Defaults, Holder, Priority, Role, RoleDefinition,
+        WildcardSubscriptions, Window,
+    };
+
+    fn rights(rules: &[(Permission, &str)]) -> Arc<Rights> {
+        let rule = |(permission, topic): &(Permission, &str)| {
+            let priority = match permission {
+                Permission::Deny => Priority::clamped(1),
+                Permission::Allow => Priority::RULE,
+            };
+            let rule = Rule::new(AclType::PublishClientSend, *permission, topic);
+            rule.unwrap().with_priority(priority)
+        };
+        let role = Role::compile(RoleDefinition {
+            name: "role".into(),
+            rules: rules.iter().map(rule).collect(),
+            wildcard_subscriptions: WildcardSubscriptions::Allow,
+            window: Window::default(),
+            admin_prefix: None,
+        });
+        let holder = Holder {
+            roles: vec![Assignment {
+                role: Arc::new(role.unwrap()),
+                priority: Priority::MEMBER,
+            }],
+            groups: Vec::new(),
+        };
+        Compiler::quick().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH)
+    }
+
+    /// What differs for a client of this name, which may have any client id or this one only.
+    fn differing(file: &Rights, database: &Rights, client_id: Option<&str>) -> Vec<Differing> {
+        let all: Vec<&Template> = templates(file).chain(templates(database)).collect();
+        let mut prover = Prover::new(templates(file));
+        let who = Who {
+            username: Some("ann"),
+            client_id,
+        };
+        let said =
+            |asker: Asker<'_>, question: &Question<'_>| file.check(asker, question).permission;
+        prover.ask(who, &all, said, database);
+        prover.differing()
+    }
+
+    #[test]
+    fn a_client_whose_id_is_a_word_of_a_rule_is_asked_about() {
+        let own = (Permission::Allow, "to/%c/#");
+        let file = rights(&[own, (Permission::Deny, "to/special/a")]);
+        let database = rights(&[own]);
+        let told = differing(&file, &database, None);
+        assert!(!told.is_empty());
+        for told in &told {
+            assert_eq!(told.client_id.as_deref(), Some("special"));
+            assert_eq!(
+                (&*told.topic, told.file, told.database),
+                ("to/special/a", "deny", "allow")
+            );
+        }
+        // Whoever has another one for certain is not concerned, and what is alike is alike.
+        assert!(differing(&file, &database, Some("other")).is_empty());
+        assert!(differing(&file, &file, None).is_empty());
+    }
+}
