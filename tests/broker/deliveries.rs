@@ -159,7 +159,7 @@ fn kept_messages_and_several_subscriptions_are_judged_one_by_one() {
         ann.publish_acknowledged("open/b", "once for each");
         ann.publish_acknowledged("open/secret", "never");
         let copies = heard(&mut bob);
-        assert!(!copies.is_empty() && copies.iter().all(|text| text == "once for each"));
+        assert_eq!(copies, ["once for each"; 3]);
     });
 }
 
@@ -175,5 +175,47 @@ fn what_begins_with_a_dollar_needs_a_rule_that_says_so() {
         assert_eq!(root.subscribe("#", 0), 0x87);
         let version = format!("mosquitto version {}", broker.tree().version());
         assert_eq!(heard(&mut root), [version]);
+    });
+}
+
+/// Conditions hold for what is read, too: each reader is sent what its own rule lets through.
+#[test]
+fn what_is_sent_to_a_reader_meets_the_conditions_of_its_rule() {
+    for_each_broker(|startup| {
+        let broker = started(startup);
+        change(
+            broker.dir(),
+            "DELETE FROM role_acl WHERE role_id = 2 AND acltype = 'publishClientReceive';
+             INSERT INTO role_acl (role_id, acltype, topic, allow, max_payload)
+                 VALUES (2, 'publishClientReceive', 'open/small', 1, 4);
+             INSERT INTO role_acl (role_id, acltype, topic, allow, retain)
+                 VALUES (2, 'publishClientReceive', 'open/new', 1, 0);
+             INSERT INTO role_acl (role_id, acltype, topic, allow, max_qos)
+                 VALUES (2, 'publishClientReceive', 'open/quick', 1, 0)",
+        );
+        let mut ann = named(Protocol::V5, "ann").accepted(broker.port());
+        let sends = |ann: &mut Client| {
+            for (topic, payload) in [
+                ("open/small", "four"),
+                ("open/small", "fives"),
+                ("open/quick", "acknowledged"),
+                ("open/new", "new"),
+                ("open/other", "no rule"),
+            ] {
+                ann.publish_acknowledged(topic, payload);
+            }
+            ann.publish("open/quick", "at most once");
+            ann.publish_retained("open/new", "kept");
+        };
+        until("the rules are in force", || {
+            let mut bob = named(Protocol::V5, "bob").accepted(broker.port());
+            bob.subscribe("open/#", 1) == 1 && {
+                sends(&mut ann);
+                assert!(ann.is_connected());
+                let mut all = heard(&mut bob);
+                all.sort();
+                all == ["at most once", "four", "new"]
+            }
+        });
     });
 }

@@ -16,6 +16,7 @@ mod control_killed;
 mod control_more;
 mod delegated;
 mod deliveries;
+mod edges;
 mod elsewhere;
 mod explained;
 mod figures;
