@@ -1,4 +1,4 @@
-//! Subscribed that outlive the connection in which somebody was asked about them: of sessions that wait, that
+//! Subscriptions that outlive the connection in which somebody was asked about them: of sessions that wait, that
 //! were restored from disk, or that somebody else comes back to.
 //!
 //! Must not: believe that they are allowed. The broker looks at a session's subscriptions when it is told to, by

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 
 use super::super::control_compared::{beginning, stock};
 use super::{LISTENER, Pair, ended, furnished, run};
@@ -55,7 +58,7 @@ fn a_broker_that_is_not_there_or_never_answers_is_told_within_the_time() {
         };
         let port = silent.local_addr().unwrap().port();
         ended(to(port, &[]), 5, "no answer within 1 s");
-        drop(silent);
+        let (_held, port) = nobodys_port();
         ended(to(port, &[]), 5, "refused");
         ended(
             to(pair.broker.port(), &[]),
@@ -63,6 +66,16 @@ fn a_broker_that_is_not_there_or_never_answers_is_told_within_the_time() {
             "the broker refused the login",
         );
     });
+}
+
+/// A port at which nobody listens, and that is given to nobody else while it is held.
+fn nobodys_port() -> (OwnedFd, u16) {
+    let (family, kind) = (AddressFamily::Inet, SockType::Stream);
+    let held = socket(family, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let address: SockaddrIn = getsockname(held.as_raw_fd()).unwrap();
+    let port = address.port();
+    (held, port)
 }
 
 #[test]
