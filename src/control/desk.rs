@@ -128,9 +128,9 @@ impl Inbox {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Some of what waits, once something does; nothing when nothing came for a while, or when it is time to stop. Orders come first, unless it
-    /// is the turn of what clients order for themselves. Until what was answered is out,
-    /// the broker is called: a call that comes while it is between two waits is lost.
+    /// Some of what waits, once something does; nothing when nothing came for a while, or when it is time to
+    /// stop. Orders come first, unless it is the turn of what clients order for themselves. Until what was
+    /// answered is out, the broker is called: a call that comes while it is between two waits is lost.
     fn next(&self, clerk: &Clerk, turn: Turn) -> Option<Work> {
         let mut pile = self.pile();
         let mut calls = 0..CALLS;

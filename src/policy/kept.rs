@@ -59,15 +59,8 @@ fn brings(rule: &Rule, topic: &str, asker: Asker<'_>, allows: impl Fn(&str) -> b
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::policy::{
-        Assignment, Compiler, Defaults, Holder, Priority, Qos, Question, Role, RoleDefinition,
-        WildcardSubscriptions, Window,
-    };
+    use crate::policy::{Defaults, Qos, Question};
 
     const ANN: Asker<'static> = Asker {
         client_id: Some("c"),
@@ -78,21 +71,7 @@ mod tests {
         let rule = |(acl_type, permission, filter): &(AclType, Permission, &str)| {
             Rule::new(*acl_type, *permission, filter).unwrap()
         };
-        let role = Role::compile(RoleDefinition {
-            name: "role".into(),
-            rules: rules.iter().map(rule).collect(),
-            wildcard_subscriptions: WildcardSubscriptions::Allow,
-            window: Window::default(),
-            admin_prefix: None,
-        });
-        let holder = Holder {
-            roles: vec![Assignment {
-                role: Arc::new(role.unwrap()),
-                priority: Priority::MEMBER,
-            }],
-            groups: Vec::new(),
-        };
-        let rights = Compiler::quick().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH);
+        let rights = Rights::of_one_role(rules.iter().map(rule), Defaults::DENY);
         let allows = |filter: Filter<'_>| {
             let question = Question::Subscribe(filter, Qos::AtMostOnce);
             rights.check(ANN, &question).permission == Permission::Allow

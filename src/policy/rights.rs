@@ -186,6 +186,28 @@ impl Rights {
         }
     }
 
+    /// Those of somebody who holds one role of these rules, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn of_one_role(rules: impl Iterator<Item = Rule>, defaults: Defaults) -> Arc<Self> {
+        use crate::policy::{Assignment, Priority, WildcardSubscriptions, Window};
+
+        let role = Role::compile(RoleDefinition {
+            name: "role".into(),
+            rules: rules.collect(),
+            wildcard_subscriptions: WildcardSubscriptions::Allow,
+            window: Window::default(),
+            admin_prefix: None,
+        });
+        let holder = Holder {
+            roles: vec![Assignment {
+                role: Arc::new(role.unwrap()),
+                priority: Priority::MEMBER,
+            }],
+            groups: Vec::new(),
+        };
+        Compiler::quick().rights(&holder, defaults, Timestamp::UNIX_EPOCH)
+    }
+
     /// The rules by which a filter may be allowed that nothing in it tells of.
     pub(super) fn particular(&self) -> impl Iterator<Item = &Rule> {
         let found = self.particular.get_or_init(|| {

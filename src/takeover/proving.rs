@@ -194,13 +194,8 @@ const MOST_FOR_ONE: usize = 250_000;
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::policy::{
-        AclType, Assignment, Compiler, Defaults, Holder, Priority, Role, RoleDefinition,
-        WildcardSubscriptions, Window,
-    };
+    use crate::policy::{AclType, Defaults, Priority};
 
     fn rights(rules: &[(Permission, &str)]) -> Arc<Rights> {
         let rule = |(permission, topic): &(Permission, &str)| {
@@ -211,21 +206,7 @@ mod tests {
             let rule = Rule::new(AclType::PublishClientSend, *permission, topic);
             rule.unwrap().with_priority(priority)
         };
-        let role = Role::compile(RoleDefinition {
-            name: "role".into(),
-            rules: rules.iter().map(rule).collect(),
-            wildcard_subscriptions: WildcardSubscriptions::Allow,
-            window: Window::default(),
-            admin_prefix: None,
-        });
-        let holder = Holder {
-            roles: vec![Assignment {
-                role: Arc::new(role.unwrap()),
-                priority: Priority::MEMBER,
-            }],
-            groups: Vec::new(),
-        };
-        Compiler::quick().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH)
+        Rights::of_one_role(rules.iter().map(rule), Defaults::DENY)
     }
 
     /// What differs for a client of this name, which may have any client id or this one only.

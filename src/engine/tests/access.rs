@@ -2,10 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
-use crate::policy::{
-    AclType, Asker, Assignment, Compiler, Defaults, Holder, Holding, Permission, Priority, Role,
-    RoleDefinition, Rule, WildcardSubscriptions, Window,
-};
+use crate::policy::{AclType, Asker, Defaults, Holding, Permission, Rights, Rule};
 use crate::request::{Access, Action};
 use crate::store::{Authority, Granted, Grantor};
 use crate::verdict::Permit;
@@ -41,22 +38,8 @@ impl Granting {
         })?;
         let rule =
             |topic: &&str| Rule::new(AclType::PublishClientSend, Permission::Allow, topic).unwrap();
-        let role = Role::compile(RoleDefinition {
-            name: "role".into(),
-            rules: topics.iter().map(rule).collect(),
-            wildcard_subscriptions: WildcardSubscriptions::Allow,
-            window: Window::default(),
-            admin_prefix: None,
-        });
-        let holder = Holder {
-            roles: vec![Assignment {
-                role: Arc::new(role.unwrap()),
-                priority: Priority::MEMBER,
-            }],
-            groups: Vec::new(),
-        };
         Ok(Granted {
-            rights: Compiler::quick().rights(&holder, Defaults::DENY, Timestamp::UNIX_EPOCH),
+            rights: Rights::of_one_role(topics.iter().map(rule), Defaults::DENY),
             holding: Holding::default(),
         })
     }

@@ -2,10 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
-use crate::policy::{
-    AclType, Asker, Assignment, Compiler, Defaults, Holder, Holding, Permission, Priority, Role,
-    RoleDefinition, Rule, WildcardSubscriptions, Window,
-};
+use crate::policy::{AclType, Asker, Defaults, Holding, Permission, Rights, Rule};
 use crate::request::{Access, Action, Passage, Passing};
 use crate::store::{Authority, Granted, Grantor};
 use crate::verdict::Permit;
@@ -43,22 +40,8 @@ impl Subscribing {
         let rule = |filter: &&str| {
             Rule::new(AclType::SubscribePattern, Permission::Allow, filter).unwrap()
         };
-        let role = Role::compile(RoleDefinition {
-            name: "role".into(),
-            rules: filters.iter().map(rule).collect(),
-            wildcard_subscriptions: WildcardSubscriptions::Allow,
-            window: Window::default(),
-            admin_prefix: None,
-        });
-        let holder = Holder {
-            roles: vec![Assignment {
-                role: Arc::new(role.unwrap()),
-                priority: Priority::MEMBER,
-            }],
-            groups: Vec::new(),
-        };
         Granted {
-            rights: Compiler::quick().rights(&holder, Defaults::FRESH, Timestamp::UNIX_EPOCH),
+            rights: Rights::of_one_role(filters.iter().map(rule), Defaults::FRESH),
             holding: Holding::default(),
         }
     }
