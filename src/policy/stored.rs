@@ -46,7 +46,7 @@ pub struct StoredGroup {
 }
 
 /// What an account holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Holdings {
     /// Its own roles, in the order they are asked.
@@ -56,7 +56,7 @@ pub struct Holdings {
 }
 
 /// A role or a group among others of the same holder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ranked<T> {
     /// Which.

@@ -4,6 +4,7 @@
 mod difference;
 mod examples;
 mod express;
+mod idle;
 mod properties;
 
 use std::sync::Arc;

@@ -64,8 +64,13 @@ impl Compiled {
         })
     }
 
-    /// The rights of whoever holds this.
-    pub fn of(&mut self, holdings: &Holdings) -> Arc<Rights> {
+    /// Every role, in no order.
+    pub fn roles(&self) -> impl Iterator<Item = (&RoleName, &Arc<Role>)> {
+        self.roles.iter()
+    }
+
+    /// What somebody holds.
+    pub fn holder(&self, holdings: &Holdings) -> Holder {
         let membership = |held: &Ranked<GroupName>| {
             let group = self.groups.get(&held.name)?;
             Some(Membership {
@@ -74,24 +79,33 @@ impl Compiled {
                 roles: self.assignments(&group.roles),
             })
         };
-        let holder = Holder {
+        Holder {
             roles: self.assignments(&holdings.roles),
             groups: holdings.groups.iter().filter_map(membership).collect(),
-        };
+        }
+    }
+
+    /// The rights of whoever holds this.
+    pub fn of(&mut self, holdings: &Holdings) -> Arc<Rights> {
+        let holder = self.holder(holdings);
         self.compiler.rights(&holder, self.defaults, self.now)
     }
 
-    /// The rights of clients without a username.
-    pub fn of_anonymous(&mut self) -> Arc<Rights> {
+    /// What clients without a username hold.
+    pub fn anonymous(&self) -> Holdings {
         let anonymous = |name: &GroupName| Ranked {
             name: name.clone(),
             priority: Priority::MEMBER,
         };
-        let holdings = Holdings {
+        Holdings {
             roles: Vec::new(),
             groups: self.anonymous.iter().map(anonymous).collect(),
-        };
-        self.of(&holdings)
+        }
+    }
+
+    /// Their rights.
+    pub fn of_anonymous(&mut self) -> Arc<Rights> {
+        self.of(&self.anonymous())
     }
 
     /// The place keeps no name of a role or group that it has not.

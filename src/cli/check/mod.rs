@@ -8,6 +8,7 @@ mod acl;
 pub(super) mod conf;
 mod costs;
 mod finding;
+mod holders;
 mod line;
 mod listener;
 mod odd;

@@ -4,16 +4,18 @@
 //! Must not: judge rules itself; the policy knows what is odd about them.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::conf::{At, Conf, Plugin};
 use super::finding::{Finding, Level};
 use super::odd::{Tally, level};
-use super::plugin;
+use super::{holders, plugin};
 use crate::cli::print::Plain;
 use crate::config::SourceConfig;
-use crate::policy::lint;
-use crate::policy::{RoleDefinition, StoredRole};
+use crate::model::RoleName;
+use crate::policy::lint::{self, Oddity};
+use crate::policy::{RoleDefinition, Rule, StoredRole};
 use crate::reasons::RuleView;
 use crate::store::sqlite::Database;
 use crate::store::{Error, Store as _};
@@ -35,7 +37,10 @@ pub(super) fn lint(conf: &Conf) -> Vec<Finding> {
             match read(&mut open) {
                 Err(error) => found.push(Finding::problem(at, error.to_string())),
                 // What is not asked does not matter.
-                Ok(roles) if database.roles => found.extend(odd_rules(at, path, roles)),
+                Ok(roles) if database.roles => {
+                    found.extend(odd_rules(at, path, roles));
+                    found.extend(of_holders(at, path, &mut open));
+                }
                 Ok(_) => {}
             }
         }
@@ -61,38 +66,102 @@ fn read(database: &mut Database) -> Result<Vec<RoleDefinition>, Error> {
     Ok(all)
 }
 
-/// What is odd about the rules: of each kind the first ones, and how many more there are.
+/// What is odd about the rules by themselves.
 fn odd_rules(at: &At, path: &Path, roles: Vec<RoleDefinition>) -> Vec<Finding> {
-    let mut tally = Tally::default();
+    let mut odd = OddRules::new(at);
     let mut found = Vec::new();
     for role in roles {
-        let name = Plain(&role.name);
-        let odd = match lint::role(&role) {
-            Ok(odd) => odd,
+        let findings = match lint::role(&role) {
+            Ok(findings) => findings,
             Err(error) => {
+                let name = Plain(&role.name);
                 found.push(Finding::problem(at, format!("role {name}: {error}")));
                 continue;
             }
         };
-        let words = |rule: usize| {
-            let rule = role.rules.get(rule);
-            rule.map_or_else(String::new, |rule| RuleView::new(rule).words())
-        };
-        for odd in odd {
-            let oddity = odd.oddity;
-            if !tally.tells(oddity) {
-                continue;
-            }
-            let mut text = format!("role {name}: {}: {oddity}", words(odd.rule));
-            if let Some(other) = oddity.other() {
-                text = format!("{text} ({})", words(other));
-            }
-            found.push(Finding::new(level(oddity), Some(at), text));
+        let words = |rule: usize| role.rules.get(rule).map_or_else(String::new, words);
+        for finding in findings {
+            let oddity = finding.oddity;
+            let other = oddity.other().map(words);
+            odd.note(&role.name, &words(finding.rule), oddity, other.as_deref());
         }
     }
-    found.extend(tally.more().into_iter().map(|(more, oddity)| {
-        let text = format!("{}: {more} more rules: {oddity}", path.display());
-        Finding::new(Level::Note, None, text)
-    }));
+    found.extend(odd.told(path));
     found
 }
+
+/// Roles that no account has, and rules that answer none.
+fn of_holders(at: &At, path: &Path, database: &mut Database) -> Vec<Finding> {
+    let held = database.roles().map_err(Into::into);
+    let held = match held.and_then(|mut roles| holders::look(roles.as_mut())) {
+        Ok(held) => held,
+        Err(error) => return vec![Finding::problem(at, error.to_string())],
+    };
+    let mut odd = OddRules::new(at);
+    for idle in held.idle.idle() {
+        let (role, rule) = idle.before;
+        let other = format!("role {}: {}", Plain(role), words(rule));
+        odd.note(idle.role, &words(idle.rule), idle.oddity, Some(&other));
+    }
+    let mut found = odd.told(path);
+    found.extend(nobodys(at, &held.by_none));
+    found
+}
+
+fn nobodys(at: &At, roles: &BTreeSet<RoleName>) -> Option<Finding> {
+    let first = roles.iter().take(MOST_NAMES);
+    let first: Vec<_> = first.map(|role| Plain(role.as_str()).to_string()).collect();
+    let more = match roles.len().saturating_sub(first.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let text = format!("no account has these roles: {}{more}", first.join(", "));
+    (!roles.is_empty()).then(|| Finding::note(at, text))
+}
+
+fn words(rule: &Rule) -> String {
+    RuleView::new(rule).words()
+}
+
+/// Odd rules: of each kind the first ones, and how many more there are.
+struct OddRules<'a> {
+    at: &'a At,
+    tally: Tally,
+    found: Vec<Finding>,
+}
+
+impl<'a> OddRules<'a> {
+    fn new(at: &'a At) -> Self {
+        Self {
+            at,
+            tally: Tally::default(),
+            found: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, role: &str, rule: &str, oddity: Oddity, other: Option<&str>) {
+        if !self.tally.tells(oddity) {
+            return;
+        }
+        let mut text = format!("role {}: {rule}: {oddity}", Plain(role));
+        if let Some(other) = other {
+            text = format!("{text} ({other})");
+        }
+        self.found
+            .push(Finding::new(level(oddity), Some(self.at), text));
+    }
+
+    fn told(self, path: &Path) -> Vec<Finding> {
+        let Self {
+            tally, mut found, ..
+        } = self;
+        found.extend(tally.more().into_iter().map(|(more, oddity)| {
+            let text = format!("{}: {more} more rules: {oddity}", path.display());
+            Finding::new(Level::Note, None, text)
+        }));
+        found
+    }
+}
+
+/// So many names are told.
+const MOST_NAMES: usize = 20;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod file;
+mod holders;
 mod names;
 mod role;
 mod sentence;
@@ -19,6 +20,7 @@ use super::scope::OWN_TOPIC;
 use super::template::{Level, Template};
 
 pub use self::file::file;
+pub use self::holders::{Idle, Unanswered};
 pub use self::role::role;
 
 /// Something odd about a rule.
@@ -49,6 +51,10 @@ pub enum Oddity {
     Repeated(usize),
     /// This other rule, asked earlier, covers it and says the opposite.
     Overruled(usize),
+    /// For everybody who has its role, a rule of another role covers it and says the same.
+    RepeatedElsewhere,
+    /// For everybody who has its role, a rule of another role covers it and says the opposite.
+    OverruledElsewhere,
     /// It allows everything that does not begin with `$`.
     Everything,
     /// It allows what the broker says about itself.
@@ -90,6 +96,8 @@ impl Oddity {
             | Self::Overhears => Weight::Warning,
             Self::NameInsideLevel
             | Self::Repeated(_)
+            | Self::RepeatedElsewhere
+            | Self::OverruledElsewhere
             | Self::Everything
             | Self::BrokersStatus
             | Self::Administration
@@ -111,6 +119,8 @@ impl Oddity {
             | Self::DeniedWildcard
             | Self::LiteralName
             | Self::NameInsideLevel
+            | Self::RepeatedElsewhere
+            | Self::OverruledElsewhere
             | Self::Everything
             | Self::BrokersStatus
             | Self::Administration

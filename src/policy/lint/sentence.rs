@@ -41,6 +41,15 @@ impl fmt::Display for Oddity {
                 "another rule, asked before, covers this one and says the opposite, so this is never \
                  asked; have it asked earlier, or take it out"
             }
+            Self::RepeatedElsewhere => {
+                "every account that has this role has another one that is asked before, with a rule that \
+                 covers this one and says the same"
+            }
+            Self::OverruledElsewhere => {
+                "every account that has this role has another one that is asked before, with a rule that \
+                 covers this one and says the opposite, so this is never asked; give this role a higher \
+                 priority if that was not meant"
+            }
             Self::Everything => {
                 "this allows every topic that does not begin with $; name the topics that are needed"
             }
