@@ -25,6 +25,13 @@ use crate::store::acl_file::AclSource;
 use crate::store::{self, Opinion};
 use crate::verdict::{Denial, Permit, Reason};
 
+/// How somebody stands that has not been looked at before.
+pub(super) struct First {
+    pub(super) standing: Arc<Standing>,
+    /// Whether there was room for it; if not, nobody is told when it changes.
+    pub(super) is_kept: bool,
+}
+
 impl Engine {
     /// "May this client do that?" Nothing is allocated for whoever may and has asked before.
     pub fn may(&self, access: &Access<'_>) -> Permit {
@@ -45,7 +52,7 @@ impl Engine {
         let judge = |standing: &Standing| self.judge_access(standing, access, asker, &question).0;
         match self.standings.look(asker, judge) {
             Some(permit) => permit,
-            None => judge(&self.stand_first(asker)),
+            None => judge(&self.stand_first(asker).standing),
         }
     }
 
@@ -162,7 +169,7 @@ impl Engine {
     }
 
     /// How somebody stands who has not asked before, or not for long.
-    pub(super) fn stand_first(&self, asker: Asker<'_>) -> Arc<Standing> {
+    pub(super) fn stand_first(&self, asker: Asker<'_>) -> First {
         let revision = self.revision.load(Ordering::Acquire);
         let found = self.stand(asker, (self.clock)().wall);
         self.stand_from_now(asker, found, revision)
@@ -173,7 +180,7 @@ impl Engine {
         asker: Asker<'_>,
         found: Result<(Says, Whose), store::Error>,
         revision: u64,
-    ) -> Arc<Standing> {
+    ) -> First {
         let key = self.standings.key(asker);
         let unannounced = match asker.username {
             Some(username) => !lock(&self.sessions).knows(username),
@@ -185,17 +192,17 @@ impl Engine {
             (Says::Refused(Reason::SourceUnavailable), Whose::Nobodys)
         });
         let is_rough = matches!(&says, Says::Granted { granted, .. } if granted.rights.is_rough());
-        let has_room = self.standings.has_room(&key, &says, whose);
+        let is_kept = self.standings.has_room(&key, &says, whose);
         let standing = Arc::new(Standing::new(says, whose, unannounced));
-        if !has_room {
-            return standing;
+        if !is_kept {
+            return First { standing, is_kept };
         }
         self.standings.put(key.clone(), Arc::clone(&standing));
         // After it was put: whoever reports a change now finds it, and whoever did before has counted.
         if !is_sure || is_rough || self.revision.load(Ordering::Acquire) != revision {
             self.standings.doubt(key);
         }
-        standing
+        First { standing, is_kept }
     }
 
     /// How somebody stands now: the account first, then the first of the authorities that has something

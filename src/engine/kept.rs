@@ -8,12 +8,11 @@
 
 use std::sync::atomic::Ordering;
 
-use super::access::passage;
 use super::sessions::Kept;
 use super::standing::{Says, Standing};
 use super::{Engine, lock};
 use crate::model::AccountName;
-use crate::policy::{Asker, Filter, Permission, Qos, Question, Topic, can_be_kept};
+use crate::policy::{Asker, Filter, Permission, Qos, Question, can_be_kept};
 use crate::request::{Access, Action, ConnectionId, Occasion};
 use crate::verdict::{Denial, Permit};
 
@@ -81,21 +80,6 @@ impl Engine {
         sessions.is_found(owner, client_id);
         self.something_to_do.store(true, Ordering::Release);
         false
-    }
-
-    /// The answer where nobody knows of the subscriptions.
-    pub(super) fn may_if_kept(
-        &self,
-        access: &Access<'_>,
-        asker: Asker<'_>,
-        topic: Option<Topic<'_>>,
-    ) -> Permit {
-        let Some(question) = topic.and_then(|topic| passage(access, topic)) else {
-            return self.deny(access, Denial::BadRequest);
-        };
-        let standing = self.standings.find(asker);
-        let standing = standing.unwrap_or_else(|| self.stand_first(asker));
-        self.judge_kept(&standing, access, asker, &question)
     }
 
     /// A message to somebody has to be one that it may read, and that it may subscribe to by some filter.

@@ -106,10 +106,7 @@ impl Engine {
         let topic = heard.topic.topic();
         // What was found to be so at this count is so.
         let is_sure = stand.as_of == replaced || self.is_sure_of(*subscriptions, &access);
-        let (permit, again) = match is_sure {
-            true => self.find_out(&access, asker, topic, stand, replaced),
-            false => (self.may_if_kept(&access, asker, topic), None),
-        };
+        let (permit, again) = self.find_out(&access, asker, topic, stand, replaced, is_sure);
         if let (Permit::Allow, Some(again)) = (permit, again) {
             memory.remember(again, passage.to);
         }
@@ -131,6 +128,7 @@ impl Engine {
         topic: Option<Topic<'_>>,
         stand: &mut Stand,
         replaced: u64,
+        is_sure: bool,
     ) -> (Permit, Option<Again>) {
         if !self.has_acl() {
             return (self.deny(access, Denial::NoRule), None);
@@ -146,18 +144,22 @@ impl Engine {
             return self.by_file(file, access, asker, &question);
         }
         let known = match stand.standing.upgrade() {
+            _ if !is_sure => self.standings.find(asker),
             Some(standing) if stand.as_of == replaced => Some(standing),
             Some(_) | None => self.stand_as_found(asker, stand, replaced),
         };
-        let Some(standing) = known else {
-            let standing = self.stand_first(asker);
-            // Where there is no room to keep it, nobody is told when it changes.
-            return match self.standings.find(asker) {
-                Some(_) => self.judge_access(&standing, access, asker, &question),
-                None => (self.judge_kept(&standing, access, asker, &question), None),
-            };
+        let (standing, is_sure) = match known {
+            Some(standing) => (standing, is_sure),
+            None => {
+                let first = self.stand_first(asker);
+                // Where there is no room to keep it, nobody is told when it changes.
+                (first.standing, is_sure && first.is_kept)
+            }
         };
-        self.judge_access(&standing, access, asker, &question)
+        match is_sure {
+            true => self.judge_access(&standing, access, asker, &question),
+            false => (self.judge_kept(&standing, access, asker, &question), None),
+        }
     }
 
     /// How a client stands that is known, and what to believe from now on.

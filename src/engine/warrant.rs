@@ -68,7 +68,7 @@ impl Engine {
         };
         match self.standings.look(asker, scope) {
             Some(scope) => scope,
-            None => scope(&self.stand_first(asker)),
+            None => scope(&self.stand_first(asker).standing),
         }
     }
 
