@@ -17,6 +17,7 @@ use crate::mechanism::{Keys, Mechanism};
 use crate::model::{AccountName, Fingerprint, StoredCredential};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion, Said, Turn};
 use crate::scram::{self, Fault, First, Outcome};
+use crate::show::Shown;
 use crate::throttle::Admission;
 use crate::verdict::{Reason, Reply, Verdict};
 
@@ -126,7 +127,7 @@ impl Engine {
     /// The last message.
     fn finishes(&self, said: &Said<'_>, connection: ConnectionId, now: Now) -> Reply {
         let Some(begun) = lock(&self.exchanges).take(connection) else {
-            return Reply::Defer;
+            return self.unasked(connection);
         };
         let Begun {
             exchange,
@@ -141,6 +142,25 @@ impl Engine {
             Ok(outcome) => self.judge_proof(&connect, &username, fingerprint, outcome, now),
         };
         self.told(&connect, verdict, data, now)
+    }
+
+    /// A message of nobody's exchange. Brokers hand over an AUTH with nothing in it from whoever is in, too,
+    /// and a refusal has them free the client id that they go on to find it by: it is told to go on, and
+    /// the tick ends it.
+    fn unasked(&self, connection: ConnectionId) -> Reply {
+        let Some(session) = lock(&self.sessions).find(connection) else {
+            return Reply::Defer;
+        };
+        if lock(&self.sessions).kick(connection) {
+            self.something_to_do.store(true, Ordering::Release);
+            log::info!(
+                "ending reason={} username={} client_id={}",
+                Reason::BadExchange,
+                Shown(session.name.as_str()),
+                Shown(&session.client_id)
+            );
+        }
+        Reply::Say(Vec::new())
     }
 
     /// What the proof is worth, held against the account as it is now.

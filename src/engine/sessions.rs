@@ -331,11 +331,9 @@ impl Sessions {
         due
     }
 
-    /// Has a connection ended at the next tick.
-    pub(super) fn kick(&mut self, connection: ConnectionId) {
-        if self.by_connection.contains_key(&connection) {
-            self.kicked.insert(connection);
-        }
+    /// Has a connection ended at the next tick; whether it was not to be ended before.
+    pub(super) fn kick(&mut self, connection: ConnectionId) -> bool {
+        self.by_connection.contains_key(&connection) && self.kicked.insert(connection)
     }
 
     /// Has the subscriptions looked at again of the sessions that these left behind.

@@ -43,6 +43,7 @@ mod riot;
 mod roles;
 mod roles_compared;
 mod scram;
+mod scram_again;
 mod scram_live;
 mod startup;
 mod stock;

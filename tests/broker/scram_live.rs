@@ -1,5 +1,5 @@
 //! What holds for those who came in by SCRAM while they are in: changes, bounds, reloads, takeovers,
-//! another proof over the same connection, and what is told of them.
+//! and what is told of them.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::conf::{conf, patient};
 use super::control_compared::{Admin, beginning, import};
 use super::identified::{bounds, unbound};
 use super::roles::until;
-use super::scram::{FEW, REFUSED, enter, scramp, with_accounts};
+use super::scram::{FEW, enter, with_accounts};
 use crate::support::{
     Answer, Auth, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Startup, eventually,
     for_each_broker,
@@ -26,7 +26,7 @@ fn costly(username: &str) -> Account {
     }
 }
 
-fn with_database(startup: Startup) -> (Broker, Database) {
+pub fn with_database(startup: Startup) -> (Broker, Database) {
     let database = database(&startup.dir().join("db"), &["ann", "bob"].map(costly));
     let options = [
         "database {dir}/db",
@@ -37,7 +37,7 @@ fn with_database(startup: Startup) -> (Broker, Database) {
     (startup.start(&patient(&options)), database)
 }
 
-fn accepted(broker: &Broker, id: &str, username: &str) -> Client {
+pub fn accepted(broker: &Broker, id: &str, username: &str) -> Client {
     let (client, answer) = enter(broker, id, username, "pw");
     assert_eq!(answer, Answer::Accepted);
     client
@@ -172,35 +172,6 @@ fn a_reload_drops_nobody_who_came_by_scram() {
         change(&mut database, &[Command::Delete(name("ann"))]);
         assert!(ann.is_closed_within(PATIENCE));
         assert!(bob.is_connected());
-    });
-}
-
-#[test]
-fn who_is_in_may_prove_itself_again_and_who_cannot_is_ended() {
-    for_each_broker(|startup| {
-        let broker = with_accounts(startup, &[]);
-        let again = ["--again", "3"];
-        let right = ["SCRAM-SHA-512", "accepted", "ann", "pw"];
-        scramp(&broker, &[&right[..], &again].concat()).succeeded();
-        let (mut ann, answer) = enter(&broker, "ann", "ann", "pw");
-        assert_eq!(answer, Answer::Accepted);
-        // Somebody else, over her connection.
-        let kay = Scram::new(Sha512, "kay", "pw");
-        ann.say(0x19, "SCRAM-SHA-512", kay.first());
-        assert!(ann.is_closed_within(PATIENCE));
-        broker.wait_for_log("refused reason=wrong_username", PATIENCE);
-        let (mut ann, _) = enter(&broker, "ann", "ann", "pw");
-        let wrong = Scram::new(Sha512, "ann", "wp");
-        ann.say(0x19, "SCRAM-SHA-512", wrong.first());
-        let Auth::Says(0x18, said) = ann.auth(PATIENCE) else {
-            panic!("the exchange does not begin");
-        };
-        ann.say(0x18, "SCRAM-SHA-512", wrong.last(&said));
-        assert!(ann.is_closed_within(PATIENCE));
-        let (mut ann, answer) = enter(&broker, "ann", "ann", "pw");
-        assert_eq!(answer, Answer::Accepted);
-        assert!(ann.is_connected());
-        scramp(&broker, &["SCRAM-SHA-512", REFUSED, "ann", "wp"]).succeeded();
     });
 }
 

@@ -231,8 +231,8 @@ fn a_method_that_is_not_offered_is_somebody_elses() {
     let turn = Turn::First { method, random };
     let reply = ANN.say(&engine, turn, b"p=tls-exporter,,n=ann,r=x", now());
     assert_eq!(reply, denied(Reason::ChannelBinding));
-    assert!(allows(&ANN.log_in(&engine), "ann"));
     assert_eq!(ANN.say(&engine, Turn::Next, b"", now()), Reply::Defer);
+    assert!(allows(&ANN.log_in(&engine), "ann"));
 }
 
 /// Whoever is not there, or is stored in a form that proves nothing, has all of the exchange.
@@ -324,11 +324,21 @@ fn what_is_no_message_ends_the_exchange() {
     let (_, proof) = ANN.begin(&engine);
     ANN.begin(&engine);
     assert!(allows(&ANN.say(&engine, Turn::Next, &proof, now()), "ann"));
-    assert_eq!(
-        ANN.say(&engine, Turn::Next, &proof, now()),
-        Reply::Defer,
-        "not twice"
-    );
+}
+
+/// Whoever is in is not refused, whereupon brokers would free its client id, and is not in for long.
+#[test]
+fn who_is_in_and_goes_on_with_nothing_is_ended_and_who_is_not_is_somebody_elses() {
+    let (_, engine) = house(vec![account("ann", "pw")], |_| {});
+    let (_, proof) = ANN.begin(&engine);
+    assert!(allows(&ANN.say(&engine, Turn::Next, &proof, now()), "ann"));
+    for said in [&b""[..], &proof, b"x"] {
+        let reply = ANN.say(&engine, Turn::Next, said, now());
+        assert_eq!(reply, Reply::Say(Vec::new()));
+    }
+    assert_eq!(kicked(&engine), [1]);
+    engine.disconnected(ConnectionId(1));
+    assert_eq!(ANN.say(&engine, Turn::Next, b"", now()), Reply::Defer);
 }
 
 #[test]
