@@ -1,6 +1,8 @@
 //! What holds for those who came in by SCRAM while they are in: changes, bounds, reloads, takeovers,
 //! and what is told of them.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use mosquitto_doorman::admin::{Change, Command, Rotation};
@@ -15,8 +17,8 @@ use super::identified::{bounds, unbound};
 use super::roles::until;
 use super::scram::{FEW, enter, with_accounts};
 use crate::support::{
-    Answer, Auth, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Startup, eventually,
-    for_each_broker,
+    Answer, Auth, Broker, Client, Connect, Event, PATIENCE, Protocol, Scram, Startup, Stream,
+    eventually, for_each_broker,
 };
 
 fn costly(username: &str) -> Account {
@@ -265,5 +267,63 @@ fn orders_tell_who_came_by_scram() {
         let session = &listed["data"]["sessions"][0];
         assert_eq!(session["clientid"], "bob", "{listed}");
         assert!(session.to_string().contains(r#""scram""#), "{listed}");
+    });
+}
+
+/// Brokers count the keepalive of a client that they have not let in as well, and nobody but them can end it.
+#[test]
+fn an_exchange_that_nobody_finishes_ends_with_its_clients_keepalive() {
+    for_each_broker(|startup| {
+        let broker = with_accounts(startup, &[]);
+        let scram = Scram::new(Sha512, "ann", "pw");
+        let begun = |id: &str, keepalive| {
+            let connect = scram.connect().client_id(id).keepalive(keepalive);
+            connect.begin(Stream::tcp(broker.port()))
+        };
+        let mut patient = begun("patient", 60);
+        let mut hasty = begun("hasty", 1);
+        assert!(matches!(hasty.auth(PATIENCE), Auth::Says(0x18, _)));
+        assert!(hasty.is_closed_within(PATIENCE));
+        assert_eq!(scram.go_on(&mut patient), Answer::Accepted);
+    });
+}
+
+/// The one test that waits for the minute.
+#[test]
+fn after_a_minute_an_exchange_is_over_and_its_connection_is_not() {
+    for_each_broker(|startup| {
+        let broker = with_accounts(startup, &[]);
+        let scram = Scram::new(Sha512, "ann", "pw");
+        let connect = scram.connect().client_id("ann").keepalive(0);
+        let mut late = connect.begin(Stream::tcp(broker.port()));
+        let Auth::Says(0x18, said) = late.auth(PATIENCE) else {
+            panic!("the exchange does not begin");
+        };
+        // And one over a connection that is in.
+        let kay = Scram::new(Sha512, "kay", "pw");
+        let connect = kay.connect().client_id("kay").keepalive(0);
+        let (mut again, answer) = kay.open(&connect, broker.port());
+        assert_eq!(answer, Answer::Accepted);
+        assert_eq!(again.subscribe("t", 0), 0);
+        again.say(0x19, "SCRAM-SHA-512", kay.first());
+        let Auth::Says(0x18, said_again) = again.auth(PATIENCE) else {
+            panic!("the exchange does not begin again");
+        };
+        let over = r#"refused reason=timed_out address=127.0.0.1"#;
+        broker.wait_for_log(over, Duration::from_secs(60) + PATIENCE);
+        broker.wait_for_log("refused reason=timed_out: 1 more", PATIENCE);
+        // Whoever is in has not been ended, hears nothing meanwhile, and is as late as whoever is not.
+        let mut other = accepted(&broker, "other", "ann");
+        assert!(matches!(
+            other.publish_acknowledged("t", "m"),
+            Event::Puback(_)
+        ));
+        again.say(0x18, "SCRAM-SHA-512", kay.last(&said_again));
+        assert_eq!(again.auth(PATIENCE), Auth::Says(0x18, String::new()));
+        assert!(again.is_closed_within(PATIENCE));
+        late.say(0x18, "SCRAM-SHA-512", scram.last(&said));
+        assert_eq!(late.auth(PATIENCE), Auth::Refused(0x8c));
+        assert!(late.is_closed_within(PATIENCE));
+        accepted(&broker, "ann", "ann");
     });
 }
