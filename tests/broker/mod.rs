@@ -47,6 +47,7 @@ mod scram_again;
 mod scram_live;
 mod startup;
 mod stock;
+mod subject;
 mod switched;
 mod threads;
 mod waiting;

@@ -16,7 +16,7 @@ use self::example::{Example, PSK};
 use crate::broker::by_certificate;
 use crate::support::certificates::files;
 use crate::support::{
-    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, Token, doorman, finish,
+    Answer, Broker, Connect, Event, PATIENCE, Protocol, Scram, Stream, Token, doorman, finish,
     for_each_broker,
 };
 
@@ -50,6 +50,7 @@ examples! {
     scram "scram.conf"
     psk "psk.conf"
     certificates "certificates.conf"
+    certificate_and_password "certificate-and-password.conf"
     jwt "jwt.conf"
 }
 
@@ -339,6 +340,47 @@ mod ask {
         assert_eq!(publish("stolen", &[]), Some(5));
         let roger = |password| publish("stolen", &["-u", "roger", "-P", password]);
         assert_eq!((roger("password"), roger("wrong")), (Some(0), Some(5)));
+    }
+
+    pub fn certificate_and_password(example: Example) {
+        let clients = ["roger", "sensor-7", "sensor-8"];
+        let names = clients.map(|who| format!("DNS:{who}.example"));
+        let files_and_names = clients.iter().zip(&names);
+        let both: Vec<(&str, &str)> = files_and_names
+            .map(|(file, name)| (*file, &**name))
+            .collect();
+        example.authority(&both);
+        let broker = example.start();
+        let certs = broker.dir().join("etc/certs");
+        let open = |listener: usize, file: &str, connect: Connect| {
+            let stream = Stream::tls(broker.nth_port(listener), &files(&certs, file));
+            let mut client = connect.client_id(file).begin(stream);
+            let answer = client.answer(PATIENCE);
+            (client, answer)
+        };
+        let v5 = || Connect::new(Protocol::V5);
+        let people = |file, username: &str, password: &str| {
+            open(1, file, v5().credentials(username, password)).1
+        };
+        let not_authorized = Answer::Refused(0x87);
+        assert_eq!(people("roger", "roger", "password"), ACCEPTED);
+        assert_eq!(people("roger", "roger", "wrong"), not_authorized);
+        assert_eq!(open(1, "roger", v5()).1, not_authorized);
+        assert_eq!(people("sensor-8", "roger", "password"), not_authorized);
+        // Who has no certificate on record needs the password alone.
+        assert_eq!(people("sensor-8", "sensor-7", "password"), ACCEPTED);
+        assert_eq!(people("sensor-8", "sensor-7", "wrong"), not_authorized);
+        let device = |file: &str, topic: &str| {
+            let (mut client, _) = open(2, file, v5());
+            let reply = client.publish_acknowledged(topic, "1");
+            matches!(reply, Event::Puback(0 | 0x10))
+        };
+        assert!(device("sensor-7", "devices/sensor-7/t"));
+        assert!(!device("sensor-7", "devices/sensor-8/t"));
+        assert!(!device("sensor-8", "devices/sensor-8/t"));
+        broker.wait_for_log("refused reason=unknown_user", PATIENCE);
+        assert!(!device("roger", "devices/roger/t"), "without the password");
+        broker.wait_for_log("refused reason=no_password", PATIENCE);
     }
 
     pub fn tls_and_websockets(example: Example) {
