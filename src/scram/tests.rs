@@ -1,4 +1,4 @@
-//! The exchange of RFC 7677, those that scramp had with itself, and everything that is none.
+//! The exchange of RFC 7677, its like by SHA-512, those that scramp had with itself, and everything that is none.
 #![forbid(unsafe_code)]
 
 use proptest::prelude::*;
@@ -37,6 +37,31 @@ fn the_exchange_of_rfc_7677_is_understood_and_signed() {
     assert_eq!(answer, RFC[1].as_bytes());
     let outcome = exchange.finish(RFC[2].as_bytes());
     assert_eq!(outcome, Ok(Outcome::Proven(RFC[3].as_bytes().to_vec())));
+}
+
+/// By SHA-512 no RFC has one. Apache Qpid's tests have this, and those of others have it from there.
+#[test]
+fn the_exchange_of_apache_qpid_is_understood_and_signed() {
+    let [first, told, last, signed] = [
+        "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+        "r=rOprNGfwEbeRWgbNEkqO02431b08-2f89-4bad-a4e6-80c0564ec865,s=Yin2FuHTt/M0kJWb0t9OI32n2VmOGi3m+JfjOvuDF88=,i=4096",
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO02431b08-2f89-4bad-a4e6-80c0564ec865,p=Hc5yec3NmCD7t+kFRw4/3yD6/F3SQHc7AVYschRja+Bc3sbdjlA0eH1OjJc0DD4ghn1tnXN5/Wr6qm9xmaHt4A==",
+        "v=BQuhnKHqYDwQWS5jAw4sZed+C9KFUALsbrq81bB0mh+bcUUbbMPNNmBIupnS2AmyyDnG5CTBQtkjJ9kyY4kzmw==",
+    ];
+    let begun = |password: &[u8]| {
+        let salt = decoded("Yin2FuHTt/M0kJWb0t9OI32n2VmOGi3m+JfjOvuDF88=");
+        let mut salted = [0; 64];
+        pbkdf2::pbkdf2_hmac::<sha2::Sha512>(password, &salt, 4096, &mut salted);
+        let keys = Keys::of(Mechanism::Sha512, &salted, salt, 4096);
+        let first = First::parse(first.as_bytes()).unwrap();
+        Exchange::with(&first, "02431b08-2f89-4bad-a4e6-80c0564ec865", keys)
+    };
+    let (answer, exchange) = begun(b"pencil");
+    assert_eq!(answer, told.as_bytes());
+    let outcome = exchange.finish(last.as_bytes());
+    assert_eq!(outcome, Ok(Outcome::Proven(signed.as_bytes().to_vec())));
+    let (_, exchange) = begun(b"pencils");
+    assert_eq!(exchange.finish(last.as_bytes()), Ok(Outcome::Refused));
 }
 
 #[test]
