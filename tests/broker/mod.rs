@@ -34,6 +34,7 @@ mod own_password;
 mod plugin_table;
 mod prior;
 mod psk;
+mod psk_beside;
 mod psk_live;
 mod refusals;
 mod rehash;

@@ -305,30 +305,6 @@ fn many_that_fail_leave_nothing() {
     });
 }
 
-/// The order is the broker's: 2.0 asks its own file first, and nobody else where there is one; 2.1 asks it
-/// last.
-#[test]
-fn a_stock_psk_file_stands_beside() {
-    for_each_broker(|startup| {
-        let file = format!("sam:{KEY}\nann:{OTHER}\n");
-        let startup = startup.file("keys", file);
-        let mut database = with_keys(startup.dir());
-        change(&mut database, &[psk("bob", "bob", KEY)]);
-        let options = ["database {dir}/db", "psk true"];
-        let conf = patient(&options) + ALONE + "psk_file {dir}/keys\n";
-        let broker = startup.start(&conf.replace("{port3}", "{port2}"));
-        publish(&broker, 2, "sam", KEY, &[]).succeeded();
-        refused(&publish(&broker, 2, "nobody", KEY, &[]));
-        let [ours, theirs] =
-            [KEY, OTHER].map(|key| publish(&broker, 2, "ann", key, &[]).code == Some(0));
-        let bob = publish(&broker, 2, "bob", KEY, &[]).code == Some(0);
-        match broker.tree().is_2_1() {
-            true => assert_eq!((ours, theirs, bob), (true, false, true)),
-            false => assert_eq!((ours, theirs, bob), (false, true, false)),
-        }
-    });
-}
-
 #[test]
 fn without_a_word_about_it_no_key_is_given() {
     for_each_broker(|startup| {
