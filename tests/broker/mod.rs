@@ -40,6 +40,7 @@ mod refusals;
 mod rehash;
 mod reload;
 mod remote;
+mod restored;
 mod riot;
 mod roles;
 mod roles_compared;
