@@ -8,6 +8,7 @@ use mosquitto_doorman::admin::{self, Actor, Change, Command, Rotation};
 use mosquitto_doorman::credential::{Recipe, Salt, hash};
 use mosquitto_doorman::model::{Account, AccountName, StoredCredential};
 use mosquitto_doorman::store::sqlite::Database;
+use serde_json::{Value, json};
 
 /// Cheap: what is tested is not the hashing.
 pub const CHEAP: u32 = 1;
@@ -49,6 +50,16 @@ pub fn account(username: &str, password: &str) -> Account {
         credential,
         ..Account::named(name(username))
     }
+}
+
+/// An account with that password as the file of dynamic-security has it.
+pub fn client_of_dynsec(username: &str, password: &str) -> Value {
+    let stored = stored(password.as_bytes(), CHEAP).text;
+    let [_, _, iterations, salt, hash] = stored.split('$').collect::<Vec<_>>()[..] else {
+        panic!("no `$7$`");
+    };
+    let iterations: u32 = iterations.parse().unwrap();
+    json!({"username": username, "password": hash, "salt": salt, "iterations": iterations})
 }
 
 /// A new database in `path` with these accounts.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::access_compared::Dice;
-use super::accounts::account;
+use super::accounts::client_of_dynsec;
 use crate::support::{
     Answer, Broker, Client, Connect, Event, PATIENCE, Protocol, Startup, doorman, for_each_broker,
     plugin_conf, program,
@@ -26,7 +26,7 @@ const MESSAGES: usize = 60;
 const MESSAGES_OF_2_0: usize = 24;
 pub const TOPIC: &str = "$CONTROL/dynamic-security/v1";
 pub const RESPONSE: &str = "$CONTROL/dynamic-security/v1/response";
-const USERS: [&str; 4] = ["ann", "bob", "eve", "zoe"];
+pub const USERS: [&str; 4] = ["ann", "bob", "eve", "zoe"];
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const ROLES: [&str; 4] = ["r1", "r2", "r3", "admin"];
 const TYPES: [&str; 7] = [
@@ -41,16 +41,10 @@ const TYPES: [&str; 7] = [
 
 /// A file with the three parts of a password that every version reads, and an admin.
 pub fn beginning() -> String {
-    let stored = account("ann", "pw").credential.unwrap().text;
-    let [_, _, iterations, salt, hash] = stored.split('$').collect::<Vec<_>>()[..] else {
-        panic!("no `$7$`");
-    };
-    let iterations: u32 = iterations.parse().unwrap();
     let client = |name: &str, roles: Value| {
-        json!({
-            "username": name, "password": hash, "salt": salt, "iterations": iterations,
-            "roles": roles,
-        })
+        let mut client = client_of_dynsec(name, "pw");
+        client["roles"] = roles;
+        client
     };
     let acl =
         |acltype: &str, topic: &str| json!({"acltype": acltype, "topic": topic, "allow": true});
@@ -153,14 +147,14 @@ impl Admin {
 }
 
 /// A broker, somebody who gives it orders, and those who may lose their connection.
-struct Side {
+pub struct Side {
     broker: Broker,
     admin: Admin,
     watched: Vec<(Option<&'static str>, Option<Client>)>,
 }
 
 impl Side {
-    fn of(broker: Broker) -> Self {
+    pub fn of(broker: Broker) -> Self {
         let admin = Admin::at(&broker);
         let names = USERS.iter().map(|name| Some(*name)).chain([None]);
         Self {
@@ -171,7 +165,7 @@ impl Side {
     }
 
     /// Everybody who can comes back: who did.
-    fn gather(&mut self) -> Vec<Answer> {
+    pub fn gather(&mut self) -> Vec<Answer> {
         let port = self.broker.port();
         let come = |(name, client): &mut (Option<&'static str>, Option<Client>)| {
             if client.is_some() {
@@ -191,7 +185,7 @@ impl Side {
 
     /// The answer to a message, and whose connections ended. Behind its orders comes one that ends the
     /// sentinel: once that has happened, the others have ended.
-    fn ask(&mut self, message: &Value) -> (Value, BTreeSet<&'static str>) {
+    pub fn ask(&mut self, message: &Value) -> (Value, BTreeSet<&'static str>) {
         let connect = Connect::new(Protocol::V311).client_id("sentinel");
         let connect = connect.credentials("sentinel", "pw");
         let mut sentinel = connect.accepted(self.broker.port());
@@ -481,7 +475,7 @@ fn without_2_1(value: &mut Value) {
 fn orders_are_answered_as_dynamic_security_answers_them_and_end_the_same_connections() {
     for_each_broker(|startup| {
         if startup.tree().version() == "2.0.11" {
-            // It takes groups that are not there, and rules twice.
+            // It takes groups that are not there, and rules twice. Whose connections it ends: `control_ends`.
             return;
         }
         let since_2_1 = startup.tree().is_2_1();
