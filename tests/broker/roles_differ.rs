@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::accounts::client_of_dynsec;
-use super::control_compared::{ours, stock};
-use super::roles::may_publish;
-use crate::support::{Broker, Connect, Protocol, for_each_broker};
+use super::control_compared::{import, ours, stock};
+use super::roles::{may_publish, v5};
+use crate::support::{Broker, Connect, Protocol, Tree, for_each_broker, plugin_conf};
 
 /// Who asks what, and what is answered: by dynamic-security of 2.0, by that of 2.1, and by doorman on each
 /// broker.
@@ -81,6 +81,98 @@ fn where_doorman_differs_from_dynamic_security() {
                     (_, filter) => client.subscribe(filter, 0) == 0,
                 };
                 assert_eq!(is_allowed, answers[column], "{name} {question}, {column}");
+            }
+        }
+    });
+}
+
+/// ann may publish to `by/role`; what no rule speaks of is denied.
+fn one_role() -> Value {
+    let mut ann = client_of_dynsec("ann", "pw");
+    ann["roles"] = json!([{"rolename": "role"}]);
+    let acl = json!({"acltype": "publishClientSend", "topic": "by/role", "allow": true});
+    json!({"clients": [ann], "roles": [{"rolename": "role", "acls": [acl]}]})
+}
+
+const LISTENER: &str = "listener {port} 127.0.0.1\n";
+
+fn dynamic_security(tree: &Tree, file: &str) -> String {
+    let plugin = tree.plugin("mosquitto_dynamic_security.so");
+    let plugin = plugin.display();
+    format!("plugin {plugin}\nplugin_opt_config_file {{dir}}/{file}\n")
+}
+
+/// Its own orders are left to others: both plugins would take them.
+fn doorman() -> String {
+    plugin_conf(&["database {dir}/db", "database_roles true", "control off"])
+}
+
+/// The original leaves what a default denies to whoever is asked next, here the broker's own `acl_file`; doorman
+/// leaves that whom it does not know.
+#[test]
+fn a_default_that_denies_is_the_last_word_about_accounts_and_about_nobody_else() {
+    for_each_broker(|startup| {
+        let tree = startup.tree();
+        for (is_ours, plugin) in [
+            (false, dynamic_security(tree, "dynsec.json")),
+            (true, doorman()),
+        ] {
+            let behind = "password_file {dir}/users\nacl_file {dir}/acl\n";
+            let rules = "user ann\ntopic write by/file\nuser stranger\ntopic write by/file\n";
+            let broker = Broker::of(tree)
+                .file("dynsec.json", one_role().to_string())
+                .file("acl", rules)
+                .password_file("users", &[("stranger", "pw")]);
+            if is_ours {
+                import(broker.dir());
+            }
+            let broker = broker.start(&(LISTENER.to_owned() + &plugin + behind));
+            let [mut ann, mut stranger] = ["ann", "stranger"].map(|name| v5(&broker, name));
+            for (topic, of_ann, of_stranger) in [
+                ("by/role", true, false),
+                ("by/file", !is_ours, true),
+                ("by/nobody", false, false),
+            ] {
+                assert_eq!(may_publish(&mut ann, topic), of_ann, "{is_ours} {topic}");
+                assert_eq!(
+                    may_publish(&mut stranger, topic),
+                    of_stranger,
+                    "{is_ours} {topic}"
+                );
+            }
+            // An `acl_file` grants all subscriptions.
+            let refused = if is_ours { 0x87 } else { 0 };
+            assert_eq!(ann.subscribe("by/file", 0), refused, "{is_ours}");
+            assert_eq!(stranger.subscribe("by/file", 0), 0, "{is_ours}");
+        }
+    });
+}
+
+/// Another plugin's line instead, by which everybody may do everything.
+#[test]
+fn a_plugin_behind_is_asked_about_those_whom_nobody_here_knows() {
+    for_each_broker(|startup| {
+        let tree = startup.tree();
+        let clients = ["ann", "stranger"].map(|name| client_of_dynsec(name, "pw"));
+        let kinds = [
+            "publishClientSend",
+            "publishClientReceive",
+            "subscribe",
+            "unsubscribe",
+        ];
+        let all: Value = kinds.map(|kind| (kind, true)).into_iter().collect();
+        let generous = json!({"clients": clients, "defaultACLAccess": all}).to_string();
+        let behind = dynamic_security(tree, "generous.json");
+        for (is_ours, plugin) in [(false, String::new()), (true, doorman())] {
+            let broker = Broker::of(tree)
+                .file("dynsec.json", one_role().to_string())
+                .file("generous.json", &generous);
+            import(broker.dir());
+            let broker = broker.start(&(LISTENER.to_owned() + &plugin + &behind));
+            let [mut ann, mut stranger] = ["ann", "stranger"].map(|name| v5(&broker, name));
+            for (topic, of_ann) in [("by/role", true), ("elsewhere", !is_ours)] {
+                assert_eq!(may_publish(&mut ann, topic), of_ann, "{is_ours} {topic}");
+                assert!(may_publish(&mut stranger, topic), "{is_ours} {topic}");
             }
         }
     });
