@@ -57,6 +57,7 @@ mod threads;
 mod waiting;
 mod ways;
 mod wills;
+mod windows;
 
 pub use self::access_compared::Dice;
 pub use self::elsewhere::by_certificate;
