@@ -231,3 +231,58 @@ fn who_is_not_ours_is_the_brokers() {
         assert!(may_publish(&mut v5(&broker, "bob"), "x"));
     });
 }
+
+/// A statement whose answer is another one each time it is run: of four lots of 64 topics each, one topic.
+const DICE: &str = "database_acl_query SELECT lot || '/' || (random() & 63), 7 \
+                    FROM (SELECT 'a' AS lot UNION SELECT 'b' UNION SELECT 'c' UNION SELECT 'd') \
+                    WHERE :username = 'ann' UNION ALL SELECT '#', 7 WHERE :username = 'bob'";
+
+fn topics() -> impl Iterator<Item = String> {
+    let lots = ["a", "b", "c", "d"].into_iter();
+    lots.flat_map(|lot| (0..64).map(move |number| format!("{lot}/{number}")))
+}
+
+/// What the statement has answered: the topics that a client may publish to.
+fn thrown(client: &mut Client) -> Vec<String> {
+    topics()
+        .filter(|topic| may_publish(client, topic))
+        .collect()
+}
+
+#[test]
+fn the_statement_is_run_at_login_and_after_a_change_and_for_no_message() {
+    for_each_broker(|startup| {
+        tables(&startup);
+        let options = conf(&["database {dir}/app.db", LOGIN, DICE]);
+        let broker = startup.start(&(options + "set_tcp_nodelay true\n"));
+        let [mut ann, mut bob] = ["ann", "bob"].map(|name| v5(&broker, name));
+        let first = thrown(&mut ann);
+        assert_eq!(first.len(), 4, "{first:?}");
+        // Not for what is published, subscribed to or sent.
+        for _ in 0..4 {
+            assert_eq!(thrown(&mut ann), first);
+        }
+        for topic in topics() {
+            let granted = if first.contains(&topic) { 0 } else { 0x87 };
+            assert_eq!(ann.subscribe(&topic, 0), granted, "{topic}");
+        }
+        heard(&mut ann);
+        for _ in 0..4 {
+            topics().for_each(|topic| bob.publish(&topic, &topic));
+            assert!(bob.is_connected());
+            assert_eq!(heard(&mut ann), first);
+        }
+        // At each login.
+        let mut again = v5(&broker, "ann");
+        let second = thrown(&mut again);
+        assert_eq!(second.len(), 4, "{second:?}");
+        assert_ne!(second, first);
+        // After a change, whatever it was: who throws anew loses what it had.
+        tool(
+            broker.dir(),
+            "UPDATE user SET blocked = 1 WHERE name = 'max'",
+        );
+        assert!(again.is_closed_within(PATIENCE));
+        assert!(bob.is_connected() && thrown(&mut bob).len() == 256);
+    });
+}
