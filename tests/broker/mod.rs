@@ -25,6 +25,7 @@ mod first_start;
 mod guessing;
 mod harness;
 mod identified;
+mod junk;
 mod jwks;
 mod jwt;
 mod jwt_live;

@@ -357,7 +357,7 @@ impl Riot {
     }
 }
 
-fn below(seed: &mut u64, bound: u64) -> u64 {
+pub fn below(seed: &mut u64, bound: u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
     (*seed >> 33) % bound
 }
@@ -416,7 +416,7 @@ fn held(broker: &Broker) -> (usize, usize) {
     (count("fd"), count("task"))
 }
 
-fn number(variable: &str, usual: u64) -> u64 {
+pub fn number(variable: &str, usual: u64) -> u64 {
     let given = env::var(variable).ok();
     given.map_or(usual, |text| text.parse().expect("a number"))
 }
