@@ -3,7 +3,7 @@
 //!
 //! Must not: let a contender run in a quieter moment than another: they take turns. Figures are medians
 //! of turns with the lowest and highest beside them. The throttle is off but in the flood, since every
-//! client here comes from one address. Questions (bystander scram token known first reload single flood),
+//! client here comes from one address. Questions (bystander scram token known first reload renewal single flood),
 //! versions, and `seconds=N` of flooding may be given: `cargo bench --bench storm -- known 2.1.2`.
 #![allow(
     clippy::unwrap_used,

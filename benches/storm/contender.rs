@@ -96,6 +96,11 @@ impl Accounts {
         }
         accounts
     }
+
+    /// The password file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
 }
 
 /// The same in the form of dynamic-security.

@@ -9,6 +9,7 @@ mod flood;
 mod known;
 mod proof;
 mod reload;
+mod renewal;
 mod single;
 mod turns;
 
@@ -26,13 +27,14 @@ pub struct Asked {
 
 type Ask = fn(&Asked, &mut Bars);
 
-pub const QUESTIONS: [(&str, Ask); 8] = [
+pub const QUESTIONS: [(&str, Ask); 9] = [
     ("bystander", feeling::ask),
     ("scram", proof::scram),
     ("token", proof::token),
     ("known", known::ask),
     ("first", first::ask),
     ("reload", reload::ask),
+    ("renewal", renewal::ask),
     ("single", single::ask),
     ("flood", flood::ask),
 ];
