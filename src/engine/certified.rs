@@ -134,6 +134,16 @@ impl Engine {
         self.certificate == CertificateUse::AndPassword && !account.certificates.is_empty()
     }
 
+    /// Whether somebody who is in without one of the account's certificates would not be let in again. Of whom the
+    /// broker named it is not kept which one it has: it may come again and show it.
+    pub(super) fn lacks_certificate(&self, session: &Session, account: &Account) -> bool {
+        let is_named = session.by == Proof::Certificate && self.reads_certificates();
+        match is_named {
+            true => !account.certificates.is_empty(),
+            false => session.has_proven() && self.needs_certificate(account),
+        }
+    }
+
     /// The certificate that counts beside a password or a proof, where one has to.
     pub(super) fn second_factor(
         &self,

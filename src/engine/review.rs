@@ -151,7 +151,7 @@ impl Engine {
             Some(certificate) if !account.certificates.contains(certificate) => {
                 return Err("certificate_removed");
             }
-            None if session.has_proven() && self.needs_certificate(account) => {
+            None if self.lacks_certificate(session, account) => {
                 return Err("certificate_needed");
             }
             Some(_) | None => {}

@@ -309,6 +309,32 @@ fn an_account_with_certificates_is_named_by_no_other_one() {
     });
 }
 
+/// Which certificate it has is not kept: by the right one it may come again.
+#[test]
+fn who_is_in_by_its_name_alone_is_ended_when_its_account_gets_a_certificate() {
+    for_each_broker(|startup| {
+        let broker = started(startup, &["certificate instead-of-password"]);
+        let mut children = Vec::new();
+        for who in ["ann", "bob"] {
+            children.push(listening(&broker, who, who, &["-t", "for/everybody"]));
+            broker.wait_for_log(&format!("Sending SUBACK to {who}"), PATIENCE);
+        }
+        let start = broker.log_end();
+        let [_, pem, _] = files(broker.dir(), "ann");
+        let mut doorman = doorman();
+        doorman.args(["user", "certificate", "add", "ann", "--pem", &pem]);
+        finish(doorman.arg("--database").arg(broker.dir().join("db"))).succeeded();
+        let ending = "ending reason=certificate_needed username=\"ann\" client_id=\"ann\"";
+        broker.wait_for_log_after(start, ending, PATIENCE);
+        until("it is ended", || is_ended(&broker, start, "ann"));
+        // mosquitto_sub comes again by itself, and shows what is on record now.
+        let allowed = "username=\"ann\" client_id=\"ann\" method=certificate";
+        broker.wait_for_log_after(start, allowed, PATIENCE);
+        assert!(!is_ended(&broker, start, "bob"));
+        children.into_iter().for_each(gone);
+    });
+}
+
 #[test]
 fn a_second_factor_cannot_be_left_out_at_a_listener_that_asks_for_none() {
     for_each_broker(|startup| {

@@ -239,6 +239,37 @@ fn whoever_the_broker_let_in_stays_or_goes_by_its_account() {
 }
 
 #[test]
+fn whoever_the_broker_named_by_a_certificate_of_nobodys_goes_when_its_account_gets_one() {
+    for (used, goes) in [
+        (CertificateUse::Off, false),
+        (CertificateUse::InsteadOfPassword, true),
+        (CertificateUse::AndPassword, true),
+    ] {
+        let held = Held::with(accounts());
+        let engine = over(used, &[Arc::clone(&held)], UnknownUser::Deny);
+        let names = [known(&fingerprint("b"))];
+        let entrant = Entrant {
+            username: "eve",
+            client_id: "c",
+            address: Address::new(Some("192.0.2.1")),
+            listener: None,
+            certificate: Certificate::Named(&names),
+        };
+        assert_eq!(engine.entered(ConnectionId(1), &entrant, now()), Ok(()));
+        let eve = vec![AccountName::new("eve").unwrap()];
+        let mut changes = accounts();
+        changes[2].credential = Some(stored("new"));
+        held.hold(Ok(changes.clone()));
+        engine.review(&changed(eve.clone()), Timestamp::UNIX_EPOCH);
+        assert!(kicked(&engine).is_empty());
+        changes[2].certificates = vec![known("dns:eve.example")];
+        held.hold(Ok(changes));
+        engine.review(&changed(eve), Timestamp::UNIX_EPOCH);
+        assert_eq!(!kicked(&engine).is_empty(), goes, "{used:?}");
+    }
+}
+
+#[test]
 fn a_mapping_that_is_gone_ends_who_came_by_it() {
     let held = Held::with(accounts());
     let engine = over(
