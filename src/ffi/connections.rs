@@ -12,10 +12,18 @@ use crate::request::ConnectionId;
 #[derive(Default)]
 pub(super) struct Connections {
     last: u64,
-    numbers: HashMap<ClientPtr, ConnectionId>,
+    numbers: HashMap<ClientPtr, Numbered>,
     pointers: HashMap<ConnectionId, ClientPtr>,
     /// Those who have come, numbered or not.
     present: HashMap<ClientPtr, Presence>,
+}
+
+/// A number, and whether its client was let in. 2.1 does not tell of everybody who leaves before that, so that
+/// until then the number may be one of somebody whose memory the client has.
+#[derive(Clone, Copy)]
+struct Numbered {
+    connection: ConnectionId,
+    is_in: bool,
 }
 
 /// Whether a client has come, or the broker has its session only.
@@ -46,14 +54,28 @@ impl Connections {
         self.stays(client, presence);
         self.last = self.last.wrapping_add(1);
         let connection = ConnectionId(self.last);
-        self.numbers.insert(client, connection);
+        let is_in = false;
+        self.numbers.insert(client, Numbered { connection, is_in });
         self.pointers.insert(connection, client);
         (connection, before)
     }
 
-    /// The number of a client that is known.
+    /// The number of whoever was last asked about by this pointer.
     pub(super) fn number(&self, client: ClientPtr) -> Option<ConnectionId> {
-        self.numbers.get(&client).copied()
+        self.numbers.get(&client).map(|one| one.connection)
+    }
+
+    /// It is let in.
+    pub(super) fn enters(&mut self, client: ClientPtr) {
+        if let Some(one) = self.numbers.get_mut(&client) {
+            one.is_in = true;
+        }
+    }
+
+    /// The number of a client that was let in.
+    pub(super) fn known(&self, client: ClientPtr) -> Option<ConnectionId> {
+        let one = self.numbers.get(&client)?;
+        one.is_in.then_some(one.connection)
     }
 
     /// Whether it has come.
@@ -78,7 +100,7 @@ impl Connections {
     /// The client is gone: the number it had.
     pub(super) fn end(&mut self, client: ClientPtr) -> Option<ConnectionId> {
         self.present.remove(&client);
-        let connection = self.numbers.remove(&client)?;
+        let Numbered { connection, .. } = self.numbers.remove(&client)?;
         self.pointers.remove(&connection);
         Some(connection)
     }
@@ -104,6 +126,21 @@ mod tests {
         assert_eq!((none, before), (None, Some(first)));
         assert_eq!(connections.pointer(first), None);
         assert_eq!(connections.pointer(second), Some(client));
+    }
+
+    #[test]
+    fn whoever_was_not_let_in_leaves_no_number_that_counts_for_the_next() {
+        let client: ClientPtr = NonNull::dangling();
+        let mut connections = Connections::default();
+        connections.enters(client);
+        assert_eq!(connections.known(client), None);
+        let (first, _) = connections.begin(client);
+        assert_eq!(connections.number(client), Some(first));
+        assert_eq!(connections.known(client), None);
+        connections.enters(client);
+        assert_eq!(connections.known(client), Some(first));
+        connections.begin_as_it_is(client);
+        assert_eq!(connections.known(client), None);
     }
 
     #[test]

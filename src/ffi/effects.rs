@@ -117,6 +117,10 @@ impl Plugin {
 
     /// Tells a client that was left waiting.
     fn complete(&self, main: &Main, client: ClientPtr, id: &CStr, verdict: Verdict) {
+        if verdict == Verdict::Allow {
+            // The broker comes back with CONNECT meanwhile.
+            main.connections.borrow_mut().enters(client);
+        }
         main.broker().complete(id, event::code(self.api, verdict));
         if main.broker().is_current(id, client) {
             return;

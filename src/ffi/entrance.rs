@@ -15,7 +15,7 @@ use super::event::{self, BasicAuth};
 use super::plugin::{Main, Plugin};
 use super::{abi, clock};
 use crate::engine::Named;
-use crate::request::Connect;
+use crate::request::{Connect, ConnectionId};
 use crate::verdict::{Reason, Verdict};
 
 /// Those who are in by a certificate and may not be, and those who have just gone.
@@ -191,16 +191,15 @@ impl Plugin {
             Some(connection) if self.met(main, connection, client) => return abi::MOSQ_ERR_SUCCESS,
             // Its memory was another one's, which never came so far.
             Some(_) => None,
-            None => main.connections.borrow().number(client),
+            None => main.connections.borrow().known(client),
         };
         if known.is_none() {
             let shows = certificate::of(self.api, client, self.engine.reads_certificates());
             self.enter(main, client, &shows);
         }
         // Without a username it is nobody's account, and at a listener of ours.
-        let mut connections = main.connections.borrow_mut();
-        if connections.number(client).is_none() {
-            connections.begin(client);
+        if main.connections.borrow().known(client).is_none() {
+            self.begins(main, client);
         }
         abi::MOSQ_ERR_SUCCESS
     }
@@ -209,7 +208,7 @@ impl Plugin {
     /// what has been kept for it before it tells.
     pub(super) fn meet(&self, main: &Main, client: ClientPtr, access: c_int) -> Met {
         let entrance = &main.entrance;
-        if main.connections.borrow().number(client).is_none() {
+        if main.connections.borrow().known(client).is_none() {
             if let Some(met) = self.meet_gone(main, client, access) {
                 return met;
             }
@@ -251,7 +250,7 @@ impl Plugin {
         let entrance = &main.entrance;
         let reason = entrance.reason(client);
         let shows = certificate::of(self.api, client, self.engine.reads_certificates());
-        let is_known = main.connections.borrow().number(client).is_some();
+        let is_known = main.connections.borrow().known(client).is_some();
         let mut gone = entrance.gone.borrow_mut();
         if !entrance.has_rounds.get() {
             gone.retain(|_, gone| !gone.might_be_in());
@@ -278,13 +277,22 @@ impl Plugin {
             return;
         };
         main.entrance.gone.borrow_mut().remove(&client);
-        let (connection, before) = main.connections.borrow_mut().begin(client);
-        if let Some(before) = before {
-            self.engine.disconnected(before);
-        }
+        let connection = self.begins(main, client);
         if let Err(reason) = self.engine.entered(connection, &entrant, clock::now()) {
             self.turn_out(main, client, reason);
         }
+    }
+
+    /// Somebody is in, whoever had its memory before.
+    fn begins(&self, main: &Main, client: ClientPtr) -> ConnectionId {
+        let mut connections = main.connections.borrow_mut();
+        let (connection, before) = connections.begin(client);
+        connections.enters(client);
+        drop(connections);
+        if let Some(before) = before {
+            self.engine.disconnected(before);
+        }
+        connection
     }
 
     /// The client is in and may not be. Where the broker asks nobody about access it tells what clients want

@@ -77,6 +77,9 @@ impl Plugin {
             self.engine
                 .entered_by_key(connection, &entrant, clock::now())
         });
+        if entered.is_some() {
+            main.connections.borrow_mut().enters(client);
+        }
         if let Some(Err(reason)) = entered {
             self.turn_out(main, client, reason);
         }

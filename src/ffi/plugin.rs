@@ -188,22 +188,19 @@ impl Plugin {
             Some(reply) => self.named_by_token(main, event, request.connect.client.id, &reply),
             None => self.login(main.zip(client), &request),
         };
-        match verdict {
-            Verdict::Allow | Verdict::Pending => {}
-            // Whoever else lets it in, it ends with its key.
-            Verdict::Defer(_) if asked.connection.is_some_and(|c| self.engine.has_key(c)) => {}
-            // Who is in without a username is nobody's account, and stays as it is.
-            Verdict::Defer(_)
-                if asked.occasion == Occasion::Again && request.connect.username.is_none() => {}
-            Verdict::Defer(_) => {
-                if let Some((main, client)) = main.zip(client) {
-                    self.leave_to_others(main, client);
+        // Whoever else lets it in, it ends with its key.
+        let has_key = || asked.connection.is_some_and(|c| self.engine.has_key(c));
+        // Who is in without a username is nobody's account, and stays as it is.
+        let is_nobodys = asked.occasion == Occasion::Again && request.connect.username.is_none();
+        if let Some((main, client)) = main.zip(client) {
+            match verdict {
+                Verdict::Pending => {}
+                Verdict::Allow => main.connections.borrow_mut().enters(client),
+                Verdict::Defer(_) if has_key() || is_nobodys => {
+                    main.connections.borrow_mut().enters(client);
                 }
-            }
-            Verdict::Deny(_) => {
-                if let Some((main, client)) = main.zip(client) {
-                    self.forget(main, client);
-                }
+                Verdict::Defer(_) => self.leave_to_others(main, client),
+                Verdict::Deny(_) => self.forget(main, client),
             }
         }
         if let Some(main) = main {
@@ -291,6 +288,9 @@ impl Plugin {
             Reply::Wait { .. } | Reply::Deny(_) | Reply::Defer => false,
         };
         let number = main.connections.borrow().number(client);
+        if done && matches!(reply, Reply::Allow { .. }) {
+            main.connections.borrow_mut().enters(client);
+        }
         let stays = match reply {
             Reply::Say(_) | Reply::Allow { .. } => done,
             // Since 2.1 nobody tells of a client that was refused; one that is in has an end of its own.

@@ -55,6 +55,7 @@ mod stock;
 mod subject;
 mod switched;
 mod threads;
+mod unjudged;
 mod waiting;
 mod ways;
 mod wills;

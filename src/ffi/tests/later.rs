@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::ffi::guard::CONNECT;
 
 thread_local! {
     /// The client that has entered, if one has: what the broker finds by any id.
@@ -107,6 +108,35 @@ fn a_client_that_is_gone_at_its_completion_is_forgotten() {
     assert_eq!(number(&loaded, &stays), None);
     assert_eq!(ann(&loaded, &stays, b"pw"), ALLOW, "known");
     assert!(number(&loaded, &stays).is_some());
+}
+
+/// The broker tells of nobody who leaves while it waits, and its memory is the next one's: of whom the broker
+/// asks nothing where it has the name from a certificate.
+#[test]
+fn whoever_has_the_memory_of_one_that_waited_is_met_as_another() {
+    let loaded = Loaded::with(newer(), Hashing::Worker);
+    let mut c = client("c");
+    assert_eq!(ann(&loaded, &c, b"pw"), DELAYED);
+    let waits = number(&loaded, &c).unwrap();
+    c.username = Some(c"ann".to_owned());
+    let mut connect: abi::mosquitto_evt_connect = zeroed();
+    connect.client = pointer(&c);
+    assert_eq!(call(&CONNECT, loaded.user_data, &mut connect), ALLOW);
+    let met = number(&loaded, &c).unwrap();
+    assert_ne!(met, waits);
+    // And it is met once.
+    call(&CONNECT, loaded.user_data, &mut connect);
+    assert_eq!(number(&loaded, &c), Some(met));
+    call(&DISCONNECT, loaded.user_data, &mut left(pointer(&c)));
+    // Whoever waited for its answer and is in is the same.
+    let d = client("d");
+    assert_eq!(ann(&loaded, &d, b"no"), DELAYED);
+    assert_eq!(told(&loaded), [DENY]);
+    assert_eq!(ann(&loaded, &d, b"pw"), ALLOW);
+    let is_in = number(&loaded, &d);
+    connect.client = pointer(&d);
+    call(&CONNECT, loaded.user_data, &mut connect);
+    assert_eq!(number(&loaded, &d), is_in);
 }
 
 #[test]
