@@ -8,20 +8,19 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mosquitto_doorman::admin::{Change, Command, Rotation};
-use mosquitto_doorman::certificate;
-use mosquitto_doorman::model::{Account, CertificateName, PskIdentity};
+use mosquitto_doorman::mechanism::Mechanism;
 use mosquitto_doorman::store::sqlite::Database;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
-use self::way::{Doors, LISTENERS, SECRET, STRANGER, Shown, Way, identity, is_device, login};
-use super::accounts::{change, database, name, set, stored};
+use self::intruder::intrude;
+use self::way::{Doors, LISTENERS, SECRET, STRANGER, Shown, Way, again, is_device, login};
+use super::accounts::database;
 use super::conf::patient;
-use super::psk::psk;
 use crate::support::certificates::{certificates, signed};
-use crate::support::{Answer, Broker, Client, Startup, Tree, eventually, for_each_broker};
+use crate::support::mqtt::packet;
+use crate::support::{Answer, Broker, Client, Startup, eventually, for_each_broker};
 
+mod administrator;
+mod intruder;
 mod way;
 
 /// What an account's end may take to be felt, on a machine that does other things as well.
@@ -30,7 +29,7 @@ const NAMES: u64 = 8;
 const DEVICES: u64 = 3;
 const IDS: u64 = 12;
 const EARLY_IDS: u64 = 3;
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "database {dir}/db",
     "acl_file {dir}/acl",
     "unknown_user deny",
@@ -40,6 +39,7 @@ const OPTIONS: [&str; 11] = [
     "jwt_secret_file {dir}/secret",
     "jwt_key_file {dir}/issuer.jwk",
     "jwt_token_in both",
+    "jwt_leeway 0",
     "certificate instead-of-password",
     "psk true",
 ];
@@ -50,6 +50,8 @@ struct Known {
     /// None: there is no such account.
     password: Option<String>,
     disabled: bool,
+    /// By which it can prove its password.
+    proves: Option<Mechanism>,
     /// What its certificate is known by.
     certificate: Option<String>,
     key: Option<String>,
@@ -61,6 +63,8 @@ struct Guest {
     account: String,
     way: Way,
     by: String,
+    /// Of a token that ends: before the first it has not, after the second it has.
+    until: Option<(Instant, Instant)>,
 }
 
 struct Riot {
@@ -73,6 +77,9 @@ struct Riot {
     leaving: Vec<Client>,
     seed: u64,
     passwords: u64,
+    /// How often somebody proved itself again, and how often a token ended.
+    proofs: u64,
+    ended: u64,
 }
 
 impl Riot {
@@ -95,6 +102,8 @@ impl Riot {
             leaving: Vec::new(),
             seed,
             passwords: 0,
+            proofs: 0,
+            ended: 0,
         }
     }
 
@@ -103,6 +112,7 @@ impl Riot {
     }
 
     fn step(&mut self) {
+        self.runs_out();
         let account = match self.below(NAMES + DEVICES) {
             n @ ..NAMES => format!("u{n}"),
             n => format!("k{}", n - NAMES),
@@ -110,7 +120,8 @@ impl Riot {
         let id = format!("c{}", self.below(IDS));
         let way = Way::any(&mut self.seed, &account);
         match self.below(100) {
-            0..43 => self.enters(way, &account, &id),
+            0..37 => self.enters(way, &account, &id),
+            37..43 => self.proves_itself_again(),
             43..60 => self.is_refused(way, &account, &id),
             60..66 => self.leaves_early(way, &account),
             66..74 => drop(self.guests.remove(&id)),
@@ -129,7 +140,11 @@ impl Riot {
         let Some(by) = way.needs(&known).filter(|_| !known.disabled) else {
             return self.is_refused(way, account, id);
         };
-        let shown = self.right(account);
+        let mut shown = self.right(account);
+        if matches!(way, Way::Token) && self.below(2) == 0 {
+            shown.ends = Some(2 + self.below(2) as i64);
+        }
+        let begins = Instant::now();
         // An id that somebody else waits under is taken until that is answered.
         let mut client = None;
         let entered = eventually(SOON, || {
@@ -138,11 +153,20 @@ impl Riot {
             answer == Answer::Accepted
         });
         assert!(entered, "{account} is not let in as {id} by {way:?}");
+        let until = shown.ends.map(|seconds| {
+            let lasts = Duration::from_secs(seconds.unsigned_abs());
+            // It ends with a whole second.
+            (
+                begins + lasts - Duration::from_secs(1),
+                Instant::now() + lasts,
+            )
+        });
         let guest = Guest {
             client: client.unwrap(),
             account: account.to_owned(),
             way,
             by,
+            until,
         };
         if let Some(before) = self.guests.insert(id.to_owned(), guest) {
             self.leaving.push(before.client);
@@ -155,9 +179,41 @@ impl Riot {
             true => self.right(account),
             false => self.half_right(way, account),
         };
+        let own = format!("n{}", self.below(EARLY_IDS));
+        let id = if way.takes_over_first() { &own } else { id };
         let (_, answer) = way.come(&self.doors, id, account, &shown);
         assert_ne!(answer, Answer::Accepted, "{account} {shown:?} {way:?}");
         assert_ne!(answer, Answer::Silent);
+    }
+
+    /// Who came by SCRAM and does it once more stays; who cannot, or says nothing, goes.
+    fn proves_itself_again(&mut self) {
+        let guests = self.guests.iter();
+        let by_scram = guests.filter(|(_, guest)| matches!(guest.way, Way::Scram));
+        let mut ids: Vec<String> = by_scram.map(|(id, _)| id.clone()).collect();
+        ids.sort();
+        let Some(id) = ids.get(self.below(ids.len().max(1) as u64) as usize) else {
+            return;
+        };
+        let account = self.guests[id].account.clone();
+        let (right, wrong) = (self.right(&account), self.half_right(Way::Scram, &account));
+        let turn = self.below(4);
+        self.proofs += 1;
+        let client = &mut self.guests.get_mut(id).unwrap().client;
+        match turn {
+            0..2 => {
+                let answer = again(client, &account, &right);
+                assert_eq!(answer, Answer::Accepted, "{account} as {id}");
+                return;
+            }
+            2 => {
+                let answer = again(client, &account, &wrong);
+                assert_ne!(answer, Answer::Accepted, "{account} as {id} {wrong:?}");
+            }
+            _ => client.send(&packet::packet(0xf0, &[])),
+        }
+        self.leaving.push(self.guests.remove(id).unwrap().client);
+        self.sees_off();
     }
 
     /// With what is right or with what is wrong; under an id that no guest has, whom it would take over.
@@ -182,13 +238,33 @@ impl Riot {
             password: known.password.unwrap_or(wrong.password),
             key: known.key.unwrap_or(wrong.key),
             file: account.to_owned(),
+            mechanism: known.proves.unwrap_or(wrong.mechanism),
+            ends: None,
         }
     }
 
     /// What does not do, even if half of it is right.
     fn half_right(&mut self, way: Way, account: &str) -> Shown {
         let (right, wrong) = (self.right(account), self.wrong(account));
+        let has_certificate = self.accounts[account].certificate.is_some();
         match (way, self.below(2)) {
+            // Somebody whom the authority gave the same name.
+            (Way::Named, 0) if has_certificate => Shown {
+                file: impostor(account),
+                ..right
+            },
+            (Way::Named, _) => Shown {
+                file: STRANGER.to_owned(),
+                ..right
+            },
+            (Way::Token, 0) => Shown {
+                ends: Some(-1),
+                ..right
+            },
+            (Way::Scram, 0) => Shown {
+                mechanism: other(right.mechanism),
+                ..right
+            },
             (Way::KeyAndPassword, 0) => Shown {
                 key: right.key,
                 ..wrong
@@ -213,102 +289,9 @@ impl Riot {
             password: format!("never {}", self.below(1_000)),
             key: format!("{:032x}", self.below(1_000)),
             file,
+            mechanism: Mechanism::ALL[self.below(2) as usize],
+            ends: None,
         }
-    }
-
-    fn gets_a_password(&mut self, account: &str) {
-        if self.accounts[account].password.is_none() {
-            return;
-        }
-        let password = self.new_password();
-        let iterations = self.iterations();
-        let command = Command::SetCredential {
-            name: name(account),
-            credential: stored(password.as_bytes(), iterations),
-            rotation: Rotation::Replace,
-        };
-        change(&mut self.database, &[command]);
-        self.accounts.get_mut(account).unwrap().password = Some(password);
-        self.turn_out();
-    }
-
-    fn gets_or_loses_its_certificate(&mut self, account: &str) {
-        if is_device(account) || self.accounts[account].password.is_none() {
-            return;
-        }
-        let names = names(&self.doors, account);
-        let any = names[self.below(names.len() as u64) as usize].clone();
-        let known = self.accounts.get_mut(account).unwrap();
-        let command = match known.certificate.take() {
-            Some(was) => {
-                let was = CertificateName::new(&was).unwrap();
-                Command::RemoveCertificate(name(account), was)
-            }
-            None => {
-                known.certificate = Some(any.as_str().to_owned());
-                Command::AddCertificate(name(account), any)
-            }
-        };
-        change(&mut self.database, &[command]);
-        self.turn_out();
-    }
-
-    fn gets_or_loses_its_key(&mut self, account: &str) {
-        if self.accounts[account].password.is_none() {
-            return;
-        }
-        let another = self.new_key();
-        let known = self.accounts.get_mut(account).unwrap();
-        let identity = identity(account);
-        let command = match known.key.take() {
-            Some(_) => Command::DeletePsk(PskIdentity::new(&identity).unwrap()),
-            None => {
-                let command = psk(&identity, account, &another);
-                known.key = Some(another);
-                command
-            }
-        };
-        change(&mut self.database, &[command]);
-        self.turn_out();
-    }
-
-    fn is_switched(&mut self, account: &str) {
-        let known = self.accounts.get_mut(account).unwrap();
-        if known.password.is_none() {
-            return;
-        }
-        known.disabled = !known.disabled;
-        let switch = Change {
-            disabled: Some(known.disabled),
-            ..Change::default()
-        };
-        change(&mut self.database, &[set(account, switch)]);
-        self.turn_out();
-    }
-
-    fn is_added_or_deleted(&mut self, account: &str) {
-        if self.accounts[account].password.is_some() {
-            change(&mut self.database, &[Command::Delete(name(account))]);
-            self.accounts.insert(account.to_owned(), Known::default());
-        } else {
-            let password = self.new_password();
-            let credential = Some(stored(password.as_bytes(), self.iterations()));
-            let added = Account {
-                credential,
-                ..Account::named(name(account))
-            };
-            let known = Known {
-                password: Some(password),
-                key: is_device(account).then(|| self.new_key()),
-                ..Known::default()
-            };
-            let key = known.key.as_ref();
-            let key = key.map(|key| psk(&identity(account), account, key));
-            let commands: Vec<_> = [Command::Add(added)].into_iter().chain(key).collect();
-            change(&mut self.database, &commands);
-            self.accounts.insert(account.to_owned(), known);
-        }
-        self.turn_out();
     }
 
     /// Who is in on what is no longer so.
@@ -325,6 +308,16 @@ impl Riot {
         self.sees_off();
     }
 
+    /// Whose tokens have ended.
+    fn runs_out(&mut self) {
+        let now = Instant::now();
+        let over = |guest: &Guest| guest.until.is_some_and(|(_, latest)| latest <= now);
+        for (_, guest) in self.guests.extract_if(|_, guest| over(guest)) {
+            self.leaving.push(guest.client);
+            self.ended += 1;
+        }
+    }
+
     fn sees_off(&mut self) {
         for mut client in self.leaving.drain(..) {
             assert!(client.is_closed_within(SOON), "somebody is still in");
@@ -333,27 +326,18 @@ impl Riot {
 
     /// Everybody is in who should be, and nobody else.
     fn looks_round(&mut self) {
+        self.runs_out();
         self.sees_off();
         for (id, guest) in &mut self.guests {
             let account = &guest.account;
             let way = guest.way;
             let is_in = guest.client.is_connected();
-            assert!(is_in, "{account} is out, as {id} by {way:?}");
+            let may_be_over = |(earliest, _)| earliest <= Instant::now();
+            assert!(
+                is_in || guest.until.is_some_and(may_be_over),
+                "{account} is out, as {id} by {way:?}"
+            );
         }
-    }
-
-    fn new_password(&mut self) -> String {
-        self.passwords += 1;
-        format!("password {}", self.passwords)
-    }
-
-    fn new_key(&mut self) -> String {
-        self.passwords += 1;
-        format!("{:064x}", u128::MAX - u128::from(self.passwords))
-    }
-
-    fn iterations(&mut self) -> u32 {
-        [1, 500, 3_000][self.below(3) as usize]
     }
 }
 
@@ -362,49 +346,16 @@ pub fn below(seed: &mut u64, bound: u64) -> u64 {
     (*seed >> 33) % bound
 }
 
-/// What the certificate may be known by that was made for an account.
-fn names(doors: &Doors, account: &str) -> Vec<CertificateName> {
-    let file = doors.dir().join(format!("{account}.crt"));
-    let der = CertificateDer::from_pem_file(file).unwrap();
-    certificate::names(&der).unwrap()
+fn other(mechanism: Mechanism) -> Mechanism {
+    match mechanism {
+        Mechanism::Sha256 => Mechanism::Sha512,
+        Mechanism::Sha512 => Mechanism::Sha256,
+    }
 }
 
-/// Somebody who knows no password and no key, and has a certificate of nobody's, tries under everybody's name
-/// and id, and often leaves at once.
-fn intrude(doors: &Doors, mut seed: u64, over: &AtomicBool, tree: &Tree) -> u64 {
-    let old = tree.version() == "2.0.11";
-    // As above: there it names devices that nobody has.
-    let first = if tree.is_2_1() { 0 } else { DEVICES };
-    let mut tries = 0;
-    while !over.load(Ordering::Acquire) {
-        tries += 1;
-        let id = match below(&mut seed, IDS + EARLY_IDS) {
-            n @ ..IDS => format!("c{n}"),
-            n => format!("e{}", n - IDS),
-        };
-        let account = match below(&mut seed, NAMES + 2) {
-            n @ ..=NAMES => format!("u{n}"),
-            _ => format!("k{}", first + below(&mut seed, DEVICES)),
-        };
-        let way = Way::any(&mut seed, &account);
-        let shown = Shown {
-            password: format!("guess {}", below(&mut seed, 10_000)),
-            key: format!("{:032x}", below(&mut seed, 10_000)),
-            file: STRANGER.to_owned(),
-        };
-        if below(&mut seed, 3) == 0 {
-            // 2.0.11 would lose the guest under whose id an exchange is broken off.
-            let way = match way {
-                Way::Scram if old => Way::Password,
-                way => way,
-            };
-            way.begin(doors, &id, &account, &shown).vanish();
-        } else {
-            let (_, answer) = way.come(doors, &id, &account, &shown);
-            assert_ne!(answer, Answer::Accepted, "{account} under {id} by {way:?}");
-        }
-    }
-    tries
+/// Whose certificate has an account's name on it, and is not on record.
+fn impostor(account: &str) -> String {
+    format!("impostor-{account}")
 }
 
 /// Open files and threads of the broker.
@@ -426,6 +377,7 @@ fn with_certificates(dir: &Path) {
     for n in 0..NAMES {
         let (file, host) = (format!("u{n}"), format!("subjectAltName=DNS:u{n}.example"));
         signed(dir, &file, &file, &[&host]);
+        signed(dir, &impostor(&file), &file, &[]);
     }
 }
 
@@ -462,7 +414,9 @@ fn nobody_is_in_who_should_not_be_nor_out_who_should_be_in() {
             outcome.map_err(|_| "the riot failed").unwrap();
             tries
         });
+        let (proofs, ended) = (riot.proofs, riot.ended);
         println!("{steps} steps, {tries} tries without a password");
+        println!("{proofs} proofs over a living connection, {ended} tokens that ended");
         assert!(steps > 50 && tries > 50, "{steps} steps, {tries} tries");
         let rss = riot.broker.rss_kib();
         let early = early.unwrap_or(rss);

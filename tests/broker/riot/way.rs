@@ -22,11 +22,14 @@ const NO_KEY: u8 = 2;
 /// A certificate of the authority that is nobody's.
 pub const STRANGER: &str = "stranger";
 
-/// Listeners behind the first: for certificates, for a key and a password, for a key alone.
+/// Listeners behind the first: for certificates, for a key and a password, for a key alone, and for certificates
+/// that name whoever has them.
 pub const LISTENERS: &str = "listener {port2} 127.0.0.1\ncafile {dir}/ca.crt\n\
     certfile {dir}/localhost.crt\nkeyfile {dir}/localhost.key\nrequire_certificate true\n\
     listener {port3} 127.0.0.1\npsk_hint here\n\
-    listener {port4} 127.0.0.1\npsk_hint here\nuse_identity_as_username true\n";
+    listener {port4} 127.0.0.1\npsk_hint here\nuse_identity_as_username true\n\
+    listener {port5} 127.0.0.1\ncafile {dir}/ca.crt\ncertfile {dir}/localhost.crt\n\
+    keyfile {dir}/localhost.key\nrequire_certificate true\nuse_identity_as_username true\n";
 
 /// How somebody shows who it is.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +42,14 @@ pub enum Way {
     KeyAndPassword,
     /// Of the identity that is the account's name.
     Key,
+    /// By a certificate with the account's name on it, about which the broker asks nobody.
+    Named,
 }
 
 /// Where the listeners are, and the files of the certificates.
 #[derive(Clone, Debug)]
 pub struct Doors {
-    ports: [u16; 4],
+    ports: [u16; 5],
     dir: PathBuf,
 }
 
@@ -55,12 +60,16 @@ pub struct Shown {
     pub key: String,
     /// Whose certificate.
     pub file: String,
+    /// By which a proof is made.
+    pub mechanism: Mechanism,
+    /// When a token ends, in seconds from its login; none for one that lasts.
+    pub ends: Option<i64>,
 }
 
 impl Doors {
     pub fn of(broker: &Broker) -> Self {
         Self {
-            ports: [1, 2, 3, 4].map(|number| broker.nth_port(number)),
+            ports: [1, 2, 3, 4, 5].map(|number| broker.nth_port(number)),
             dir: broker.dir().to_owned(),
         }
     }
@@ -90,11 +99,12 @@ impl Way {
         if is_device(account) {
             return Self::Key;
         }
-        match below(seed, 8) {
-            0..3 => Self::Password,
-            3 => Self::Scram,
-            4 => Self::Token,
-            5 => Self::KeyAndPassword,
+        match below(seed, 12) {
+            0..2 => Self::Password,
+            2..5 => Self::Scram,
+            5..7 => Self::Token,
+            7 => Self::KeyAndPassword,
+            8..10 => Self::Named,
             _ => Self::Certificate,
         }
     }
@@ -109,7 +119,14 @@ impl Way {
             Self::Certificate => known.certificate.clone(),
             Self::KeyAndPassword => Some(known.key.clone()? + &password),
             Self::Key => known.key.clone(),
+            // With none on record the name is enough, and with one it is not.
+            Self::Named => Some(known.certificate.clone().unwrap_or_default()),
         }
+    }
+
+    /// Whether the broker lets in under any id whoever comes so, before it is judged.
+    pub fn takes_over_first(self) -> bool {
+        matches!(self, Self::Named)
     }
 
     /// All of a login.
@@ -121,10 +138,12 @@ impl Way {
         };
         match (self, answer) {
             // Whoever it is, it may do nothing: 2.0 asks about it only now.
-            (Self::Key, Answer::Accepted) => match client.publish_acknowledged("t", "m") {
-                Event::Puback(_) => (client, Answer::Accepted),
-                _ => (client, Answer::Closed),
-            },
+            (Self::Key | Self::Named, Answer::Accepted) => {
+                match client.publish_acknowledged("t", "m") {
+                    Event::Puback(0 | 0x10) => (client, Answer::Accepted),
+                    _ => (client, Answer::Closed),
+                }
+            }
             _ => (client, answer),
         }
     }
@@ -137,7 +156,7 @@ impl Way {
         match self {
             Self::Password => login(id, account, password).begin(Stream::tcp(ports[0])),
             Self::Token => {
-                let token = token(account, password);
+                let token = token(account, password, shown.ends);
                 // Under half of the ids it is the username, which becomes the account's.
                 let connect = match is_even(id) {
                     true => login(id, &token, "nothing"),
@@ -158,21 +177,35 @@ impl Way {
             }
             Self::KeyAndPassword => login(id, account, password).begin(key(ports[2])),
             Self::Key => bare(id).begin(key(ports[3])),
+            Self::Named => {
+                // With MQTT 5, where a denial is told.
+                let connect = Connect::new(Protocol::V5).client_id(id).keepalive(0);
+                connect.begin(Stream::tls(ports[4], &files(dir, &shown.file)))
+            }
         }
     }
 }
 
 fn scram(account: &str, shown: &Shown) -> Scram {
-    Scram::new(Mechanism::Sha512, account, &shown.password)
+    Scram::new(shown.mechanism, account, &shown.password)
+}
+
+/// Another proof by somebody who is in.
+pub fn again(client: &mut Client, account: &str, shown: &Shown) -> Answer {
+    let scram = scram(account, shown);
+    client.say(0x19, scram.mechanism.name(), scram.first());
+    scram.go_on(client)
 }
 
 /// A token for whoever knows a password that was given out, and somebody else's for whoever guesses: of half of
 /// the accounts by a secret, of the others by a key, which workers look at where there are any.
-fn token(username: &str, password: &str) -> String {
+fn token(username: &str, password: &str, ends: Option<i64>) -> String {
+    let now = jiff::Timestamp::now().as_second();
+    let exp = ends.map_or(4_000_000_000, |seconds| now + seconds);
     let is_good = password.starts_with("password ");
     let algorithm = if is_even(username) { "EdDSA" } else { "HS256" };
     let header = format!(r#"{{"alg":"{algorithm}"}}"#);
-    let claims = format!(r#"{{"sub":"{username}","exp":4000000000}}"#);
+    let claims = format!(r#"{{"sub":"{username}","exp":{exp}}}"#);
     let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     let signed = signed.join(".");
     let signature = if is_even(username) {
