@@ -219,3 +219,40 @@ fn what_is_sent_to_a_reader_meets_the_conditions_of_its_rule() {
         });
     });
 }
+
+/// With QoS 2 a message is judged once, when it comes, and again for whoever is sent it.
+#[test]
+fn what_is_sent_exactly_once_is_judged_as_the_rest_is() {
+    for_each_broker(|startup| {
+        let broker = started(startup);
+        change(
+            broker.dir(),
+            "INSERT INTO role_acl (role_id, acltype, topic, allow, max_qos)
+                 VALUES (1, 'publishClientSend', 'twice', 1, 1)",
+        );
+        for protocol in Protocol::ALL {
+            let connect = named(protocol, "bob").client_id(format!("{protocol:?}"));
+            let mut bob = connect.accepted(broker.port());
+            assert_eq!(bob.subscribe("#", 2), 2);
+            let mut ann = named(protocol, "ann").accepted(broker.port());
+            until("the rule is in force", || {
+                ann.publish_acknowledged("twice", "QoS 1");
+                heard(&mut bob) == ["QoS 1"]
+            });
+            for (topic, allowed) in [
+                ("open/a", true),
+                ("open/secret", true),
+                ("shut/a", false),
+                ("twice", false),
+            ] {
+                // MQTT 5 clients are told.
+                let denied = !allowed && protocol == Protocol::V5;
+                let answer = ann.publish_exactly_once(topic, topic);
+                let is_denied = answer == Event::Puback(0x87);
+                assert_eq!(is_denied, denied, "{protocol:?} {topic} {answer:?}");
+            }
+            assert!(ann.is_connected());
+            assert_eq!(heard(&mut bob), ["open/a"], "{protocol:?}");
+        }
+    });
+}

@@ -1,10 +1,12 @@
 //! What lies at the edges of access control: a plugin without rules, topics that the broker changes, readers who
-//! are denied, bridges. Beside each allow stands a deny.
+//! are denied, bridges, listeners with files of their own. Beside each allow stands a deny.
 
 use super::accounts::line;
 use super::conf::conf;
 use super::roles::{heard, may_publish, until};
-use crate::support::{Broker, Client, Connect, PATIENCE, Protocol, for_each_broker, plugin_conf};
+use crate::support::{
+    Broker, Client, Connect, Event, PATIENCE, Protocol, for_each_broker, plugin_conf,
+};
 
 fn named(broker: &Broker, name: &str) -> Client {
     let connect = Connect::new(Protocol::V5).credentials(name, "pw");
@@ -49,6 +51,77 @@ fn rules_are_about_topics_as_the_listener_mounts_them() {
             assert_eq!(may_publish(&mut client, topic), allowed, "{topic}");
         }
         assert_eq!(heard(&mut client), ["a"]);
+    });
+}
+
+/// As Mosquitto grants each subscription, and judges what it brings.
+#[test]
+fn a_shared_subscription_is_granted_and_brings_what_may_be_read() {
+    for_each_broker(|startup| {
+        let rules = "user ann\ntopic read from/#\nuser bob\ntopic write #\n";
+        let startup = startup.file("acl", rules);
+        let broker = startup.start(&(conf(&["acl_file {dir}/acl"]) + "allow_anonymous true\n"));
+        let mut bob = named(&broker, "bob");
+        let mut ann = named(&broker, "ann");
+        for filter in ["from/#", "to/#", "#"] {
+            let shared = format!("$share/group/{filter}");
+            assert_eq!(ann.subscribe(&shared, 1), 1, "{filter}");
+            for topic in ["from/a", "to/a", "elsewhere"] {
+                assert!(may_publish(&mut bob, topic));
+            }
+            let brought = if filter == "to/#" {
+                vec![]
+            } else {
+                vec!["from/a"]
+            };
+            assert_eq!(heard(&mut ann), brought, "{filter}");
+            assert_eq!(ann.unsubscribe(&shared), Event::Unsuback(Some(0)));
+        }
+        assert!(!may_publish(&mut ann, "from/a"));
+    });
+}
+
+/// With settings for each listener each has its own plugin and its own file; one without is open.
+#[test]
+fn the_clients_of_a_listener_are_judged_by_its_own_file() {
+    for_each_broker(|startup| {
+        let startup = startup
+            .file("one", "user ann\ntopic write a\ntopic read b\n")
+            .file("two", "user ann\ntopic write b\ntopic read a\n");
+        let listener =
+            |port: &str| format!("listener {{{port}}} 127.0.0.1\nallow_anonymous true\n");
+        let plugin = |file: &str| plugin_conf(&[&format!("acl_file {{dir}}/{file}")]);
+        let lines = [
+            "per_listener_settings true\n".to_owned(),
+            listener("port") + &plugin("one"),
+            listener("port2") + &plugin("two"),
+            listener("port3"),
+        ];
+        let broker = startup.start(&lines.concat());
+        let [mut one, mut two, mut open] = [1, 2, 3].map(|number| {
+            let connect = Connect::new(Protocol::V5).username("ann");
+            let connect = connect.client_id(format!("at {number}"));
+            let mut client = connect.accepted(broker.nth_port(number));
+            assert_eq!(client.subscribe("#", 1), 1);
+            client
+        });
+        for (client, number, writes) in [
+            (&mut one, 1, [true, false, false]),
+            (&mut two, 2, [false, true, false]),
+            (&mut open, 3, [true, true, true]),
+        ] {
+            for (topic, allowed) in ["a", "b", "c"].into_iter().zip(writes) {
+                assert_eq!(may_publish(client, topic), allowed, "{number} {topic}");
+            }
+        }
+        assert_eq!(heard(&mut one), ["b", "b"]);
+        assert_eq!(heard(&mut two), ["a", "a"]);
+        assert_eq!(heard(&mut open), ["a", "b", "a", "b", "c"]);
+        // A change of one file is none of the other.
+        std::fs::write(broker.dir().join("one"), "user ann\ntopic write c\n").unwrap();
+        until("the file is in force", || may_publish(&mut one, "c"));
+        assert!(!may_publish(&mut one, "a") && !may_publish(&mut two, "c"));
+        assert!(may_publish(&mut two, "b") && heard(&mut one).is_empty());
     });
 }
 
