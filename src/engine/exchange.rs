@@ -54,6 +54,12 @@ impl Engine {
         lock(&self.sessions).find(connection).is_some()
     }
 
+    /// As which account somebody is in by this connection.
+    #[must_use]
+    pub fn account_of(&self, connection: ConnectionId) -> Option<AccountName> {
+        Some(lock(&self.sessions).find(connection)?.name.clone())
+    }
+
     /// How many exchanges wait.
     #[must_use]
     pub fn exchanges(&self) -> usize {

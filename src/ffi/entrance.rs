@@ -191,14 +191,14 @@ impl Plugin {
             Some(connection) if self.met(main, connection, client) => return abi::MOSQ_ERR_SUCCESS,
             // Its memory was another one's, which never came so far.
             Some(_) => None,
-            None => main.connections.borrow().known(client),
+            None => self.known(main, client),
         };
         if known.is_none() {
             let shows = certificate::of(self.api, client, self.engine.reads_certificates());
             self.enter(main, client, &shows);
         }
         // Without a username it is nobody's account, and at a listener of ours.
-        if main.connections.borrow().known(client).is_none() {
+        if self.known(main, client).is_none() {
             self.begins(main, client);
         }
         abi::MOSQ_ERR_SUCCESS
@@ -208,7 +208,7 @@ impl Plugin {
     /// what has been kept for it before it tells.
     pub(super) fn meet(&self, main: &Main, client: ClientPtr, access: c_int) -> Met {
         let entrance = &main.entrance;
-        if main.connections.borrow().known(client).is_none() {
+        if self.known(main, client).is_none() {
             if let Some(met) = self.meet_gone(main, client, access) {
                 return met;
             }
@@ -250,7 +250,7 @@ impl Plugin {
         let entrance = &main.entrance;
         let reason = entrance.reason(client);
         let shows = certificate::of(self.api, client, self.engine.reads_certificates());
-        let is_known = main.connections.borrow().known(client).is_some();
+        let is_known = self.known(main, client).is_some();
         let mut gone = entrance.gone.borrow_mut();
         if !entrance.has_rounds.get() {
             gone.retain(|_, gone| !gone.might_be_in());
@@ -281,6 +281,18 @@ impl Plugin {
         if let Err(reason) = self.engine.entered(connection, &entrant, clock::now()) {
             self.turn_out(main, client, reason);
         }
+    }
+
+    /// The number of a client that was let in. Since 2.1 nobody tells of whoever the broker itself refuses after
+    /// that, where there are too many or the keepalive is too long: another name is another client.
+    fn known(&self, main: &Main, client: ClientPtr) -> Option<ConnectionId> {
+        let known = main.connections.borrow().known(client)?;
+        if !self.api.since_2_1() {
+            return Some(known);
+        }
+        let account = self.engine.account_of(known);
+        let is_it = account.is_none_or(|name| event::has_name(self.api, client, name.as_str()));
+        is_it.then_some(known)
     }
 
     /// Somebody is in, whoever had its memory before.

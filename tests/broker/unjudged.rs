@@ -16,7 +16,7 @@ use crate::support::{
 const SLOW: u32 = 20_000;
 
 /// bob may be in by his certificate, eve is switched off, and nobody is called stranger.
-fn started(startup: Startup) -> Broker {
+fn started(startup: Startup, more: &str) -> Broker {
     let dir = startup.dir();
     let ann = Account {
         credential: Some(stored(b"pw", SLOW)),
@@ -43,7 +43,7 @@ fn started(startup: Startup) -> Broker {
                      keyfile {dir}/localhost.key\nrequire_certificate true\nuse_identity_as_username true\n\
                      listener {port3} 127.0.0.1\npsk_hint here\n";
     let startup = startup.file("acl", "pattern readwrite #\n");
-    startup.start(&(patient(&options) + listeners))
+    startup.start(&(more.to_owned() + &patient(&options) + listeners))
 }
 
 /// Whether the client of this certificate may publish.
@@ -83,7 +83,7 @@ fn judges(broker: &Broker, leave: impl Fn(u32)) {
 #[test]
 fn whoever_has_the_memory_of_one_that_left_while_it_waited_is_judged() {
     for_each_broker(|startup| {
-        let broker = started(startup);
+        let broker = started(startup, "");
         judges(&broker, |turn| {
             // Another guess each time: one that is known to be wrong costs nothing.
             let guess = Connect::new(Protocol::V5).client_id("guess");
@@ -97,11 +97,24 @@ fn whoever_has_the_memory_of_one_that_left_while_it_waited_is_judged() {
 #[test]
 fn whoever_has_the_memory_of_one_that_had_no_key_is_judged() {
     for_each_broker(|startup| {
-        let broker = started(startup);
+        let broker = started(startup, "");
         judges(&broker, |_| {
             let stream = Stream::psk(broker.nth_port(3), "ann", OTHER);
             let connect = Connect::new(Protocol::V5).client_id("keyless");
             assert_eq!(connect.begin(stream).answer(PATIENCE), Answer::Closed);
+        });
+    });
+}
+
+/// Nor of whoever is let in by us, and refused by the broker.
+#[test]
+fn whoever_has_the_memory_of_one_that_the_broker_refused_is_judged() {
+    for_each_broker(|startup| {
+        let broker = started(startup, "max_keepalive 100\n");
+        judges(&broker, |_| {
+            let bob = Connect::new(Protocol::V311).client_id("too long");
+            let bob = bob.credentials("bob", "pw").keepalive(101);
+            assert_eq!(bob.answer(broker.port()), Answer::Refused(2));
         });
     });
 }

@@ -129,7 +129,8 @@ fn whoever_has_the_memory_of_one_that_waited_is_met_as_another() {
     assert_eq!(number(&loaded, &c), Some(met));
     call(&DISCONNECT, loaded.user_data, &mut left(pointer(&c)));
     // Whoever waited for its answer and is in is the same.
-    let d = client("d");
+    let mut d = client("d");
+    d.username = Some(c"ann".to_owned());
     assert_eq!(ann(&loaded, &d, b"no"), DELAYED);
     assert_eq!(told(&loaded), [DENY]);
     assert_eq!(ann(&loaded, &d, b"pw"), ALLOW);
@@ -137,6 +138,24 @@ fn whoever_has_the_memory_of_one_that_waited_is_met_as_another() {
     connect.client = pointer(&d);
     call(&CONNECT, loaded.user_data, &mut connect);
     assert_eq!(number(&loaded, &d), is_in);
+}
+
+/// Nor does it tell of one that it refuses itself after we have let it in.
+#[test]
+fn whoever_has_the_memory_of_one_that_was_let_in_is_met_under_another_name() {
+    let loaded = Loaded::with(newer(), Hashing::Inline);
+    let mut c = client("c");
+    assert_eq!(ann(&loaded, &c, b"pw"), ALLOW);
+    let refused = number(&loaded, &c).unwrap();
+    let mut connect: abi::mosquitto_evt_connect = zeroed();
+    connect.client = pointer(&c);
+    c.username = Some(c"ann".to_owned());
+    assert_eq!(call(&CONNECT, loaded.user_data, &mut connect), ALLOW);
+    assert_eq!(number(&loaded, &c), Some(refused), "the same");
+    c.username = Some(c"bob".to_owned());
+    connect.client = pointer(&c);
+    assert_eq!(call(&CONNECT, loaded.user_data, &mut connect), ALLOW);
+    assert_ne!(number(&loaded, &c), Some(refused));
 }
 
 #[test]
