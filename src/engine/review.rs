@@ -115,10 +115,13 @@ impl Engine {
 
     /// It goes on, with what is stored for it by now.
     fn keep(&self, connection: ConnectionId, session: &Session, found: &Found) {
-        if let Some(account) = &found.account
-            && account.valid_until != session.ends
-        {
-            lock(&self.sessions).put_off(connection, account.valid_until);
+        if let Some(account) = &found.account {
+            // With its token, whatever becomes of the account.
+            let until = session.token.as_ref().and_then(|token| token.until);
+            let ends = until.into_iter().chain(account.valid_until).min();
+            if ends != session.ends {
+                lock(&self.sessions).put_off(connection, ends);
+            }
         }
         let before = session.fingerprint;
         let heir = before.and_then(|before| self.current(found, before));

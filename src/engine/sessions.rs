@@ -37,7 +37,7 @@ pub(super) struct Session {
     pub(super) fingerprint: Option<Fingerprint>,
     /// Which certificate counted; none where none did.
     pub(super) certificate: Option<CertificateName>,
-    /// When the account's validity ends.
+    /// When the account's validity ends, or the token if that is earlier.
     pub(super) ends: Option<Timestamp>,
     /// Since when.
     pub(super) since: Timestamp,

@@ -375,6 +375,33 @@ fn an_account_is_held_to_its_bounds_whatever_a_token_says() {
     });
 }
 
+#[test]
+fn a_change_of_the_account_does_not_put_off_the_end_of_a_token() {
+    for_each_broker(|startup| {
+        let names = ["ann", "bob"].map(|who| account(who, "pw"));
+        let mut database = database(&startup.dir().join("db"), &names);
+        let issuer = Issuer::in_dir(startup.dir());
+        let options = [
+            "database {dir}/db",
+            "jwt_key_file {dir}/issuer/p256.pem",
+            "jwt_leeway 0",
+        ];
+        let broker = startup.start(&patient(&options));
+        let mut bob = by(&signed(&issuer, "bob", r#""exp": 600"#), "b").accepted(broker.port());
+        let mut ann = by(&signed(&issuer, "ann", r#""exp": 4"#), "a").accepted(broker.port());
+        let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+        let valid = || Change {
+            valid_until: Some(Some(later)),
+            ..Change::default()
+        };
+        change(&mut database, &["ann", "bob"].map(|who| set(who, valid())));
+        assert!(ann.is_connected());
+        assert!(ann.is_closed_within(PATIENCE));
+        broker.wait_for_log("ending reason=token_expired username=\"ann\"", PATIENCE);
+        assert!(bob.is_connected());
+    });
+}
+
 /// Brokers ask again after SIGHUP, and then know of a token in the username no more than the name in it.
 #[test]
 fn a_reload_drops_nobody_whose_token_is_good() {
