@@ -20,6 +20,8 @@
     reason = "as in tests/main.rs"
 )]
 
+#[path = "policy/inherited.rs"]
+mod inherited;
 #[path = "policy/instructions.rs"]
 mod instructions;
 mod measure;
@@ -144,6 +146,7 @@ fn main() -> ExitCode {
     let met: Vec<bool> = rows.iter().map(print).collect();
     let files = acl_files();
     subscriptions();
+    inherited::print();
     let counted = instructions::print();
     if files && counted && met.into_iter().all(|met| met) {
         ExitCode::SUCCESS
