@@ -82,6 +82,20 @@ const MOST_LOGINS: usize = 100_000;
 /// How long the ends of connections wait for answers to orders.
 const LONGEST_HELD: Duration = Duration::from_millis(250);
 
+/// How many connections are ended in one round of the broker, during which everybody else waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// It comes round for the others at once.
+    Few,
+    /// It may be long in coming.
+    Many,
+}
+
+/// One takes the broker 20 to 300 microseconds.
+const FEW_ENDS: usize = 1;
+
+const MANY_ENDS: usize = 500;
+
 /// A few clients with quick hashes are answered at once; of many that come together, each waits for all
 /// before it unless workers take them, in lanes.
 const QUICK: Duration = Duration::from_millis(10);
@@ -363,6 +377,9 @@ impl Engine {
             return Verdict::Deny(reason);
         }
         let Some(username) = connect.username else {
+            if let (Some(id), false) = (connect.client.id, connect.occasion == Occasion::Again) {
+                lock(&self.sessions).comes_back(id);
+            }
             return Verdict::Defer(Deferral::Anonymous);
         };
         if let Some(verdict) = self.again(connect, username, now) {
@@ -483,9 +500,9 @@ impl Engine {
         }
     }
 
-    /// What is to be done to the broker now: at most a few hundred ends at a time, and every answer
-    /// that is ready.
-    pub fn tick(&self, now: impl FnOnce() -> Now) -> Vec<Effect> {
+    /// What is to be done to the broker now: every answer that is ready, and so many ends at a time. All clients
+    /// wait while the broker ends one, and it looks through everybody who has subscribed to the same.
+    pub fn tick(&self, ends: Ends, now: impl FnOnce() -> Now) -> Vec<Effect> {
         let answers = self.pool.get().map(Pool::take_answers).unwrap_or_default();
         if answers.is_empty() && !self.something_to_do.load(Ordering::Acquire) {
             return Vec::new();
@@ -494,7 +511,7 @@ impl Engine {
         self.round();
         let now = now();
         self.settle_pending(answers, now);
-        let ends = self.ends(now.mono);
+        let ends = self.ends(ends, now.mono);
         // Looked at afterwards and done before: whoever held the ends back has spoken by now.
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         effects.extend(self.take_told());
@@ -513,20 +530,32 @@ impl Engine {
     /// The connections to be ended now. The broker keeps what it is told to publish until it comes round
     /// again, so nobody is ended in the round in which something is published; but order upon order
     /// does not keep anybody in.
-    fn ends(&self, now: Instant) -> Vec<Effect> {
+    fn ends(&self, ends: Ends, now: Instant) -> Vec<Effect> {
         let mut sessions = lock(&self.sessions);
         let is_held = self.held.load(Ordering::Acquire) > 0;
         let is_spoken = self.spoken.swap(false, Ordering::AcqRel);
         let is_something = sessions.has_effects() || self.standings.has_effects();
         let mut kept_since = lock(&self.ends_kept_since);
-        if is_something && (is_held || is_spoken) {
+        let is_early = is_something && (is_held || is_spoken);
+        if is_early {
             let since = *kept_since.get_or_insert(now);
             if now.saturating_duration_since(since) < LONGEST_HELD {
                 return Vec::new();
             }
         }
         *kept_since = None;
-        [sessions.take_effects(), self.standings.take_effects()].concat()
+        let most = match ends {
+            // Those that were held back for so long do not wait for each other as well.
+            Ends::Few if !is_early => FEW_ENDS,
+            Ends::Few | Ends::Many => MANY_ENDS,
+        };
+        [sessions.take_effects(most), self.standings.take_effects()].concat()
+    }
+
+    /// Whether connections are to be ended, or sessions to be looked at again, that were not yet.
+    #[must_use]
+    pub fn has_ends(&self) -> bool {
+        lock(&self.sessions).has_effects()
     }
 
     /// Whether a tick would find something to do.

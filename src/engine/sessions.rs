@@ -21,8 +21,8 @@ use crate::request::ConnectionId;
 use crate::token::KeyId;
 use crate::verdict::Effect;
 
-/// How many connections are ended in one tick, so that the broker's loop goes round in between.
-const MOST_EFFECTS: usize = 500;
+/// So many sessions are looked at again in one round.
+const MOST_RECHECKED: usize = 500;
 
 /// One login that was allowed.
 #[derive(Clone)]
@@ -252,6 +252,14 @@ impl Sessions {
         self.rechecked.insert(client_id.into());
     }
 
+    /// Somebody comes back to a session that was to be looked at, and is not to be cut off as one that waits. Where
+    /// it has no username, nobody follows it: what it may be sent is asked about each time.
+    pub(super) fn comes_back(&mut self, client_id: &str) {
+        if self.rechecked.remove(client_id) {
+            self.offline.returned(client_id);
+        }
+    }
+
     /// The connections of these accounts.
     pub(super) fn of_accounts(&self, names: &[AccountName]) -> Vec<ConnectionId> {
         let of = |name: &AccountName| self.of_account(name.as_str());
@@ -346,12 +354,11 @@ impl Sessions {
         !self.kicked.is_empty() || !self.rechecked.is_empty()
     }
 
-    /// What is to be done now.
-    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        let mut effects = self.ends();
-        let room = MOST_EFFECTS.saturating_sub(effects.len());
+    /// What is to be done now, with so many ends at most.
+    pub(super) fn take_effects(&mut self, most: usize) -> Vec<Effect> {
+        let mut effects = self.ends(most);
         // Whoever came back meanwhile is not among them: it is not to be cut off.
-        let rechecked = std::iter::from_fn(|| self.rechecked.pop_first()).take(room);
+        let rechecked = std::iter::from_fn(|| self.rechecked.pop_first()).take(MOST_RECHECKED);
         let recheck = |client_id: Arc<str>| Effect::Recheck {
             client_id: (*client_id).into(),
         };
@@ -359,14 +366,14 @@ impl Sessions {
         effects
     }
 
-    fn ends(&mut self) -> Vec<Effect> {
+    fn ends(&mut self, most: usize) -> Vec<Effect> {
         let Self {
             kicked,
             by_connection,
             ..
         } = self;
         std::iter::from_fn(|| kicked.pop_first())
-            .take(MOST_EFFECTS)
+            .take(most)
             .filter_map(|connection| {
                 let session = by_connection.get(&connection)?;
                 Some(Effect::Kick {
@@ -423,7 +430,7 @@ mod tests {
         sessions.kick(ConnectionId(1));
         sessions.end(ConnectionId(1));
         assert!(sessions.of_accounts(&[name("ann")]).is_empty());
-        assert!(sessions.take_effects().is_empty());
+        assert!(sessions.take_effects(500).is_empty());
         assert!(
             sessions.by_account.len() == 1,
             "an account without connections takes no memory"
@@ -478,7 +485,7 @@ mod tests {
             sessions.begin(ConnectionId(id), session("ann", None));
             sessions.kick(ConnectionId(id));
         }
-        let rounds: Vec<_> = (0..4).map(|_| sessions.take_effects().len()).collect();
+        let rounds: Vec<_> = (0..4).map(|_| sessions.take_effects(500).len()).collect();
         assert_eq!(rounds, [500, 500, 200, 0]);
     }
 }

@@ -145,7 +145,7 @@ fn changed(accounts: Vec<AccountName>) -> News {
 }
 
 fn kicked(engine: &Engine) -> Vec<u64> {
-    let effects = engine.tick(now).into_iter();
+    let effects = engine.tick(Ends::Many, now).into_iter();
     effects
         .filter_map(|effect| match effect {
             Effect::Kick { connection, .. } => Some(connection.0),
@@ -404,10 +404,39 @@ fn ends_wait_for_an_answer_but_not_for_ever() {
         mono: now().mono + LONGEST_HELD,
         ..now()
     };
-    let effects = engine.tick(later);
+    let effects = engine.tick(Ends::Many, later);
     assert!(
         effects
             .iter()
             .any(|effect| matches!(effect, Effect::Kick { .. }))
     );
+}
+
+/// A broker that comes round at once ends one in each round, and all whose ends were held back for long.
+#[test]
+fn one_is_ended_in_a_round_and_the_others_in_the_next() {
+    let engine = engine(&[Held::with(vec![account("ann", "pw")])], UnknownUser::Deny);
+    for connection in 1..=5 {
+        assert_eq!(ask(&engine, connection, "ann", Some("pw")), Verdict::Allow);
+    }
+    let end = || {
+        let mut concerned = Concerned::default();
+        let ann = AccountName::new("ann").unwrap();
+        engine.concern(&mut concerned, &[End::Client(ann)]);
+        engine.end(concerned);
+    };
+    let few = |at: fn() -> Now| engine.tick(Ends::Few, at).len();
+    end();
+    for left in (0..5).rev() {
+        assert_eq!((few(now), engine.has_ends()), (1, left > 0));
+    }
+    assert_eq!(few(now), 0);
+    end();
+    let _hold = engine.hold_ends();
+    assert_eq!(few(now), 0);
+    let later = || Now {
+        mono: now().mono + LONGEST_HELD,
+        ..now()
+    };
+    assert_eq!(few(later), 5);
 }

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_int};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use super::abi;
 use super::broker::{Api, Broker, ClientPtr};
@@ -15,12 +16,12 @@ use super::entrance::{Entrance, Met};
 use super::event::{self, Asked};
 use super::guard::{Callbacks, Denied, OwnThread};
 use super::recall::{self, Recall};
-use super::signal::Waker;
+use super::signal::{Pulse, Waker};
 use super::threads::Threads;
 use super::{certificate, clock, logger};
 use crate::config::{CertificateUse, Config, Control};
 use crate::control::{self, Desk, Letter, Sender};
-use crate::engine::{Engine, Opened, Subscribed, Waiting};
+use crate::engine::{Ends, Engine, Opened, Subscribed, Waiting};
 use crate::request::{Access, Action, ConnectionId, Occasion, Turn};
 use crate::verdict::{Effect, Reply, Verdict};
 
@@ -34,6 +35,9 @@ const TICK_INTERVAL_MS: std::ffi::c_long = 200;
 
 /// How long it may sleep where something is left to do in the next round.
 const SOON_MS: std::ffi::c_long = 1;
+
+/// How often it comes round where connections are to be ended.
+const BEAT_OF_ENDS: Duration = Duration::from_micros(100);
 
 /// What hangs off `user_data`.
 pub(super) struct Plugin {
@@ -53,6 +57,8 @@ pub(super) struct Main {
     pub(super) entrance: Entrance,
     recall: RefCell<Recall>,
     pub(super) threads: Threads,
+    /// Has the broker come round for connections that are to be ended.
+    hurry: Cell<Option<Pulse>>,
     /// A reload is under way: set by RELOAD, cleared by the next TICK.
     reloading: Cell<bool>,
     /// Who may give orders, and whether that was said.
@@ -118,6 +124,7 @@ impl Plugin {
                 entrance: Entrance::default(),
                 recall: RefCell::default(),
                 threads,
+                hurry: Cell::new(None),
                 reloading: Cell::new(false),
                 control: config
                     .controlled()
@@ -528,11 +535,17 @@ impl Plugin {
         main.entrance.round();
         main.threads.pass();
         logger::flush(main.broker);
-        let effects = self.engine.tick(clock::now);
-        let mut all = effects.iter();
+        let ends = match self.waker {
+            Some(_) => Ends::Few,
+            None => Ends::Many,
+        };
+        let effects = self.engine.tick(ends, clock::now);
+        let has = |is: fn(&Effect) -> bool| effects.iter().any(is);
         let published =
-            all.any(|effect| matches!(effect, Effect::Publish { .. } | Effect::Tell { .. }));
+            has(|effect| matches!(effect, Effect::Publish { .. } | Effect::Tell { .. }));
+        let ended = has(|effect| matches!(effect, Effect::Kick { .. } | Effect::Recheck { .. }));
         self.perform_all(main, effects);
+        self.hurry(main, ended);
         // Ignored by 2.0, which comes round ten times a second.
         if published {
             // What follows an answer does so in the next round.
@@ -542,5 +555,18 @@ impl Plugin {
             event.next_ms = TICK_INTERVAL_MS;
         }
         abi::MOSQ_ERR_SUCCESS
+    }
+
+    /// Has the broker come round at once where connections were ended and more are to be.
+    fn hurry(&self, main: &Main, ended: bool) {
+        let Some(waker) = self.waker else { return };
+        let pulse = main.hurry.take();
+        if !ended || !self.engine.has_ends() {
+            return;
+        }
+        match pulse.or_else(|| waker.pulse(BEAT_OF_ENDS)) {
+            Some(pulse) => main.hurry.set(Some(pulse)),
+            None => self.perform_all(main, self.engine.tick(Ends::Many, clock::now)),
+        }
     }
 }

@@ -79,15 +79,15 @@ impl Waker {
         unsafe { libc::pthread_kill(self.0, SIGNAL) };
     }
 
-    /// Has the thread come round several times a second, for as long as the pulse lives; none where the system has
-    /// no timer for it. It is the first of the process, which is given a signal first, and ours take none.
-    pub(super) fn pulse(self) -> Option<Pulse> {
+    /// Has the thread come round again and again, for as long as the pulse lives; none where the system has no
+    /// timer for it. It is the first of the process, which is given a signal first, and ours take none.
+    pub(super) fn pulse(self, every: Duration) -> Option<Pulse> {
         let signal = SigevNotify::SigevSignal {
             signal: Signal::SIGURG,
             si_value: 0,
         };
         let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(signal)).ok()?;
-        let every = Expiration::Interval(TimeSpec::from_duration(BEAT));
+        let every = Expiration::Interval(TimeSpec::from_duration(every));
         timer.set(every, TimerSetTimeFlags::empty()).ok()?;
         Some(Pulse(timer))
     }
@@ -101,9 +101,6 @@ extern "C" fn nothing(_: libc::c_int) {}
 
 /// Ignored by default, and sent by the kernel only for out-of-band data that nobody asks for here.
 const SIGNAL: libc::c_int = libc::SIGURG;
-
-/// An idle broker of 2.0 comes round as often.
-const BEAT: Duration = Duration::from_millis(100);
 
 /// Half the way to the lowest priority.
 const NICENESS: libc::c_int = 10;

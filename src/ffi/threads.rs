@@ -5,12 +5,13 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::clock;
 use super::effects;
 use super::logger;
 use super::plugin::{Main, Plugin};
-use super::signal::{self, Pulse, Waker};
+use super::signal::{self, Pulse};
 use crate::config::{Config, Rehash, SourceConfig};
 use crate::control::{Desk, Place};
 use crate::credential::Recipe;
@@ -103,7 +104,9 @@ impl Plugin {
             main.threads.watch.replace(Watch::Running(watcher));
             // 2.0 comes round ten times a second.
             let waker = self.waker.filter(|_| self.api.since_2_1());
-            main.threads.pulse.set(waker.and_then(Waker::pulse));
+            main.threads
+                .pulse
+                .set(waker.and_then(|waker| waker.pulse(BEAT)));
         }
         Ok(())
     }
@@ -225,3 +228,6 @@ fn rewritable(config: &Config, watched: &[Box<dyn Watched>]) -> Option<renewal::
         clock: clock::now,
     })
 }
+
+/// An idle broker of 2.0 comes round as often.
+const BEAT: Duration = Duration::from_millis(100);

@@ -158,7 +158,7 @@ fn who_was_not_announced_is_ended_by_username() {
     granting.grants(Ok(Vec::new()));
     engine.review(&rules(), Timestamp::UNIX_EPOCH);
     let ann = Effect::KickUsername(Some("ann".into()));
-    assert_eq!(engine.tick(now), [ann]);
+    assert_eq!(engine.tick(Ends::Many, now), [ann]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn is_sent(engine: &Engine, seat: &mut Seat, memory: &mut Memory, topic: &str) -
 }
 
 fn rechecked(engine: &Engine) -> Vec<String> {
-    let effects = engine.tick(now).into_iter();
+    let effects = engine.tick(Ends::Many, now).into_iter();
     effects
         .filter_map(|effect| match effect {
             Effect::Recheck { client_id } => Some(client_id.into()),
@@ -205,7 +205,7 @@ fn who_is_away_for_long_among_many_is_not_forgotten_while_its_session_waits() {
         "ann, bob and those without a name"
     );
     revoke(&engine, &subscribing, &["to/#"]);
-    let effects = engine.tick(now);
+    let effects = engine.tick(Ends::Many, now);
     let bobs = Effect::Recheck {
         client_id: "bob".into(),
     };
@@ -233,9 +233,41 @@ fn a_session_that_nobody_knows_is_looked_at_and_gets_only_what_it_may_subscribe_
     }
     // And it is known by now.
     revoke(&engine, &subscribing, &[]);
-    assert!(engine.tick(now).contains(&Effect::Recheck {
+    assert!(engine.tick(Ends::Many, now).contains(&Effect::Recheck {
         client_id: "bob".into()
     }));
+}
+
+/// Of whoever has no username nobody tells but the question whether it may enter.
+#[test]
+fn whoever_comes_back_without_a_username_is_not_cut_off_and_gets_only_what_it_may_subscribe_to() {
+    let subscribing = Subscribing::to(&["to/#"]);
+    let engine = engine_of(&subscribing);
+    let mut memory = Memory::default();
+    let mut waits = seat(None, "nameless", Subscribed::Waiting);
+    assert!(!is_sent(&engine, &mut waits, &mut memory, "other"));
+    let client = Client {
+        connection: Some(ConnectionId(1)),
+        id: Some("nameless"),
+        address: Address::new(Some("192.0.2.1")),
+        listener: None,
+        restored: false,
+        certificate: Certificate::None,
+    };
+    let connect = Connect {
+        client,
+        username: None,
+        password: None,
+        occasion: Occasion::Now,
+        method: Method::Password,
+    };
+    let verdict = engine.connect(&connect, now());
+    assert_eq!(verdict, Verdict::Defer(Deferral::Anonymous));
+    assert!(rechecked(&engine).is_empty());
+    assert!(!engine.has_judged(None, Some("nameless")));
+    let mut inherits = seat(None, "nameless", Subscribed::Inherited);
+    assert!(is_sent(&engine, &mut inherits, &mut memory, "to/a"));
+    assert!(!is_sent(&engine, &mut inherits, &mut memory, "other"));
 }
 
 #[test]
@@ -252,7 +284,10 @@ fn whoever_comes_back_to_what_nobody_looked_at_gets_only_what_it_may_subscribe_t
         assert!(is_sent(&engine, &mut inherits, &mut memory, "to/a"));
         assert!(!is_sent(&engine, &mut inherits, &mut memory, "other"));
     }
-    assert!(engine.tick(now).is_empty(), "whoever is in is not cut off");
+    assert!(
+        engine.tick(Ends::Many, now).is_empty(),
+        "whoever is in is not cut off"
+    );
     // It is looked at once it has gone, and then it is known.
     engine.disconnected(ConnectionId(1));
     assert_eq!(rechecked(&engine), ["b"]);

@@ -131,7 +131,7 @@ impl House {
     }
 
     pub(super) fn told_now(&self, at: Now) -> Vec<(u64, Verdict)> {
-        let effects = self.engine.tick(|| at).into_iter();
+        let effects = self.engine.tick(Ends::Many, || at).into_iter();
         effects
             .filter_map(|effect| match effect {
                 Effect::Complete {

@@ -127,7 +127,7 @@ fn entered(engine: &Engine, connection: u64, username: &str) -> Option<Result<()
 
 /// The connections that are to be ended for their keys.
 fn over(engine: &Engine) -> Vec<u64> {
-    let effects = engine.tick(now).into_iter();
+    let effects = engine.tick(Ends::Many, now).into_iter();
     effects
         .filter_map(|effect| match effect {
             Effect::KickKeyed { connection } => Some(connection.0),
