@@ -17,7 +17,6 @@ use crate::mechanism::{Keys, Mechanism};
 use crate::model::{AccountName, Fingerprint, StoredCredential};
 use crate::request::{Connect, ConnectionId, Method, Now, Occasion, Said, Turn};
 use crate::scram::{self, Fault, First, Outcome};
-use crate::show::Shown;
 use crate::throttle::Admission;
 use crate::verdict::{Reason, Reply, Verdict};
 
@@ -51,13 +50,13 @@ impl Engine {
     /// Whether somebody is in by this connection.
     #[must_use]
     pub fn is_in(&self, connection: ConnectionId) -> bool {
-        lock(&self.sessions).find(connection).is_some()
+        lock(&self.sessions).account_of(connection).is_some()
     }
 
     /// As which account somebody is in by this connection.
     #[must_use]
     pub fn account_of(&self, connection: ConnectionId) -> Option<AccountName> {
-        Some(lock(&self.sessions).find(connection)?.name.clone())
+        lock(&self.sessions).account_of(connection).cloned()
     }
 
     /// How many exchanges wait.
@@ -157,15 +156,7 @@ impl Engine {
         let Some(session) = lock(&self.sessions).find(connection) else {
             return Reply::Defer;
         };
-        if lock(&self.sessions).kick(connection) {
-            self.something_to_do.store(true, Ordering::Release);
-            log::info!(
-                "ending reason={} username={} client_id={}",
-                Reason::BadExchange,
-                Shown(session.name.as_str()),
-                Shown(&session.client_id)
-            );
-        }
+        self.end_session(connection, &session, Reason::BadExchange.word());
         Reply::Say(Vec::new())
     }
 

@@ -95,21 +95,26 @@ impl Engine {
             match self.find(session.name.as_str(), Some(&session.client_id)) {
                 Ok(found) => {
                     let holds = self.still_holds(&session, &found, now);
-                    if let Err(why) = holds {
-                        log::info!(
-                            "ending reason={why} username={} client_id={}",
-                            Shown(session.name.as_str()),
-                            Shown(&session.client_id)
-                        );
-                        lock(&self.sessions).kick(connection);
-                        self.something_to_do.store(true, Ordering::Release);
-                    } else {
-                        self.keep(connection, &session, &found);
+                    match holds {
+                        Err(why) => self.end_session(connection, &session, why),
+                        Ok(()) => self.keep(connection, &session, &found),
                     }
                 }
                 // Not known to be over: a source that cannot be asked ends nobody.
                 Err(_) => lock(&self.sessions).doubt(connection),
             }
+        }
+    }
+
+    /// Has a connection ended, and says why, once.
+    pub(super) fn end_session(&self, connection: ConnectionId, session: &Session, why: &str) {
+        if lock(&self.sessions).kick(connection) {
+            self.something_to_do.store(true, Ordering::Release);
+            log::info!(
+                "ending reason={why} username={} client_id={}",
+                Shown(session.name.as_str()),
+                Shown(&session.client_id)
+            );
         }
     }
 

@@ -202,6 +202,11 @@ impl Sessions {
         self.by_connection.get(&connection).cloned()
     }
 
+    /// The account of whoever is in by a connection.
+    pub(super) fn account_of(&self, connection: ConnectionId) -> Option<&AccountName> {
+        Some(&self.by_connection.get(&connection)?.name)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.by_connection.len()

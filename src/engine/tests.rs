@@ -115,15 +115,20 @@ fn now() -> Now {
     }
 }
 
-fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>) -> Verdict {
-    let client = Client {
+/// A client with nothing about it.
+fn visitor(connection: u64, id: &str) -> Client<'_> {
+    Client {
         connection: Some(ConnectionId(connection)),
-        id: Some("c"),
+        id: Some(id),
         address: Address::new(Some("192.0.2.1")),
         listener: None,
         restored: false,
         certificate: Certificate::None,
-    };
+    }
+}
+
+fn ask(engine: &Engine, connection: u64, username: &str, password: Option<&str>) -> Verdict {
+    let client = visitor(connection, "c");
     let password = password.map(str::as_bytes);
     engine.connect(
         &Connect {

@@ -15,6 +15,7 @@ use super::event::{self, BasicAuth};
 use super::plugin::{Main, Plugin};
 use super::{abi, clock};
 use crate::engine::Named;
+use crate::model::AccountName;
 use crate::request::{Connect, ConnectionId};
 use crate::verdict::{Reason, Verdict};
 
@@ -187,19 +188,18 @@ impl Plugin {
         let Some(client) = ClientPtr::new(client) else {
             return abi::MOSQ_ERR_SUCCESS;
         };
-        let known = match self.waiting_by_key(main, client) {
-            Some(connection) if self.met(main, connection, client) => return abi::MOSQ_ERR_SUCCESS,
-            // Its memory was another one's, which never came so far.
-            Some(_) => None,
-            None => self.known(main, client),
+        let is_known = match self.waiting_by_key(main, client) {
+            // If not, its memory was another one's, which never came so far.
+            Some(connection) => self.met(main, connection, client),
+            None => self.is_known(main, client),
         };
-        if known.is_none() {
+        if !is_known {
             let shows = certificate::of(self.api, client, self.engine.reads_certificates());
             self.enter(main, client, &shows);
-        }
-        // Without a username it is nobody's account, and at a listener of ours.
-        if self.known(main, client).is_none() {
-            self.begins(main, client);
+            // Without a username it is nobody's account, and at a listener of ours.
+            if !self.is_known(main, client) {
+                self.begins(main, client);
+            }
         }
         abi::MOSQ_ERR_SUCCESS
     }
@@ -208,7 +208,7 @@ impl Plugin {
     /// what has been kept for it before it tells.
     pub(super) fn meet(&self, main: &Main, client: ClientPtr, access: c_int) -> Met {
         let entrance = &main.entrance;
-        if self.known(main, client).is_none() {
+        if !self.is_known(main, client) {
             if let Some(met) = self.meet_gone(main, client, access) {
                 return met;
             }
@@ -250,7 +250,7 @@ impl Plugin {
         let entrance = &main.entrance;
         let reason = entrance.reason(client);
         let shows = certificate::of(self.api, client, self.engine.reads_certificates());
-        let is_known = self.known(main, client).is_some();
+        let is_known = self.is_known(main, client);
         let mut gone = entrance.gone.borrow_mut();
         if !entrance.has_rounds.get() {
             gone.retain(|_, gone| !gone.might_be_in());
@@ -283,16 +283,14 @@ impl Plugin {
         }
     }
 
-    /// The number of a client that was let in. Since 2.1 nobody tells of whoever the broker itself refuses after
-    /// that, where there are too many or the keepalive is too long: another name is another client.
-    fn known(&self, main: &Main, client: ClientPtr) -> Option<ConnectionId> {
-        let known = main.connections.borrow().known(client)?;
-        if !self.api.since_2_1() {
-            return Some(known);
-        }
-        let account = self.engine.account_of(known);
-        let is_it = account.is_none_or(|name| event::has_name(self.api, client, name.as_str()));
-        is_it.then_some(known)
+    /// Whether a client was let in. Since 2.1 nobody tells of whoever the broker itself refuses after that, where
+    /// there are too many or the keepalive is too long: another name is another client.
+    fn is_known(&self, main: &Main, client: ClientPtr) -> bool {
+        let Some(known) = main.connections.borrow().known(client) else {
+            return false;
+        };
+        let is_it = |name: AccountName| event::has_name(self.api, client, name.as_str());
+        !self.api.since_2_1() || self.engine.account_of(known).is_none_or(is_it)
     }
 
     /// Somebody is in, whoever had its memory before.

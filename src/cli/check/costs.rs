@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::conf::{At, Conf};
-use super::finding::Finding;
+use super::finding::{Finding, first_names};
 use super::plugin;
 use crate::cli::clock;
 use crate::cli::place::Place;
@@ -146,11 +146,6 @@ impl Census {
             .iter()
             .map(|n| print::name(n).to_string())
             .collect();
-        let shown = u64::try_from(names.len()).unwrap_or(u64::MAX);
-        let more = match self.quick.saturating_sub(shown) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         (self.quick > 0).then(|| {
             let (least, source) = (Mechanism::LEAST_ITERATIONS, source.display());
             Finding::warning(
@@ -158,8 +153,8 @@ impl Census {
                 format!(
                     "{source}: fewer than {least} iterations, which SCRAM clients refuse (a new \
                      password has more, and plugin_opt_rehash stores passwords anew when they are \
-                     shown): {}{more}",
-                    names.join(", ")
+                     shown): {}",
+                    first_names(&names, self.quick)
                 ),
             )
         })

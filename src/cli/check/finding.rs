@@ -62,6 +62,15 @@ impl Finding {
     }
 }
 
+/// The first names of a list, and how many more there are.
+pub(super) fn first_names(names: &[String], all: u64) -> String {
+    let shown = u64::try_from(names.len()).unwrap_or(u64::MAX);
+    match all.saturating_sub(shown) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
 impl Answer for Finding {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let level = match self.level {

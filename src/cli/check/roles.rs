@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::conf::{At, Conf, Plugin};
-use super::finding::{Finding, Level};
+use super::finding::{Finding, Level, first_names};
 use super::odd::{Tally, level};
 use super::{holders, plugin};
 use crate::cli::print::Plain;
@@ -111,12 +111,9 @@ fn of_holders(at: &At, path: &Path, database: &mut Database) -> Vec<Finding> {
 fn nobodys(at: &At, roles: &BTreeSet<RoleName>) -> Option<Finding> {
     let first = roles.iter().take(MOST_NAMES);
     let first: Vec<_> = first.map(|role| Plain(role.as_str()).to_string()).collect();
-    let more = match roles.len().saturating_sub(first.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let text = format!("no account has these roles: {}{more}", first.join(", "));
-    (!roles.is_empty()).then(|| Finding::note(at, text))
+    let all = u64::try_from(roles.len()).unwrap_or(u64::MAX);
+    let names = first_names(&first, all);
+    (!roles.is_empty()).then(|| Finding::note(at, format!("no account has these roles: {names}")))
 }
 
 fn words(rule: &Rule) -> String {

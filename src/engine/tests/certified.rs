@@ -34,15 +34,11 @@ fn over(used: CertificateUse, sources: &[Arc<Held>], unknown_user: UnknownUser) 
 fn connect<'a>(username: Option<&'a str>, names: &'a [CertificateName]) -> Connect<'a> {
     Connect {
         client: Client {
-            connection: Some(ConnectionId(1)),
-            id: Some("c"),
-            address: Address::new(Some("192.0.2.1")),
-            listener: None,
-            restored: false,
             certificate: match names.is_empty() {
                 true => Certificate::None,
                 false => Certificate::Named(names),
             },
+            ..visitor(1, "c")
         },
         username,
         password: None,

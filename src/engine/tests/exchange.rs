@@ -426,17 +426,9 @@ fn a_session_by_scram_is_like_any_other() {
     let (count, sessions) = engine.connected(None, None, 0, 10);
     assert_eq!((count, sessions[0].by), (1, Proof::Scram));
     let again = |client_id: &'static str| {
-        let client = Client {
-            connection: Some(ConnectionId(1)),
-            id: Some(client_id),
-            address: Address::new(Some("192.0.2.1")),
-            listener: None,
-            restored: false,
-            certificate: Certificate::None,
-        };
         engine.connect(
             &Connect {
-                client,
+                client: visitor(1, client_id),
                 username: Some("ann"),
                 password: None,
                 occasion: Occasion::Again,

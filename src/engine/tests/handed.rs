@@ -63,11 +63,7 @@ impl Gate {
     fn show(&self, shown: Shown<'_>) -> Option<Reply> {
         let client = Client {
             connection: shown.connection.map(ConnectionId),
-            id: Some(shown.id),
-            address: Address::new(Some("192.0.2.1")),
-            listener: None,
-            restored: false,
-            certificate: Certificate::None,
+            ..visitor(0, shown.id)
         };
         let connect = Connect {
             client,

@@ -89,12 +89,8 @@ fn engine_of(subscribing: &Arc<Subscribing>) -> Engine {
 
 fn login(engine: &Engine, number: u64, username: &str, client_id: &str, occasion: Occasion) {
     let client = Client {
-        connection: Some(ConnectionId(number)),
-        id: Some(client_id),
-        address: Address::new(Some("192.0.2.1")),
-        listener: None,
         restored: occasion == Occasion::Again,
-        certificate: Certificate::None,
+        ..visitor(number, client_id)
     };
     let verdict = engine.connect(
         &Connect {
@@ -246,16 +242,8 @@ fn whoever_comes_back_without_a_username_is_not_cut_off_and_gets_only_what_it_ma
     let mut memory = Memory::default();
     let mut waits = seat(None, "nameless", Subscribed::Waiting);
     assert!(!is_sent(&engine, &mut waits, &mut memory, "other"));
-    let client = Client {
-        connection: Some(ConnectionId(1)),
-        id: Some("nameless"),
-        address: Address::new(Some("192.0.2.1")),
-        listener: None,
-        restored: false,
-        certificate: Certificate::None,
-    };
     let connect = Connect {
-        client,
+        client: visitor(1, "nameless"),
         username: None,
         password: None,
         occasion: Occasion::Now,

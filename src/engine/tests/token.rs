@@ -70,11 +70,8 @@ fn show_beside(
 ) -> Option<Reply> {
     let client = Client {
         connection: connection.map(ConnectionId),
-        id: Some("c"),
-        address: Address::new(Some("192.0.2.1")),
-        listener: None,
-        restored: false,
         certificate,
+        ..visitor(0, "c")
     };
     let connect = Connect {
         client,

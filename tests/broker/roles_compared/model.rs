@@ -4,20 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use mosquitto_doorman::policy::AclType;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use super::super::access_compared::Dice;
 use super::super::accounts::{account, client_of_dynsec, database};
 
-const TYPES: [&str; 6] = [
-    "publishClientSend",
-    "publishClientReceive",
-    "subscribeLiteral",
-    "subscribePattern",
-    "unsubscribeLiteral",
-    "unsubscribePattern",
-];
 /// The last one has a role of its own, by which it hears everything.
 pub const USERS: [&str; 6] = ["ann", "bob", "c1", "eve", "no roles", "witness"];
 const ROLES: usize = 8;
@@ -70,7 +63,7 @@ pub fn model(seed: u64, knows_names: bool) -> Model {
         let mut seen = BTreeSet::new();
         let rules = (0..14).filter_map(|_| {
             let rule = Rule {
-                acl_type: TYPES[dice.below(6)],
+                acl_type: AclType::ALL[dice.below(6)].as_str(),
                 topic: filter(&mut dice, knows_names),
                 allow: dice.below(3) > 0,
                 priority: dice.below(3) as i64 - 1,
