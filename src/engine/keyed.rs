@@ -69,6 +69,10 @@ pub(super) struct Keyed {
     doubtful: HashSet<ConnectionId>,
     /// To be ended.
     over: BTreeSet<ConnectionId>,
+    /// The broker was told to end them, and did not say that they have: they may not be in yet.
+    told: BTreeSet<ConnectionId>,
+    /// What those named who are to be ended and were not heard of.
+    names: BTreeSet<PskIdentity>,
     /// No validity ends before this.
     next_end: Option<Timestamp>,
     /// To be ended, and not heard of: when they cannot come any more.
@@ -138,6 +142,7 @@ impl Keyed {
             self.waiting.remove(&(entry.given.at, connection));
             self.unseen.remove(&(late(entry.given.at), connection));
             if entry.over {
+                self.told.remove(&connection);
                 self.over.insert(connection);
             }
         }
@@ -147,6 +152,7 @@ impl Keyed {
     pub(super) fn end(&mut self, connection: ConnectionId) {
         self.doubtful.remove(&connection);
         self.over.remove(&connection);
+        self.told.remove(&connection);
         if let Some(entry) = self.entries.remove(&connection) {
             self.waiting.remove(&(entry.given.at, connection));
             self.unseen.remove(&(late(entry.given.at), connection));
@@ -186,30 +192,43 @@ impl Keyed {
     }
 
     /// Has a connection ended, as soon as it is heard of; whether that is new. Before, its client may be no
-    /// more, which nobody tells.
+    /// more, which nobody tells: what it named is ended now, and when it can come no more.
     pub(super) fn is_over(&mut self, connection: ConnectionId) -> bool {
         let Some(entry) = self.entries.get_mut(&connection) else {
             return false;
         };
         match entry.stage {
-            Stage::Waits => self.unseen.insert((late(entry.given.at), connection)),
-            Stage::Asked | Stage::Entered => self.over.insert(connection),
-        };
+            Stage::Waits => {
+                self.unseen.insert((late(entry.given.at), connection));
+                if !entry.over {
+                    self.names.insert(entry.given.identity.clone());
+                }
+            }
+            Stage::Asked | Stage::Entered => {
+                self.over.insert(connection);
+            }
+        }
         !std::mem::replace(&mut entry.over, true)
     }
 
     /// Whether there are connections to be ended.
     pub(super) fn has_effects(&self) -> bool {
-        !self.over.is_empty()
+        !self.over.is_empty() || !self.names.is_empty()
     }
 
-    /// The connections to be ended, until they have ended.
-    pub(super) fn take_effects(&self) -> Vec<Effect> {
-        let over = self.over.iter().take(MOST_EFFECTS);
-        over.map(|connection| Effect::KickKeyed {
-            connection: *connection,
-        })
-        .collect()
+    /// So many connections, and what so many named, to be ended now.
+    pub(super) fn take_effects(&mut self, most: usize) -> Vec<Effect> {
+        let over = std::iter::from_fn(|| self.over.pop_first()).take(most);
+        let over: Vec<_> = over.collect();
+        self.told.extend(&over);
+        let over = over
+            .into_iter()
+            .map(|connection| Effect::KickKeyed { connection });
+        let names = std::iter::from_fn(|| self.names.pop_first()).take(most);
+        let names = names.map(|identity| Effect::KickUnseen {
+            identity: identity.as_str().into(),
+        });
+        over.chain(names).collect()
     }
 
     /// How many nobody has heard of.
@@ -217,16 +236,18 @@ impl Keyed {
         self.waiting.len()
     }
 
-    /// What those named who were to be ended, were not heard of, and can come no more; they are forgotten.
-    pub(super) fn unseen(&mut self, now: Instant) -> Vec<PskIdentity> {
-        let mut identities = Vec::new();
+    /// Has those ended that were not yet, though the broker was told to, and what those named who were not heard
+    /// of and can come no more, who are forgotten; whether there is anybody to be ended.
+    pub(super) fn try_again(&mut self, now: Instant) -> bool {
+        self.over.append(&mut self.told);
         while let Some((_, connection)) = self.unseen.first().filter(|(at, _)| *at <= now) {
             let connection = *connection;
-            identities.extend(self.identity(connection));
+            let identity = self.identity(connection);
+            self.names.extend(identity);
             self.unseen.pop_first();
             self.end(connection);
         }
-        identities
+        self.has_effects()
     }
 }
 
@@ -240,9 +261,6 @@ const MOST: usize = 100_000;
 
 /// Longer than any broker waits for one.
 const LONGEST: Duration = Duration::from_mins(2);
-
-/// Ends in one tick.
-const MOST_EFFECTS: usize = 500;
 
 #[cfg(test)]
 mod tests {
@@ -261,6 +279,18 @@ mod tests {
             ends: None,
             from: FROM,
             at,
+        }
+    }
+
+    fn kick(number: u64) -> Effect {
+        Effect::KickKeyed {
+            connection: ConnectionId(number),
+        }
+    }
+
+    fn named(identity: &str) -> Effect {
+        Effect::KickUnseen {
+            identity: identity.into(),
         }
     }
 
@@ -311,18 +341,45 @@ mod tests {
         let start = Instant::now();
         keyed.give(connection, given("ann", start));
         assert!(keyed.is_over(connection) && !keyed.is_over(connection));
-        assert!(!keyed.has_effects(), "its memory may be gone");
+        // Its memory may be gone: only the name is ended.
+        assert_eq!(keyed.take_effects(500), [named("ann")]);
         keyed.heard_of(connection, Stage::Asked);
         for _ in 0..2 {
-            assert_eq!(keyed.take_effects().len(), 1);
+            assert!(keyed.try_again(start));
+            assert_eq!(keyed.take_effects(500), [kick(1)]);
+            assert!(!keyed.has_effects(), "the broker was told");
         }
+        keyed.heard_of(connection, Stage::Entered);
+        assert_eq!(keyed.take_effects(500), [kick(1)], "it is in now");
         keyed.end(connection);
-        assert!(!keyed.has_effects() && keyed.unseen.is_empty());
-        // Of one that is not heard of the name is told when it can come no more.
+        assert!(!keyed.try_again(start) && keyed.unseen.is_empty());
+        // Of one that is not heard of the name is told, and again when it can come no more.
         keyed.give(connection, given("ann", start));
         assert!(keyed.is_over(connection));
-        assert!(keyed.unseen(start + Duration::from_secs(119)).is_empty());
-        assert_eq!(keyed.unseen(start + LONGEST).len(), 1);
+        assert_eq!(keyed.take_effects(500), [named("ann")]);
+        assert!(!keyed.try_again(start + Duration::from_secs(119)));
+        assert!(keyed.try_again(start + LONGEST));
+        assert_eq!(keyed.take_effects(500), [named("ann")]);
         assert!(keyed.find(connection).is_none() && keyed.waiting.is_empty());
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
+    #[test]
+    fn many_ends_are_spread_over_ticks() {
+        let start = Instant::now();
+        let mut keyed = Keyed::default();
+        for number in 0..6 {
+            let connection = ConnectionId(number);
+            keyed.give(connection, given(&format!("device-{number}"), start));
+            if number < 3 {
+                keyed.heard_of(connection, Stage::Entered);
+            }
+            assert!(keyed.is_over(connection));
+        }
+        for number in 0..3 {
+            let named = named(&format!("device-{}", number + 3));
+            assert_eq!(keyed.take_effects(1), [kick(number), named]);
+        }
+        assert!(!keyed.has_effects());
     }
 }

@@ -82,7 +82,8 @@ const MOST_LOGINS: usize = 100_000;
 /// How long the ends of connections wait for answers to orders.
 const LONGEST_HELD: Duration = Duration::from_millis(250);
 
-/// How many connections are ended in one round of the broker, during which everybody else waits.
+/// How many connections are ended in one round of the broker, during which everybody else waits: of those who
+/// logged in, of those with a key, and of usernames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ends {
     /// It comes round for the others at once.
@@ -516,12 +517,7 @@ impl Engine {
         let mut effects = std::mem::take(&mut *lock(&self.completions));
         effects.extend(self.take_told());
         effects.extend(ends);
-        effects.extend(lock(&self.keyed).take_effects());
-        let is_left = lock(&self.sessions).has_effects()
-            || lock(&self.keyed).has_effects()
-            || self.standings.has_effects()
-            || !lock(&self.pending).is_empty();
-        if is_left {
+        if self.has_ends() || !lock(&self.pending).is_empty() {
             self.something_to_do.store(true, Ordering::Release);
         }
         effects
@@ -531,10 +527,9 @@ impl Engine {
     /// again, so nobody is ended in the round in which something is published; but order upon order
     /// does not keep anybody in.
     fn ends(&self, ends: Ends, now: Instant) -> Vec<Effect> {
-        let mut sessions = lock(&self.sessions);
         let is_held = self.held.load(Ordering::Acquire) > 0;
         let is_spoken = self.spoken.swap(false, Ordering::AcqRel);
-        let is_something = sessions.has_effects() || self.standings.has_effects();
+        let is_something = self.has_ends();
         let mut kept_since = lock(&self.ends_kept_since);
         let is_early = is_something && (is_held || is_spoken);
         if is_early {
@@ -549,13 +544,18 @@ impl Engine {
             Ends::Few if !is_early => FEW_ENDS,
             Ends::Few | Ends::Many => MANY_ENDS,
         };
-        [sessions.take_effects(most), self.standings.take_effects()].concat()
+        let mut effects = lock(&self.sessions).take_effects(most);
+        effects.extend(lock(&self.keyed).take_effects(most));
+        effects.extend(self.standings.take_effects(most));
+        effects
     }
 
     /// Whether connections are to be ended, or sessions to be looked at again, that were not yet.
     #[must_use]
     pub fn has_ends(&self) -> bool {
         lock(&self.sessions).has_effects()
+            || lock(&self.keyed).has_effects()
+            || self.standings.has_effects()
     }
 
     /// Whether a tick would find something to do.

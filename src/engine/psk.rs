@@ -23,7 +23,7 @@ use crate::show::Shown;
 use crate::store::{self, psk::Unusable};
 use crate::throttle::{Admission, Who};
 use crate::vault::Vault;
-use crate::verdict::{Deferral, Effect, KeyReply, Reason, Verdict};
+use crate::verdict::{Deferral, KeyReply, Reason, Verdict};
 
 /// What there is under an identity.
 struct Key {
@@ -279,21 +279,12 @@ impl Engine {
         }
     }
 
-    /// Ends by name whom nobody has heard of until it could come no more, for a broker that does not tell of
-    /// those who are in.
-    pub(super) fn end_unseen(&self, now: Now) {
-        if self.psk {
-            let identities = lock(&self.keyed).unseen(now.mono);
-            identities
-                .iter()
-                .for_each(|identity| self.kick_unseen(identity));
+    /// Has those ended that were to be and are not yet, and those by name of whom nobody has heard until they
+    /// could come no more, for a broker that does not tell of those who are in.
+    pub(super) fn end_keyed_again(&self, now: Now) {
+        if self.psk && lock(&self.keyed).try_again(now.mono) {
+            self.something_to_do.store(true, Ordering::Release);
         }
-    }
-
-    fn kick_unseen(&self, identity: &PskIdentity) {
-        let identity = identity.as_str().into();
-        lock(&self.completions).push(Effect::KickUnseen { identity });
-        self.something_to_do.store(true, Ordering::Release);
     }
 
     /// Somebody is in who was given a key, and was asked for nothing else. Where its name is the identity that
@@ -362,14 +353,7 @@ impl Engine {
     }
 
     fn end_keyed(&self, connection: ConnectionId) -> bool {
-        let mut keyed = lock(&self.keyed);
-        let is_new = keyed.is_over(connection);
-        let unseen = keyed.stage(connection) == Some(Stage::Waits);
-        let identity = keyed.identity(connection).filter(|_| unseen && is_new);
-        drop(keyed);
-        if let Some(identity) = &identity {
-            self.kick_unseen(identity);
-        }
+        let is_new = lock(&self.keyed).is_over(connection);
         self.something_to_do.store(true, Ordering::Release);
         is_new
     }

@@ -78,7 +78,7 @@ impl Engine {
         self.look_after_keys(now.wall);
         let due = lock(&self.sessions).due(now.wall);
         self.judge(due, now.wall);
-        self.end_unseen(now);
+        self.end_keyed_again(now);
         let due = lock(&self.keyed).due(now.wall);
         self.judge_keys(due, now.wall);
         self.restand(self.standings.due(now.wall), Again::Afresh, now.wall);

@@ -360,10 +360,11 @@ impl Standings {
         !lock(&self.watch).kicked.is_empty()
     }
 
-    /// The connections to be ended now.
-    pub(super) fn take_effects(&self) -> Vec<Effect> {
+    /// The usernames whose connections are to be ended now, so many at most.
+    pub(super) fn take_effects(&self, most: usize) -> Vec<Effect> {
         let mut watch = lock(&self.watch);
-        let some = std::iter::from_fn(|| watch.kicked.pop_first()).take(MOST_EFFECTS);
+        let most = most.min(MOST_EFFECTS);
+        let some = std::iter::from_fn(|| watch.kicked.pop_first()).take(most);
         some.map(Effect::KickUsername).collect()
     }
 

@@ -43,7 +43,7 @@ impl Plugin {
             self.forget(main, client);
         }
         // 2.0.11 with per_listener_settings never ticks.
-        logger::flush(main.broker());
+        logger::flush(main.broker(), logger::FEW_LINES);
         Some(code)
     }
 

@@ -5,6 +5,7 @@
 //! itself would never end. Such lines, and those of other threads, wait in a short queue until the
 //! broker's thread comes by; when it overflows, the lost lines are counted.
 
+use std::collections::VecDeque;
 use std::ffi::{CStr, c_int};
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +18,17 @@ use super::abi;
 use super::broker::{Api, Broker};
 use super::leavings::Leavings;
 
-/// Lines that wait; the broker's thread comes by several times a second.
-const MOST_LINES: usize = 1_000;
+/// Lines that wait: one each for thousands of connections that are ended for the same change.
+const MOST_LINES: usize = 10_000;
+
+/// Lines that are written in one go, for about 5 microseconds each, in which everybody else waits.
+pub(super) const FEW_LINES: usize = 10;
 
 static LOGGER: Logger = Logger {
     own_thread: OnceLock::new(),
     keeping: AtomicBool::new(false),
     queue: Mutex::new(Queue {
-        lines: Vec::new(),
+        lines: VecDeque::new(),
         lost: 0,
     }),
     written: Leavings::up_to(MOST_LINES, usize::MAX),
@@ -48,7 +52,7 @@ pub(super) struct Kept {
 struct Line(String);
 
 struct Queue {
-    lines: Vec<(c_int, Line)>,
+    lines: VecDeque<(c_int, Line)>,
     lost: u32,
 }
 
@@ -86,18 +90,12 @@ impl Drop for Kept {
     }
 }
 
-/// Writes the lines of other threads. On the broker's thread, with no borrow open.
-pub(super) fn flush(broker: Broker) {
-    let (lines, lost) = {
-        let mut queue = LOGGER.queue();
-        if queue.lines.is_empty() {
-            return;
-        }
-        (
-            std::mem::take(&mut queue.lines),
-            std::mem::take(&mut queue.lost),
-        )
-    };
+/// Writes so many lines of other threads at most. On the broker's thread, with no borrow open.
+pub(super) fn flush(broker: Broker, most: usize) {
+    let (lines, lost) = LOGGER.queue().take(most);
+    if lines.is_empty() {
+        return;
+    }
     for (level, line) in &lines {
         broker.log(*level, line.text());
     }
@@ -117,6 +115,27 @@ pub(super) fn clear() {
 /// Whether lines of other threads wait.
 pub(super) fn waits() -> bool {
     !LOGGER.queue().lines.is_empty()
+}
+
+impl Queue {
+    /// The oldest lines, and how many were lost once there are no more.
+    fn take(&mut self, most: usize) -> (Vec<(c_int, Line)>, u32) {
+        let most = most.min(self.lines.len());
+        let lines = self.lines.drain(..most).collect();
+        let lost = match self.lines.is_empty() {
+            true => std::mem::take(&mut self.lost),
+            false => 0,
+        };
+        (lines, lost)
+    }
+
+    fn add(&mut self, level: c_int, line: Line) {
+        if self.lines.len() < MOST_LINES {
+            self.lines.push_back((level, line));
+        } else {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
 }
 
 impl Logger {
@@ -146,14 +165,7 @@ impl Log for Logger {
             {
                 Broker::on_its_own_thread(api).log(level, line.text());
             }
-            Some(_) | None => {
-                let mut queue = self.queue();
-                if queue.lines.len() < MOST_LINES {
-                    queue.lines.push((level, line));
-                } else {
-                    queue.lost = queue.lost.saturating_add(1);
-                }
-            }
+            Some(_) | None => self.queue().add(level, line),
         }
     }
 
@@ -183,5 +195,33 @@ fn level(level: Level) -> c_int {
         Level::Warn => abi::MOSQ_LOG_WARNING,
         Level::Info => abi::MOSQ_LOG_NOTICE,
         Level::Debug | Level::Trace => abi::MOSQ_LOG_DEBUG,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_taken_in_their_order_a_few_at_a_time_and_lost_ones_are_told_of_behind_the_last() {
+        let mut queue = Queue {
+            lines: VecDeque::new(),
+            lost: 0,
+        };
+        for number in 0..MOST_LINES + 2 {
+            let line = Line::of(format_args!("{number}")).unwrap();
+            queue.add(abi::MOSQ_LOG_NOTICE, line);
+        }
+        let taken = |queue: &mut Queue, most| {
+            let (lines, lost) = queue.take(most);
+            let first = lines.first().map(|(_, line)| line.text().to_owned());
+            (lines.len(), first, lost)
+        };
+        assert_eq!(taken(&mut queue, 10), (10, Some(c"0".to_owned()), 0));
+        assert_eq!(taken(&mut queue, 10), (10, Some(c"10".to_owned()), 0));
+        let (left, first, lost) = taken(&mut queue, usize::MAX);
+        assert_eq!((left, lost), (MOST_LINES - 20, 2));
+        assert_eq!(first, Some(c"20".to_owned()));
+        assert_eq!(taken(&mut queue, 10), (0, None, 0));
     }
 }

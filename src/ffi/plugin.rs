@@ -36,8 +36,8 @@ const TICK_INTERVAL_MS: std::ffi::c_long = 200;
 /// How long it may sleep where something is left to do in the next round.
 const SOON_MS: std::ffi::c_long = 1;
 
-/// How often it comes round where connections are to be ended.
-const BEAT_OF_ENDS: Duration = Duration::from_micros(100);
+/// How often it comes round where connections are to be ended, or lines to be written.
+const BEAT: Duration = Duration::from_micros(250);
 
 /// What hangs off `user_data`.
 pub(super) struct Plugin {
@@ -212,7 +212,7 @@ impl Plugin {
         }
         if let Some(main) = main {
             // 2.0.11 with per_listener_settings never ticks.
-            logger::flush(main.broker);
+            logger::flush(main.broker, logger::FEW_LINES);
         }
         event::code(self.api, verdict)
     }
@@ -313,7 +313,7 @@ impl Plugin {
             }
         }
         // 2.0.11 with per_listener_settings never ticks.
-        logger::flush(main.broker);
+        logger::flush(main.broker, logger::FEW_LINES);
         match (reply, done) {
             (Reply::Say(_) | Reply::Allow { .. }, false) => abi::MOSQ_ERR_AUTH,
             (_, _) => event::reply_code(reply),
@@ -534,16 +534,26 @@ impl Plugin {
         main.reloading.set(false);
         main.entrance.round();
         main.threads.pass();
-        logger::flush(main.broker);
-        let ends = match self.waker {
-            Some(_) => Ends::Few,
-            None => Ends::Many,
+        // Where nothing has it come round for the others at once, all of it is done now.
+        let (ends, lines) = match self.waker {
+            Some(_) => (Ends::Few, logger::FEW_LINES),
+            None => (Ends::Many, usize::MAX),
         };
+        logger::flush(main.broker, lines);
         let effects = self.engine.tick(ends, clock::now);
         let has = |is: fn(&Effect) -> bool| effects.iter().any(is);
         let published =
             has(|effect| matches!(effect, Effect::Publish { .. } | Effect::Tell { .. }));
-        let ended = has(|effect| matches!(effect, Effect::Kick { .. } | Effect::Recheck { .. }));
+        let ended = has(|effect| {
+            matches!(
+                effect,
+                Effect::Kick { .. }
+                    | Effect::KickKeyed { .. }
+                    | Effect::KickUnseen { .. }
+                    | Effect::KickUsername(_)
+                    | Effect::Recheck { .. }
+            )
+        });
         self.perform_all(main, effects);
         self.hurry(main, ended);
         // Ignored by 2.0, which comes round ten times a second.
@@ -557,16 +567,21 @@ impl Plugin {
         abi::MOSQ_ERR_SUCCESS
     }
 
-    /// Has the broker come round at once where connections were ended and more are to be.
+    /// Has the broker come round at once where lines are left to be written, or connections were ended and more are
+    /// to be.
     fn hurry(&self, main: &Main, ended: bool) {
         let Some(waker) = self.waker else { return };
         let pulse = main.hurry.take();
-        if !ended || !self.engine.has_ends() {
+        let is_more = logger::waits() || ended && self.engine.has_ends();
+        if !is_more {
             return;
         }
-        match pulse.or_else(|| waker.pulse(BEAT_OF_ENDS)) {
+        match pulse.or_else(|| waker.pulse(BEAT)) {
             Some(pulse) => main.hurry.set(Some(pulse)),
-            None => self.perform_all(main, self.engine.tick(Ends::Many, clock::now)),
+            None => {
+                logger::flush(main.broker, usize::MAX);
+                self.perform_all(main, self.engine.tick(Ends::Many, clock::now));
+            }
         }
     }
 }

@@ -203,7 +203,7 @@ impl Plugin {
                 watcher.stop();
             }
             self.engine.stop_workers();
-            logger::flush(main.broker());
+            logger::flush(main.broker(), usize::MAX);
         }
     }
 }

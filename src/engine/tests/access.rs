@@ -151,14 +151,22 @@ fn who_loses_is_ended_and_who_gains_is_not() {
 }
 
 #[test]
-fn who_was_not_announced_is_ended_by_username() {
-    let granting = Granting::new(&["ann"], &["a"]);
-    let engine = engine_of(vec![account("ann", "pw")], &granting, UnknownUser::Deny);
-    assert_eq!(publishes(&engine, Some("ann"), "a"), Permit::Allow);
+fn who_was_not_announced_is_ended_by_username_one_in_a_round() {
+    let names = ["ann", "bob"];
+    let granting = Granting::new(&names, &["a"]);
+    let accounts = names.map(|name| account(name, "pw"));
+    let engine = engine_of(accounts.into(), &granting, UnknownUser::Deny);
+    for name in names {
+        assert_eq!(publishes(&engine, Some(name), "a"), Permit::Allow);
+    }
     granting.grants(Ok(Vec::new()));
     engine.review(&rules(), Timestamp::UNIX_EPOCH);
-    let ann = Effect::KickUsername(Some("ann".into()));
-    assert_eq!(engine.tick(Ends::Many, now), [ann]);
+    for name in names {
+        assert!(engine.has_ends());
+        let effect = Effect::KickUsername(Some(name.into()));
+        assert_eq!(engine.tick(Ends::Few, now), [effect]);
+    }
+    assert!(!engine.has_ends());
 }
 
 #[test]

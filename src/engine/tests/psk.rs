@@ -127,7 +127,12 @@ fn entered(engine: &Engine, connection: u64, username: &str) -> Option<Result<()
 
 /// The connections that are to be ended for their keys.
 fn over(engine: &Engine) -> Vec<u64> {
-    let effects = engine.tick(Ends::Many, now).into_iter();
+    ended(engine, Ends::Many)
+}
+
+/// Those of them that are ended in this round.
+fn ended(engine: &Engine, ends: Ends) -> Vec<u64> {
+    let effects = engine.tick(ends, now).into_iter();
     effects
         .filter_map(|effect| match effect {
             Effect::KickKeyed { connection } => Some(connection.0),
@@ -225,7 +230,9 @@ fn a_change_of_the_key_ends_its_connections_and_no_others() {
     keyring.accounts.hold(Ok(accounts));
     engine.beat(now());
     assert_eq!(over(&engine), [1]);
-    assert_eq!(over(&engine), [1], "until it has ended");
+    assert_eq!(over(&engine), [0; 0]);
+    engine.beat(now());
+    assert_eq!(over(&engine), [1], "it has not ended yet");
     engine.disconnected(ConnectionId(1));
     // Whoever was not heard of may be no more; when it is, it is refused, and ended.
     assert_eq!(
@@ -263,7 +270,7 @@ fn the_key_alone_is_a_login_where_the_username_is_the_identity_and_the_accounts_
     keyring.accounts.hold(Ok(vec![bound]));
     let refused = Some(Err(Reason::WrongClientId));
     assert_eq!(entered(&engine, 3, "ann"), refused);
-    assert_eq!(over(&engine), [2, 3]);
+    assert_eq!(over(&engine), [3]);
 }
 
 #[test]
@@ -363,4 +370,19 @@ fn the_key_alone_is_too_little_where_a_certificate_is_needed() {
         assert_eq!(entered.is_some_and(|it| it.is_err()), ends, "{used:?}");
         assert_eq!(over(&engine) == [1], ends, "{used:?}");
     }
+}
+
+#[test]
+fn one_key_is_ended_in_a_round_and_the_others_in_the_next() {
+    let (engine, _) = ring(UnknownUser::Deny);
+    for connection in 1..=3 {
+        assert!(given(&engine, connection, "device"));
+        let refused = Some(Err(Reason::WrongUsername));
+        assert_eq!(entered(&engine, connection, "device"), refused);
+    }
+    for connection in 1..=3 {
+        assert!(engine.has_ends());
+        assert_eq!(ended(&engine, Ends::Few), [connection]);
+    }
+    assert!(!engine.has_ends());
 }
