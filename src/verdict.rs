@@ -380,6 +380,8 @@ pub enum Effect {
         client_id: Box<str>,
         /// Its username, for where the broker does not find it by its id.
         username: Box<str>,
+        /// Why, unless that was said.
+        why: Option<&'static str>,
     },
     /// End this connection, which was given a key of TLS-PSK and was heard of since.
     KickKeyed {

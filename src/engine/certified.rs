@@ -288,7 +288,7 @@ impl Engine {
                 kept: Kept::Unknown,
             },
         );
-        sessions.kick(connection);
+        sessions.kick(connection, None);
         drop(sessions);
         self.something_to_do.store(true, Ordering::Release);
     }

@@ -197,7 +197,7 @@ impl Engine {
                 continue;
             }
             for connection in connections {
-                sessions.kick(connection);
+                sessions.kick(connection, None);
             }
             drop(sessions);
             if unannounced {
@@ -211,7 +211,7 @@ impl Engine {
         for connection in concerned.connections {
             let mut sessions = lock(&self.sessions);
             if let Some(session) = sessions.find(connection) {
-                sessions.kick(connection);
+                sessions.kick(connection, None);
                 let client_id = Shown(&session.client_id);
                 log::info!("ending reason=control client_id={client_id}");
             }

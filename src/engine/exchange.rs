@@ -35,7 +35,7 @@ impl Engine {
         };
         if let Reply::Deny(_) = reply {
             // Who is in and fails to prove itself again is not who it was.
-            lock(&self.sessions).kick(connection);
+            lock(&self.sessions).kick(connection, None);
             self.something_to_do.store(true, Ordering::Release);
         }
         reply
@@ -153,10 +153,10 @@ impl Engine {
     /// and a refusal has them free the client id that they go on to find it by: it is told to go on, and
     /// the tick ends it.
     fn unasked(&self, connection: ConnectionId) -> Reply {
-        let Some(session) = lock(&self.sessions).find(connection) else {
+        if !self.is_in(connection) {
             return Reply::Defer;
-        };
-        self.end_session(connection, &session, Reason::BadExchange.word());
+        }
+        self.end_session(connection, Reason::BadExchange.word());
         Reply::Say(Vec::new())
     }
 

@@ -37,7 +37,7 @@ mod warrant;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -544,17 +544,23 @@ impl Engine {
             Ends::Few if !is_early => FEW_ENDS,
             Ends::Few | Ends::Many => MANY_ENDS,
         };
-        let mut effects = lock(&self.sessions).take_effects(most);
-        effects.extend(lock(&self.keyed).take_effects(most));
+        // Who looks at thousands of connections may be in there, and have to wait for a core.
+        let mut effects = Vec::new();
+        if let Some(mut sessions) = try_lock(&self.sessions) {
+            effects.extend(sessions.take_effects(most));
+        }
+        if let Some(mut keyed) = try_lock(&self.keyed) {
+            effects.extend(keyed.take_effects(most));
+        }
         effects.extend(self.standings.take_effects(most));
         effects
     }
 
-    /// Whether connections are to be ended, or sessions to be looked at again, that were not yet.
+    /// Whether connections are to be ended, or sessions to be looked at again, that were not yet; or may be.
     #[must_use]
     pub fn has_ends(&self) -> bool {
-        lock(&self.sessions).has_effects()
-            || lock(&self.keyed).has_effects()
+        try_lock(&self.sessions).is_none_or(|sessions| sessions.has_effects())
+            || try_lock(&self.keyed).is_none_or(|keyed| keyed.has_effects())
             || self.standings.has_effects()
     }
 
@@ -711,4 +717,13 @@ fn approach<'a>(connect: &Connect<'a>) -> Approach<'a> {
 /// A panic elsewhere leaves the data whole: every change under these locks is a single step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for what can be done in the next round as well; none while another thread has it.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }

@@ -18,7 +18,6 @@ use crate::credential::Credential;
 use crate::mechanism::Mechanism;
 use crate::model::AccountName;
 use crate::request::{ConnectionId, Now};
-use crate::show::Shown;
 use crate::store::{self, Changes, News};
 use crate::verdict::Reason;
 
@@ -96,7 +95,7 @@ impl Engine {
                 Ok(found) => {
                     let holds = self.still_holds(&session, &found, now);
                     match holds {
-                        Err(why) => self.end_session(connection, &session, why),
+                        Err(why) => self.end_session(connection, why),
                         Ok(()) => self.keep(connection, &session, &found),
                     }
                 }
@@ -106,16 +105,10 @@ impl Engine {
         }
     }
 
-    /// Has a connection ended, and says why, once.
-    pub(super) fn end_session(&self, connection: ConnectionId, session: &Session, why: &str) {
-        if lock(&self.sessions).kick(connection) {
-            self.something_to_do.store(true, Ordering::Release);
-            log::info!(
-                "ending reason={why} username={} client_id={}",
-                Shown(session.name.as_str()),
-                Shown(&session.client_id)
-            );
-        }
+    /// Has a connection ended, which says why when it is.
+    pub(super) fn end_session(&self, connection: ConnectionId, why: &'static str) {
+        lock(&self.sessions).kick(connection, Some(why));
+        self.something_to_do.store(true, Ordering::Release);
     }
 
     /// It goes on, with what is stored for it by now.

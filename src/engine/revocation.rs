@@ -89,30 +89,20 @@ impl Engine {
     /// Has every connection ended that has this standing.
     fn end_all_of(&self, key: &Key, old: &Standing) {
         let username = key.username().unwrap_or_default();
-        let mut sessions = lock(&self.sessions);
-        for connection in sessions.of_account(username) {
-            let Some(session) = sessions.find(connection) else {
+        let connections = lock(&self.sessions).of_account(username);
+        for connection in connections {
+            let Some(session) = lock(&self.sessions).find(connection) else {
                 continue;
             };
-            if key
-                .asker()
-                .client_id
-                .is_some_and(|id| *id != *session.client_id)
-            {
-                continue;
+            let its_id = key.asker().client_id;
+            if its_id.is_none_or(|id| *id == *session.client_id) {
+                self.end_session(connection, "rights_lost");
             }
-            log::info!(
-                "ending reason=rights_lost username={} client_id={}",
-                Shown(username),
-                Shown(&session.client_id)
-            );
-            sessions.kick(connection);
         }
         // No account has a name that cannot be one.
         if let Ok(owner) = key.username().map(AccountName::new).transpose() {
-            sessions.recheck(&owner);
+            lock(&self.sessions).recheck(&owner);
         }
-        drop(sessions);
         if old.unannounced {
             match key.username() {
                 Some(name) => log::info!("ending reason=rights_lost username={}", Shown(name)),

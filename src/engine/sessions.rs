@@ -5,7 +5,7 @@
 //! with the broker's event, or is replaced when the broker's memory is used for another client.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ pub(super) struct Sessions {
     /// To be looked at again soon.
     doubtful: HashSet<ConnectionId>,
     /// To be ended.
-    kicked: BTreeSet<ConnectionId>,
+    kicked: BTreeMap<ConnectionId, Option<&'static str>>,
     /// The client ids in use.
     online: HashMap<Box<str>, ConnectionId>,
     offline: Offline,
@@ -344,9 +344,11 @@ impl Sessions {
         due
     }
 
-    /// Has a connection ended at the next tick; whether it was not to be ended before.
-    pub(super) fn kick(&mut self, connection: ConnectionId) -> bool {
-        self.by_connection.contains_key(&connection) && self.kicked.insert(connection)
+    /// Has a connection ended in one of the next rounds, for a reason that is told then, unless it was before.
+    pub(super) fn kick(&mut self, connection: ConnectionId, why: Option<&'static str>) {
+        if self.by_connection.contains_key(&connection) {
+            self.kicked.entry(connection).or_insert(why);
+        }
     }
 
     /// Has the subscriptions looked at again of the sessions that these left behind.
@@ -379,12 +381,13 @@ impl Sessions {
         } = self;
         std::iter::from_fn(|| kicked.pop_first())
             .take(most)
-            .filter_map(|connection| {
+            .filter_map(|(connection, why)| {
                 let session = by_connection.get(&connection)?;
                 Some(Effect::Kick {
                     connection,
                     client_id: session.client_id.clone(),
                     username: session.name.as_str().into(),
+                    why,
                 })
             })
             .collect()
@@ -432,7 +435,7 @@ mod tests {
     #[test]
     fn a_connection_that_ended_is_neither_found_nor_kicked() {
         let mut sessions = two();
-        sessions.kick(ConnectionId(1));
+        sessions.kick(ConnectionId(1), None);
         sessions.end(ConnectionId(1));
         assert!(sessions.of_accounts(&[name("ann")]).is_empty());
         assert!(sessions.take_effects(500).is_empty());
@@ -488,7 +491,7 @@ mod tests {
         let mut sessions = Sessions::default();
         for id in 0..1200 {
             sessions.begin(ConnectionId(id), session("ann", None));
-            sessions.kick(ConnectionId(id));
+            sessions.kick(ConnectionId(id), None);
         }
         let rounds: Vec<_> = (0..4).map(|_| sessions.take_effects(500).len()).collect();
         assert_eq!(rounds, [500, 500, 200, 0]);

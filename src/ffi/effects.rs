@@ -41,8 +41,9 @@ impl Plugin {
                 connection,
                 client_id,
                 username,
+                why,
             } => {
-                self.end(main, *connection, client_id, username);
+                self.end(main, *connection, (client_id, username), *why);
             }
             Effect::KickKeyed { connection } => self.end_keyed(main, *connection),
             // 2.1 tells who is in.
@@ -95,13 +96,26 @@ impl Plugin {
         }
     }
 
-    /// Ends a connection.
-    fn end(&self, main: &Main, connection: ConnectionId, client_id: &str, username: &str) {
+    /// Ends a connection, and says why.
+    fn end(
+        &self,
+        main: &Main,
+        connection: ConnectionId,
+        (client_id, username): (&str, &str),
+        why: Option<&str>,
+    ) {
         let in_c = |text: &str| CString::new(text.as_bytes()).ok();
         let pointer = || main.connections.borrow().pointer(connection);
         let Some((client, id)) = pointer().zip(in_c(client_id)) else {
             return;
         };
+        if let Some(why) = why {
+            log::info!(
+                "ending reason={why} username={} client_id={}",
+                Shown(username),
+                Shown(client_id)
+            );
+        }
         if main.broker().is_current(&id, client) {
             main.broker().kick(&id);
         }
